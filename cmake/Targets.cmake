@@ -1,0 +1,36 @@
+# How each library and test of Invaria is built: warnings, sanitizers, the shared precompiled header.
+add_library(invaria_options INTERFACE)
+target_include_directories(invaria_options INTERFACE "${PROJECT_SOURCE_DIR}/src" "${PROJECT_BINARY_DIR}/generated")
+target_compile_options(invaria_options INTERFACE
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Werror>
+  $<$<COMPILE_LANGUAGE:C>:-Wall;-Wextra;-Wpedantic;-Werror>
+  $<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings;-Xcompiler=-Wall,-Wextra,-Werror>)
+set(INVARIA_SANITIZE "" CACHE STRING "sanitizers, comma-separated, as -fsanitize takes them")
+if(INVARIA_SANITIZE)
+  target_compile_options(invaria_options INTERFACE $<$<COMPILE_LANGUAGE:CXX,C>:-fsanitize=${INVARIA_SANITIZE};-fno-omit-frame-pointer>)
+  target_link_options(invaria_options INTERFACE -fsanitize=${INVARIA_SANITIZE})
+endif()
+
+# LibTorch's headers take ten seconds a file: they are compiled once. Readers and parsers (core, config, io) do without.
+add_library(invaria_torch_pch STATIC "${PROJECT_SOURCE_DIR}/cmake/torch_pch.cpp")
+target_precompile_headers(invaria_torch_pch PRIVATE <ATen/ATen.h> <torch/types.h> <torch/autograd.h>)
+target_link_libraries(invaria_torch_pch PUBLIC invaria_options invaria::torch)
+
+# invaria_room(NAME [TORCH] DEPENDS rooms... LIBRARIES libraries...)
+# One static library per folder of src/: the linker then holds the layers to their arrows, and a reader of config or io never waits
+# for LibTorch.
+function(invaria_room name)
+  cmake_parse_arguments(room "TORCH" "" "DEPENDS;LIBRARIES" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cpp" "${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cu")
+  list(TRANSFORM room_DEPENDS PREPEND invaria_)
+  if(NOT sources)
+    add_library(invaria_${name} INTERFACE)
+    return()
+  endif()
+  add_library(invaria_${name} STATIC ${sources})
+  target_link_libraries(invaria_${name} PUBLIC invaria_options ${room_DEPENDS} ${room_LIBRARIES})
+  if(room_TORCH)
+    target_link_libraries(invaria_${name} PUBLIC invaria::torch)
+    target_precompile_headers(invaria_${name} REUSE_FROM invaria_torch_pch)
+  endif()
+endfunction()

@@ -1,0 +1,2 @@
+// Owns the precompiled header of LibTorch; holds nothing else.
+namespace invaria {}
