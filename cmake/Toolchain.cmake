@@ -5,10 +5,10 @@ if(NOT EXISTS "${INVARIA_SITE_PACKAGES}/torch/share/cmake/Torch/TorchConfig.cmak
 endif()
 list(PREPEND CMAKE_PREFIX_PATH "${INVARIA_SITE_PACKAGES}/torch")
 
-# nvcc: the environment's, the system's, or the one that PyPI's cuda-toolkit brought.
-if(NOT DEFINED ENV{CUDACXX} AND NOT CMAKE_CUDA_COMPILER)
+# nvcc: the environment's, or the one from PyPI (scripts/setup installs it where the machine's CUDA does not match), or the machine's.
+if(NOT CMAKE_CUDA_COMPILER)
   find_program(INVARIA_NVCC nvcc
-    HINTS /usr/local/cuda/bin "${INVARIA_SITE_PACKAGES}/nvidia/cu13/bin")
+    HINTS "$ENV{CUDACXX}/.." "${INVARIA_SITE_PACKAGES}/nvidia/cu13/bin" /usr/local/cuda/bin)
   if(INVARIA_NVCC)
     set(CMAKE_CUDA_COMPILER "${INVARIA_NVCC}" CACHE FILEPATH "nvcc")
   endif()

@@ -1,0 +1,46 @@
+#pragma once
+/// @file
+/// A data set: its splits, decoded once per node to uint8 at the suite's size.
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/setting.hpp"
+#include "core/node_memory.hpp"
+#include "io/records.hpp"
+
+namespace invaria::data {
+
+/// One split: n pictures of one size, HWC RGB uint8, in memory that the node's ranks share.
+struct ImageSplit {
+  int64_t n = 0;
+  int64_t height = 0;
+  int64_t width = 0;
+  std::shared_ptr<const std::byte> pixels;         ///< [n, height, width, 3]
+  std::vector<std::string> names;                  ///< [n] path inside the split, unique
+  std::vector<int64_t> labels;                     ///< [n] index into the data set's classes; empty without classes
+  std::vector<std::vector<double>> targets;        ///< [n][t] regression targets, moved with the resize; empty without
+  std::string hash;                                ///< SHA-256 over names and labels in order
+
+  const uint8_t* image(int64_t index) const {
+    return reinterpret_cast<const uint8_t*>(pixels.get()) + index * height * width * 3;
+  }
+};
+
+/// All splits of a data set.
+struct ImageDataset {
+  std::string name;
+  std::vector<std::string> classes;
+  std::vector<std::string> target_names;
+  std::map<std::string, ImageSplit> splits;  ///< "train", "test", perhaps "validation"
+  io::DataRecord record;                     ///< what the results say of it
+
+  /// @throws ConfigError naming the splits there are
+  const ImageSplit& split(const std::string& name) const;
+};
+
+}  // namespace invaria::data

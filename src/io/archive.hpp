@@ -1,0 +1,37 @@
+#pragma once
+/// @file
+/// Tar archives, plain or compressed, read front to back by libarchive.
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "io/files.hpp"
+
+namespace invaria::io {
+
+/// One regular file of an archive.
+struct ArchiveEntry {
+  std::string name;  ///< normalised: no leading "./", no "//", never absolute, no ".."
+  int64_t bytes = 0;
+};
+
+/// Call `callback(name, bytes)` for each regular file, in archive order; `bytes` may be moved from. Directories are
+/// passed over; links and devices are refused. What the callback throws passes through.
+/// @throws EnvironmentError if the file cannot be opened; ConfigError naming archive, entry and reason if it is no tar
+/// (plain, gzip, zstd,
+///         ...), is truncated or corrupt, or an entry's name is absolute, contains ".." or repeats
+void for_each_entry(const fs::path& archive,
+                    const std::function<void(const std::string& name, std::string& bytes)>& callback);
+
+/// The regular files in archive order, without keeping their data. Throws as for_each_entry().
+std::vector<ArchiveEntry> list_entries(const fs::path& archive);
+
+/// Whether a file name ends in .tar, .tar.gz, .tgz or .tar.zst.
+bool has_archive_extension(std::string_view file_name);
+
+/// "./a//b" -> "a/b". @throws ConfigError naming `archive` if the name is empty, absolute or contains ".."
+std::string normalise_entry_name(const std::string& name, const std::string& archive);
+
+}  // namespace invaria::io

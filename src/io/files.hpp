@@ -1,0 +1,78 @@
+#pragma once
+/// @file
+/// Whole files: read at once, written so that a reader sees either the old file or the complete new one.
+///
+/// The order that makes this hold on a crash: write to a temporary name in the same directory, fsync the file, rename,
+/// fsync the directory. A temporary name is `.<name>.<host>-<process>-<n>.tmp`.
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "core/unique_handle.hpp"
+
+namespace invaria::io {
+
+namespace fs = std::filesystem;
+
+/// The whole file as bytes. @throws EnvironmentError naming path, call and error text
+std::string read_file(const fs::path& path);
+
+/// Replace `path` by a file that holds exactly `bytes`, or leave everything as it was (a full disk included).
+/// @throws EnvironmentError naming path, call and error text
+void write_file_atomically(const fs::path& path, std::string_view bytes);
+void write_file_atomically(const fs::path& path, std::span<const std::byte> bytes);
+
+/// A temporary name beside `path`, unlike any other of this process or of other processes on other hosts.
+fs::path temporary_beside(const fs::path& path);
+
+/// Make a finished and closed temporary file visible under its final name: fsync, rename, fsync of the directory. If a
+/// step fails the temporary file is removed. @throws EnvironmentError naming path, call and error text
+void publish(const fs::path& temporary, const fs::path& final_path);
+
+/// Make a directory and its parents; one that exists is fine. @throws EnvironmentError
+void make_directories(const fs::path& directory);
+
+/// Remove temporary files that a killed process left in `directory` (not in folders below it). Only call it while no
+/// other process writes there. @return how many were removed. @throws EnvironmentError
+int64_t remove_stale_temporaries(const fs::path& directory);
+
+/// Whether `path` is named as temporary_beside() names files.
+bool is_temporary(const fs::path& path);
+
+/// The hex SHA-256 of a file's bytes, read in pieces. @throws EnvironmentError
+std::string sha256_file(const fs::path& path);
+
+/// An owned file descriptor.
+struct DescriptorTraits {
+  using Type = int;
+  static Type invalid() { return -1; }
+  static void close(Type descriptor) noexcept;
+};
+using Descriptor = UniqueHandle<DescriptorTraits>;
+
+/// A file being written under a temporary name; visible only after `publish()`. Destroyed before that, it leaves
+/// nothing behind.
+class AtomicFile {
+ public:
+  /// @throws EnvironmentError if the temporary file cannot be made
+  explicit AtomicFile(fs::path final_path);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  /// Append. @throws EnvironmentError (full disk, ...)
+  void write(std::span<const std::byte> bytes);
+  void write(std::string_view bytes);
+  /// fsync, close, rename, fsync of the directory. Call once, last. @throws EnvironmentError
+  void publish();
+
+ private:
+  fs::path final_path_;
+  fs::path temporary_;
+  Descriptor descriptor_;
+};
+
+}  // namespace invaria::io

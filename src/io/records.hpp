@@ -1,0 +1,127 @@
+#pragma once
+/// @file
+/// What a run records, as plain structs: the rows of results.h5 (schema 1) before and after they are in a file.
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "io/table.hpp"
+
+namespace invaria::io {
+
+/// A learned invariance on its way, one entry a recorded step. The three lists are of equal length.
+struct Trajectory {
+  std::vector<std::vector<double>> invariance;  ///< [point][axis], each in [0, 1]
+  std::vector<double> loss;                     ///< [point] training loss
+  std::vector<double> validation;               ///< [point] validation metric; NaN where it was not computed
+
+  bool operator==(const Trajectory&) const = default;
+};
+
+/// One row of /jobs: one arm on one task with one metric.
+struct JobRecord {
+  std::string job_id;   ///< hash of the job's resolved settings
+  std::string encoder;  ///< the encoder's name in the suite
+  int64_t encoder_seed = 0;
+  std::string arm;
+  std::string task;
+  std::string metric;
+  double value = 0.0;             ///< on the test set; NaN unless finished
+  double validation_value = 0.0;  ///< on the validation set
+  int64_t repeat = 0;
+  std::string protocol;
+  int64_t shots = 0;  ///< samples a class; 0 for all
+  double readout_l2 = 0.0;
+  std::vector<double> invariance;  ///< [axis] the learned or fixed i; NaN where the encoder lacks the axis
+  std::string bn_statistics;       ///< "running" or "re-estimated"
+  std::string bn_hash;
+  std::string split_hash;
+  double seconds = 0.0;
+  double samples_per_s = 0.0;
+  int64_t encoder_passes = 0;  ///< images sent through the encoder
+  int64_t rank = 0;
+  std::string host;
+  std::string encoder_hash_before;
+  std::string encoder_hash_after;
+  std::string status;  ///< finished | failed | blocked
+  std::string error;
+  Trajectory trajectory;  ///< empty unless the arm learns i
+};
+
+/// One encoder: what it is, how its pretraining went.
+struct EncoderRecord {
+  std::string name;
+  int64_t encoder_seed = 0;
+  std::string settings;  ///< resolved, as JSON
+  std::string status;    ///< finished | failed
+  std::string error;
+  std::string checkpoint_hash;
+  int64_t parameters = 0;
+  double flops_per_image = 0.0;
+  double seconds = 0.0;
+  Table pretraining;  ///< step, loss, top1, lr, corner (bits as text), images_per_s, data_wait_s, comm_wait_s
+};
+
+/// How far features move under one transformation at one corner.
+struct SensitivityRecord {
+  std::string encoder;
+  int64_t encoder_seed = 0;
+  std::string corner;  ///< bits, e.g. "01"
+  std::string transformation;
+  double value = 0.0;
+
+  bool operator==(const SensitivityRecord&) const = default;
+};
+
+/// One data set as it was found.
+struct DataRecord {
+  std::string name;
+  std::string manifest;  ///< JSON
+  std::string checksum;
+  std::map<std::string, std::string> split_hashes;  ///< split -> hash
+  std::vector<std::string> files_left_out;          ///< corrupt ones, where the suite allows leaving them out
+
+  bool operator==(const DataRecord&) const = default;
+};
+
+/// Wall-clock time of one stage on one rank.
+struct StageTime {
+  std::string stage;
+  int64_t rank = 0;
+  double seconds = 0.0;
+
+  bool operator==(const StageTime&) const = default;
+};
+
+/// The pictures that one repeat of a task drew.
+struct TaskRecord {
+  std::string task;
+  int64_t repeat = 0;
+  std::string split_hash;
+  std::vector<std::string> pictures;
+
+  bool operator==(const TaskRecord&) const = default;
+};
+
+/// What one rank finished since its last flush; also, concatenated, everything a run finished.
+struct Segment {
+  std::vector<JobRecord> jobs;
+  std::vector<EncoderRecord> encoders;
+  std::vector<SensitivityRecord> sensitivity;
+  std::vector<DataRecord> data;
+  std::vector<StageTime> stage_times;
+  std::vector<TaskRecord> tasks;
+
+  bool empty() const;
+};
+
+/// Append all of `other` to `segment`.
+void append(Segment& segment, const Segment& other);
+
+/// The group of an encoder under /encoders: its name, or `<name>-seed<seed>` where the run has several seeds of that
+/// name.
+std::string encoder_group_name(const EncoderRecord& encoder, const std::vector<EncoderRecord>& all);
+
+}  // namespace invaria::io
