@@ -8,6 +8,10 @@ find_package(PNG REQUIRED)
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(CLI11 REQUIRED)
+# CMake 3.25's FindCUDAToolkit sets a property on this target, which CUDA 13 no longer has.
+if(CMAKE_VERSION VERSION_LESS 3.26)
+  add_library(CUDA::nvToolsExt INTERFACE IMPORTED)
+endif()
 find_package(CUDAToolkit 13.0 REQUIRED)
 find_package(Torch 2.11 REQUIRED)
 

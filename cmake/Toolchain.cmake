@@ -7,8 +7,10 @@ list(PREPEND CMAKE_PREFIX_PATH "${INVARIA_SITE_PACKAGES}/torch")
 
 # nvcc: the environment's, or the one from PyPI (scripts/setup installs it where the machine's CUDA does not match), or the machine's.
 if(NOT CMAKE_CUDA_COMPILER)
-  find_program(INVARIA_NVCC nvcc
-    HINTS "$ENV{CUDACXX}/.." "${INVARIA_SITE_PACKAGES}/nvidia/cu13/bin" /usr/local/cuda/bin)
+  if(DEFINED ENV{CUDACXX})
+    set(INVARIA_NVCC "$ENV{CUDACXX}" CACHE FILEPATH "nvcc")
+  endif()
+  find_program(INVARIA_NVCC nvcc HINTS "${INVARIA_SITE_PACKAGES}/nvidia/cu13/bin" /usr/local/cuda/bin)
   if(INVARIA_NVCC)
     set(CMAKE_CUDA_COMPILER "${INVARIA_NVCC}" CACHE FILEPATH "nvcc")
   endif()
