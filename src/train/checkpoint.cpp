@@ -1,0 +1,131 @@
+#include "train/checkpoint.hpp"
+
+#include <ATen/ATen.h>
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+
+#include "core/errors.hpp"
+#include "io/safetensors.hpp"
+
+namespace invaria::train {
+namespace {
+
+constexpr const char* kLogPrefix = "log/";
+constexpr const char* kLogTexts = "log_texts";  // text columns travel in the metadata, as JSON
+
+io::DType dtype_of(const at::Tensor& tensor, const std::string& name) {
+  switch (tensor.scalar_type()) {
+    case at::kFloat: return io::DType::kF32;
+    case at::kDouble: return io::DType::kF64;
+    case at::kLong: return io::DType::kI64;
+    case at::kByte: return io::DType::kU8;
+    default: throw PreconditionError(fmt::format("checkpoint: {} has a type that is not stored: {}", name, c10::toString(tensor.scalar_type())));
+  }
+}
+
+at::ScalarType scalar_type_of(io::DType dtype, const std::string& name, const io::fs::path& path) {
+  switch (dtype) {
+    case io::DType::kF32: return at::kFloat;
+    case io::DType::kF64: return at::kDouble;
+    case io::DType::kI64: return at::kLong;
+    case io::DType::kU8: return at::kByte;
+    default: throw_config("{}: {} is of type {}, expected F32, F64, I64 or U8", path.string(), name, io::name_of(dtype));
+  }
+}
+
+io::TensorView view_of(const std::string& name, const at::Tensor& tensor) {
+  return {name, tensor.sizes().vec(), dtype_of(tensor, name),
+          std::span(static_cast<const std::byte*>(tensor.const_data_ptr()), tensor.nbytes())};
+}
+
+/// A log column as a tensor that owns a copy.
+at::Tensor column_tensor(const io::Cells& cells) {
+  if (const auto* doubles = std::get_if<std::vector<double>>(&cells)) return at::tensor(*doubles, at::kDouble);
+  return at::tensor(std::get<std::vector<int64_t>>(cells), at::kLong);
+}
+
+template <class T>
+std::vector<T> copy_values(const at::Tensor& tensor) {
+  return {tensor.const_data_ptr<T>(), tensor.const_data_ptr<T>() + tensor.numel()};
+}
+
+}  // namespace
+
+void write_checkpoint(const io::fs::path& path, const Checkpoint& checkpoint) {
+  std::vector<std::pair<std::string, at::Tensor>> tensors;
+  for (const auto& [name, tensor] : checkpoint.tensors) tensors.emplace_back(name, tensor.detach().cpu().contiguous());
+  std::map<std::string, std::string> metadata = checkpoint.metadata;
+  config::json::array columns;
+  for (const io::Column& column : checkpoint.log.columns()) {
+    config::json::object described{{"name", column.name}, {"units", column.units}, {"long_name", column.long_name}};
+    if (const auto* texts = std::get_if<std::vector<std::string>>(&column.cells)) {
+      described["texts"] = config::write(*texts);
+    } else {
+      tensors.emplace_back(kLogPrefix + column.name, column_tensor(column.cells));
+    }
+    columns.push_back(described);
+  }
+  metadata[kLogTexts] = config::json::serialize(columns);
+
+  std::vector<io::TensorView> views;
+  for (const auto& [name, tensor] : tensors) views.push_back(view_of(name, tensor));
+  io::write_safetensors(path, views, metadata);
+}
+
+Checkpoint read_checkpoint(const io::fs::path& path) {
+  const io::SafetensorsFile file(path);
+  Checkpoint checkpoint;
+  checkpoint.metadata = file.metadata();
+  model::StateDict log_columns;
+  for (const std::string& name : file.names()) {
+    const io::TensorView& view = file.view(name);
+    at::Tensor tensor = at::empty(view.shape, at::TensorOptions(scalar_type_of(view.dtype, name, path)));
+    if (!view.bytes.empty()) std::memcpy(tensor.mutable_data_ptr(), view.bytes.data(), view.bytes.size());
+    if (name.starts_with(kLogPrefix)) {
+      log_columns[name.substr(std::string(kLogPrefix).size())] = tensor;
+    } else {
+      checkpoint.tensors[name] = tensor;
+    }
+  }
+  const auto described = checkpoint.metadata.find(kLogTexts);
+  if (described == checkpoint.metadata.end()) throw_config("{}: its metadata has no {}: no checkpoint of this program", path.string(), kLogTexts);
+  for (const config::json::value& entry : config::parse_text(described->second, path.string()).as_array()) {
+    const config::json::object& column = entry.as_object();
+    const std::string name(column.at("name").as_string());
+    io::Column filled{name, {}, std::string(column.at("units").as_string()), std::string(column.at("long_name").as_string())};
+    if (column.contains("texts")) {
+      filled.cells = config::json::value_to<std::vector<std::string>>(column.at("texts"));
+    } else {
+      const auto found = log_columns.find(name);
+      if (found == log_columns.end()) throw_config("{}: log column {} is missing", path.string(), name);
+      if (found->second.scalar_type() == at::kDouble) {
+        filled.cells = copy_values<double>(found->second);
+      } else {
+        filled.cells = copy_values<int64_t>(found->second);
+      }
+    }
+    checkpoint.log.add_column(std::move(filled));
+  }
+  checkpoint.metadata.erase(kLogTexts);
+  return checkpoint;
+}
+
+CheckpointFolder::CheckpointFolder(const io::fs::path& output, const std::string& encoder_key)
+    : folder_(output / "checkpoints" / encoder_key) {}
+
+bool CheckpointFolder::has_state() const { return io::fs::exists(state_file()); }
+
+bool CheckpointFolder::has_encoder() const { return io::fs::exists(encoder_file()); }
+
+std::optional<config::json::value> CheckpointFolder::identity() const {
+  for (const io::fs::path& path : {encoder_file(), state_file()}) {
+    if (!io::fs::exists(path)) continue;
+    const io::SafetensorsFile file(path);
+    const auto settings = file.metadata().find("settings");
+    if (settings != file.metadata().end()) return config::parse_text(settings->second, path.string());
+  }
+  return std::nullopt;
+}
+
+}  // namespace invaria::train

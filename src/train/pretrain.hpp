@@ -1,0 +1,57 @@
+#pragma once
+/// @file
+/// Data-parallel pretraining of one encoder: draw i, make two views with the groups that i switches on, contrast them (arXiv:2302.12712,
+/// Alg. 1). One loop, the same for the amortised encoder and for the baselines, which know a single corner.
+
+#include <c10/core/Device.h>
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "comm/communicator.hpp"
+#include "core/log.hpp"
+#include "data/dataset.hpp"
+#include "io/files.hpp"
+#include "io/records.hpp"
+#include "model/encoder.hpp"
+#include "train/checkpoint.hpp"
+#include "train/pretrain_settings.hpp"
+
+namespace invaria::train {
+
+/// What a pretraining needs beside its plan.
+struct PretrainContext {
+  const comm::Communicator& comm;
+  c10::Device device;
+  io::fs::path output;             ///< the run's directory
+  double checkpoint_every_s = 60;  ///< wall time between checkpoints
+  EventLog* log = nullptr;         ///< may be null
+  /// Asked before each step on every rank; true on any rank stops all of them after a checkpoint.
+  std::function<bool()> stop_requested;
+};
+
+/// How a pretraining ended.
+enum class PretrainEnd { kFinished, kStopped, kFailed };
+
+struct PretrainOutcome {
+  PretrainEnd end = PretrainEnd::kFinished;
+  std::string error;  ///< kFailed: what happened, with step and rank
+};
+
+/// Pretrain `plan` to its end, continuing a checkpoint of the same settings if there is one; finished encoders return at once.
+///
+/// Collective: all ranks. Afterwards, unless stopped or failed, `encoder.safetensors` is complete in its folder. Numbers are bit-equal
+/// whether or not the run was interrupted.
+/// @throws ConfigError if the data set has fewer pictures than a batch, or a checkpoint is damaged
+PretrainOutcome pretrain(const EncoderPlan& plan, const data::ImageSplit& pictures, const PretrainContext& context);
+
+/// A finished encoder, read back. @throws ConfigError if the file is damaged
+struct TrainedEncoder {
+  model::Encoder encoder;
+  io::EncoderRecord record;
+  std::string hash;  ///< of all parameters and buffers, as stored when it was written
+};
+TrainedEncoder load_encoder(const EncoderPlan& plan, const io::fs::path& output);
+
+}  // namespace invaria::train

@@ -1,0 +1,71 @@
+#pragma once
+/// @file
+/// Everything that decides what an encoder's weights become. Defaults: setting A, the quickstart's.
+
+#include <cstdint>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "augment/axes.hpp"
+#include "augment/settings.hpp"
+#include "config/invariance.hpp"
+#include "config/setting.hpp"
+#include "model/encoder.hpp"
+#include "model/projection_heads.hpp"
+#include "objective/nt_xent.hpp"
+#include "train/optimizer.hpp"
+#include "train/schedule.hpp"
+
+namespace invaria::train {
+
+/// How one encoder is pretrained.
+struct PretrainSettings {
+  std::string data;              ///< a data set of the suite
+  std::string split = "train";
+  int64_t steps = 250;           ///< 0: an untrained encoder
+  int64_t global_batch = 256;    ///< pictures a step over all ranks; each gives two views
+  int64_t view_size = 32;        ///< side of a view in pixels, downstream too
+  model::EncoderSettings model;
+  model::ProjectionSettings projection;
+  objective::NtXentSettings objective;
+  augment::AugmentSettings augment;
+  OptimizerSettings optimizer;
+  ScheduleSettings schedule;
+
+  static auto settings() {
+    using S = PretrainSettings;
+    using config::at_least;
+    using config::setting;
+    return std::tuple{
+        setting("data", &S::data, "data set to pretrain on, by its name in data", config::required()),
+        setting("split", &S::split, "its split; labels are not read"),
+        setting("steps", &S::steps, "optimiser steps; 0 leaves the encoder untrained", config::between(0, 1e9)),
+        setting("global_batch", &S::global_batch, "pictures a step over all ranks; each gives two views", config::between(2, 1e6)),
+        setting("view_size", &S::view_size, "side of a view in pixels, downstream too", config::between(8, 1024)),
+        setting("model", &S::model, "the backbone and how i enters it"),
+        setting("projection", &S::projection, "the projectors between features and loss"),
+        setting("objective", &S::objective, "SimCLR's NT-Xent"),
+        setting("augment", &S::augment, "strength of each image operation"),
+        setting("optimizer", &S::optimizer, "update rule and weight decay"),
+        setting("schedule", &S::schedule, "learning rate over the steps"),
+    };
+  }
+};
+
+/// One encoder to pretrain: its settings, the invariances that it meets, its seed.
+struct EncoderPlan {
+  std::string name;
+  int64_t seed = 0;
+  PretrainSettings settings;
+  std::vector<augment::Axis> axes;
+  std::vector<config::Invariance> corners;  ///< one is drawn a step, uniformly; a baseline has a single one
+  config::json::value identity;             ///< all of the above as JSON, resolved: equal identities give equal weights
+
+  bool is_conditioned() const { return settings.model.conditioning != model::Conditioning::kNone; }
+  int64_t n_axes() const { return static_cast<int64_t>(axes.size()); }
+  /// `<name>-seed<seed>`: its checkpoint folder and its key.
+  std::string key() const { return name + "-seed" + std::to_string(seed); }
+};
+
+}  // namespace invaria::train
