@@ -1,6 +1,11 @@
 # How each library and test of Invaria is built: warnings, sanitizers, the shared precompiled header.
 add_library(invaria_options INTERFACE)
 target_include_directories(invaria_options INTERFACE "${PROJECT_SOURCE_DIR}/src" "${PROJECT_BINARY_DIR}/generated")
+# LibTorch ships the headers of a newer fmt than the system's library: the system's must be found first, or nothing links.
+get_target_property(fmt_include fmt::fmt INTERFACE_INCLUDE_DIRECTORIES)
+file(MAKE_DIRECTORY "${PROJECT_BINARY_DIR}/system")
+file(CREATE_LINK "${fmt_include}/fmt" "${PROJECT_BINARY_DIR}/system/fmt" SYMBOLIC)
+target_include_directories(invaria_options SYSTEM INTERFACE "${PROJECT_BINARY_DIR}/system")
 target_compile_options(invaria_options INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Werror>
   $<$<COMPILE_LANGUAGE:C>:-Wall;-Wextra;-Wpedantic;-Werror>
