@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "augment/render.hpp"
+#include "comm/agree.hpp"
 #include "comm/gradient_reducer.hpp"
 #include "core/errors.hpp"
 #include "core/philox.hpp"
@@ -233,10 +234,10 @@ PretrainOutcome pretrain(const EncoderPlan& plan, const data::ImageSplit& pictur
   }
   State state(plan);
   if (context.comm.all(folder.has_state())) {
-    restore_state(state, folder.state_file());
+    comm::together(context.comm, [&] { restore_state(state, folder.state_file()); });
     if (is_root && context.log != nullptr) context.log->event("pretrain_resumed", {{"encoder", plan.key()}, {"step", state.step}});
   }
-  if (is_root) io::make_directories(folder.folder());
+  comm::on_root(context.comm, [&] { io::make_directories(folder.folder()); });
   state.encoder.to(context.device);
   state.heads.to(context.device);
 
@@ -245,11 +246,15 @@ PretrainOutcome pretrain(const EncoderPlan& plan, const data::ImageSplit& pictur
     Progress progress = is_root ? Progress("pretrain " + plan.key(), steps, "steps") : Progress::quiet();
     Timer since_checkpoint;
     while (state.step < steps) {
-      if (context.comm.any(context.stop_requested && context.stop_requested())) {
-        if (is_root) save_state(plan, state, folder.state_file());
-        context.comm.barrier();
-        return {PretrainEnd::kStopped, ""};
+      // Once in a while root saves, so that a killed job loses little. Its clock decides for all.
+      const bool stop = context.comm.any(context.stop_requested && context.stop_requested());
+      const bool checkpoint_due = context.comm.any(is_root && since_checkpoint.seconds() > context.checkpoint_every_s);
+      if (stop || checkpoint_due) {
+        comm::on_root(context.comm, [&] { save_state(plan, state, folder.state_file()); });
+        since_checkpoint.lap();
       }
+      if (stop) return {PretrainEnd::kStopped, ""};
+
       Timer timer;
       const double rate = learning_rate(plan.settings.schedule, state.step, steps);
       const StepReport report = trainer.step(rate);
@@ -264,19 +269,12 @@ PretrainOutcome pretrain(const EncoderPlan& plan, const data::ImageSplit& pictur
       state.seconds += step_s;
       ++state.step;
       progress.update(state.step, fmt::format("loss {:.3f}", report.loss));
-
-      // Once in a while root saves, so that a killed job loses little. Its clock decides for all.
-      if (is_root && since_checkpoint.seconds() > context.checkpoint_every_s && state.step < steps) {
-        save_state(plan, state, folder.state_file());
-        since_checkpoint.lap();
-      }
     }
   }
-  if (is_root) {
+  comm::on_root(context.comm, [&] {
     save_encoder(plan, state, folder.encoder_file());
     io::fs::remove(folder.state_file());
-  }
-  context.comm.barrier();
+  });
   return {};
 }
 

@@ -1,0 +1,51 @@
+#include "downstream/features.hpp"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+
+#include "core/errors.hpp"
+
+namespace invaria::downstream {
+
+at::Device device_of(const model::Encoder& encoder) { return encoder.parameters().front().value.device(); }
+
+at::Tensor extract_features(const model::Encoder& encoder, const model::Kernels& kernels, const model::BatchNormPass& batch_norm,
+                            const at::Tensor& images_BCHW, int64_t batch) {
+  const at::NoGradGuard no_grad;
+  at::Tensor features_BD = at::empty({images_BCHW.size(0), encoder.feature_dim()});
+  for (int64_t first = 0; first < images_BCHW.size(0); first += batch) {
+    const int64_t count = std::min(batch, images_BCHW.size(0) - first);
+    const at::Tensor images = images_BCHW.narrow(0, first, count).to(device_of(encoder));
+    features_BD.narrow(0, first, count).copy_(encoder.forward(images, kernels, batch_norm));
+  }
+  return features_BD;
+}
+
+model::BatchNormStatistics reestimate_statistics(const model::Encoder& encoder, const model::Kernels& kernels,
+                                                 const at::Tensor& clean_images_BCHW, int64_t batch) {
+  require(clean_images_BCHW.size(0) >= 2, "reestimate_statistics: {} images, expected at least 2", clean_images_BCHW.size(0));
+  const at::NoGradGuard no_grad;
+  const int64_t n = clean_images_BCHW.size(0);
+  const int64_t size = std::min(batch, n);
+  std::vector<model::BatchNormStatistics> collected;
+  for (int64_t first = 0; first + size <= n; first += size) {
+    encoder.forward(clean_images_BCHW.narrow(0, first, size).to(device_of(encoder)), kernels, model::BatchNormPass::collect(collected));
+  }
+  model::BatchNormStatistics mean = collected.front();
+  for (size_t layer = 0; layer < mean.mean_C.size(); ++layer) {
+    for (size_t pass = 1; pass < collected.size(); ++pass) {
+      mean.mean_C[layer] = mean.mean_C[layer] + collected[pass].mean_C[layer];
+      mean.var_C[layer] = mean.var_C[layer] + collected[pass].var_C[layer];
+    }
+    mean.mean_C[layer] = mean.mean_C[layer] / static_cast<double>(collected.size());
+    mean.var_C[layer] = mean.var_C[layer] / static_cast<double>(collected.size());
+  }
+  return mean;
+}
+
+void freeze(const model::Encoder& encoder) {
+  for (const model::Parameter& parameter : encoder.parameters()) parameter.value.set_requires_grad(false);
+}
+
+}  // namespace invaria::downstream

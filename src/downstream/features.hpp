@@ -1,0 +1,30 @@
+#pragma once
+/// @file
+/// Features of a frozen encoder at a fixed i, and the BatchNorm statistics that belong to it.
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+#include "downstream/settings.hpp"
+#include "model/encoder.hpp"
+
+namespace invaria::downstream {
+
+/// Features [n, D] on the CPU of images [n, 3, S, S], in batches, without gradient. The result does not depend on the batch size beyond
+/// rounding.
+at::Tensor extract_features(const model::Encoder& encoder, const model::Kernels& kernels, const model::BatchNormPass& batch_norm,
+                            const at::Tensor& images_BCHW, int64_t batch = 512);
+
+/// Mean and variance of every BatchNorm layer at these kernels: the plain average over batches of clean, unlabelled pictures. A rest
+/// smaller than a batch is left out, unless it is all there is.
+model::BatchNormStatistics reestimate_statistics(const model::Encoder& encoder, const model::Kernels& kernels,
+                                                 const at::Tensor& clean_images_BCHW, int64_t batch);
+
+/// Stop gradients from being computed for the encoder's parameters: downstream, only i learns.
+void freeze(const model::Encoder& encoder);
+
+/// The device that the encoder lives on.
+at::Device device_of(const model::Encoder& encoder);
+
+}  // namespace invaria::downstream

@@ -1,0 +1,34 @@
+#pragma once
+/// @file
+/// Known-invariance tasks: made so that the invariance they want is known, and a learned i can be told right or wrong.
+
+#include <cstdint>
+#include <vector>
+
+#include "augment/axes.hpp"
+#include "data/dataset.hpp"
+#include "downstream/samples.hpp"
+#include "downstream/task_settings.hpp"
+
+namespace invaria::downstream {
+
+/// One combination of fixed settings, one for each axis marked 0, in axis order.
+using Combination = std::vector<augment::FixedSetting>;
+
+/// All combinations: the only axis marked 0 takes all its fixed settings; with more than one, each takes its first two.
+std::vector<Combination> combinations(const std::string& marks, const std::vector<augment::Axis>& axes);
+
+/// Pictures in a known task: classes / combinations, rounded down.
+int64_t n_pictures(const KnownSettings& known, const std::vector<augment::Axis>& axes);
+
+/// Mean over pixels of HSV saturation, (max - min) / max, of an RGB picture.
+double mean_saturation(const uint8_t* pixels, int64_t n_pixels);
+
+/// Draw the pictures of one repeat and render its samples.
+///
+/// @param normalise  the encoder's settings, of which only mean, std and whole_image are used
+/// @throws ConfigError if the split has too few pictures that fit
+TaskData make_known_task(const KnownSettings& known, const std::vector<augment::Axis>& axes, const data::ImageDataset& dataset,
+                         const augment::AugmentSettings& normalise, int64_t view_size, uint64_t seed, int64_t repeat);
+
+}  // namespace invaria::downstream

@@ -1,0 +1,232 @@
+#include "downstream/learned_invariance.hpp"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "core/errors.hpp"
+#include "core/philox.hpp"
+#include "downstream/features.hpp"
+
+namespace invaria::downstream {
+namespace {
+
+/// Adam (arXiv:1412.6980) on the few numbers of i, with the projection onto [0, 1]^K.
+class ProjectedAdam {
+ public:
+  ProjectedAdam(size_t n, double learning_rate, double beta1, double beta2)
+      : learning_rate_(learning_rate), beta1_(beta1), beta2_(beta2), moment_1_(n, 0.0), moment_2_(n, 0.0) {}
+
+  void step(config::Invariance& invariance, const std::vector<double>& gradient) {
+    ++steps_;
+    for (size_t axis = 0; axis < invariance.size(); ++axis) {
+      moment_1_[axis] = beta1_ * moment_1_[axis] + (1 - beta1_) * gradient[axis];
+      moment_2_[axis] = beta2_ * moment_2_[axis] + (1 - beta2_) * gradient[axis] * gradient[axis];
+      const double mean = moment_1_[axis] / (1 - std::pow(beta1_, steps_));
+      const double spread = std::sqrt(moment_2_[axis] / (1 - std::pow(beta2_, steps_)));
+      invariance[axis] = std::clamp(invariance[axis] - learning_rate_ * mean / (spread + 1e-12), 0.0, 1.0);
+    }
+  }
+
+ private:
+  double learning_rate_, beta1_, beta2_;
+  int64_t steps_ = 0;
+  std::vector<double> moment_1_, moment_2_;
+};
+
+/// Indices of each class's samples (one class for regression), shuffled by address.
+std::vector<std::vector<int64_t>> shuffled_by_class(const Samples& train, int64_t n_classes, uint64_t seed, int64_t step) {
+  std::vector<std::vector<int64_t>> members(static_cast<size_t>(std::max<int64_t>(n_classes, 1)));
+  for (int64_t index = 0; index < train.size(); ++index) {
+    const int64_t label = n_classes > 0 ? train.labels_B[index].item<int64_t>() : 0;
+    members[static_cast<size_t>(label)].push_back(index);
+  }
+  for (size_t label = 0; label < members.size(); ++label) {
+    Draws draws({.seed = seed, .purpose = Purpose::kSupport, .epoch = static_cast<uint64_t>(step), .sample = label});
+    draws.shuffle(std::span(members[label]));
+  }
+  return members;
+}
+
+/// A stratified batch and its stratified halves.
+struct SplitBatch {
+  at::Tensor index_B;
+  at::Tensor half_B;
+};
+
+SplitBatch draw_batch(const Samples& train, int64_t n_classes, int64_t limit, uint64_t seed, int64_t step) {
+  const std::vector<std::vector<int64_t>> members = shuffled_by_class(train, n_classes, seed, step);
+  const double share = std::min(1.0, static_cast<double>(limit) / static_cast<double>(train.size()));
+  std::vector<int64_t> index, half;
+  for (size_t label = 0; label < members.size(); ++label) {
+    const auto size = static_cast<int64_t>(members[label].size());
+    if (size == 0) continue;
+    const int64_t take = std::clamp<int64_t>(std::llround(share * static_cast<double>(size)), std::min<int64_t>(2, size), size);
+    if (take < 2) throw_config("learned-projected: class {} has {} training sample, expected at least 2 (one for each half)", label, size);
+    // Odd classes lend their extra sample to P and Q in turn.
+    const int64_t first_half = static_cast<int64_t>(label) % 2;
+    for (int64_t position = 0; position < take; ++position) {
+      index.push_back(members[label][static_cast<size_t>(position)]);
+      half.push_back((position + first_half) % 2);
+    }
+  }
+  return {at::tensor(index, at::kLong), at::tensor(half, at::kLong)};
+}
+
+/// Held-out loss of the ridge regression fitted on one half.
+at::Tensor one_way_loss(const at::Tensor& features_P, const at::Tensor& targets_P, const at::Tensor& features_Q, const at::Tensor& targets_Q,
+                        double ridge) {
+  const at::Tensor gram_PP = at::mm(features_P, features_P.t()) + ridge * at::eye(features_P.size(0), features_P.options());
+  const at::Tensor dual_PT = at::linalg_solve(gram_PP, targets_P);
+  return (at::mm(features_Q, at::mm(features_P.t(), dual_PT)) - targets_Q).square().sum(1).mean();
+}
+
+std::vector<at::Tensor> gradients_of(const model::Kernels& kernels) {
+  std::vector<at::Tensor> gradients;
+  for (const at::Tensor& kernel : kernels.kernels) gradients.push_back(kernel.grad());
+  return gradients;
+}
+
+LabelledFeatures labelled(const at::Tensor& features_BD, const Samples& samples, int64_t n_classes) {
+  return {features_BD, samples.labels_B, samples.targets_BT, n_classes};
+}
+
+}  // namespace
+
+at::Tensor regression_targets(const Samples& samples, int64_t n_classes) {
+  if (n_classes > 0) {
+    const at::Tensor one_hot_BC = at::one_hot(samples.labels_B, n_classes).to(at::kDouble);
+    return one_hot_BC - one_hot_BC.mean(0);
+  }
+  const at::Tensor centred_BT = samples.targets_BT - samples.targets_BT.mean(0);
+  return centred_BT / centred_BT.square().mean(0).sqrt().clamp_min(1e-12);
+}
+
+at::Tensor projected_loss(const at::Tensor& features_BD, const at::Tensor& targets_BT, const at::Tensor& half_B, double ridge) {
+  const at::Tensor centred_BD = features_BD - features_BD.mean(0);
+  const at::Tensor scale = centred_BD.square().mean().sqrt().clamp_min(1e-12) * std::sqrt(static_cast<double>(features_BD.size(1)));
+  const at::Tensor scaled_BD = centred_BD / scale;
+  const at::Tensor targets = targets_BT.to(scaled_BD.device(), scaled_BD.scalar_type());
+  const at::Tensor index_P = half_B.eq(0).nonzero().flatten().to(scaled_BD.device());
+  const at::Tensor index_Q = half_B.eq(1).nonzero().flatten().to(scaled_BD.device());
+  const at::Tensor features_P = scaled_BD.index_select(0, index_P);
+  const at::Tensor features_Q = scaled_BD.index_select(0, index_Q);
+  const at::Tensor targets_P = targets.index_select(0, index_P);
+  const at::Tensor targets_Q = targets.index_select(0, index_Q);
+  return one_way_loss(features_P, targets_P, features_Q, targets_Q, ridge) + one_way_loss(features_Q, targets_Q, features_P, targets_P, ridge);
+}
+
+LearnedInvariance learn_projected(const model::Encoder& encoder, const Samples& train, int64_t n_classes, const ProjectedSettings& settings,
+                                  uint64_t seed, const StopRequested& stop) {
+  const at::Tensor targets_BT = regression_targets(train, n_classes);
+  const at::Device device = device_of(encoder);
+  model::AffineKernels affine(encoder);
+  LearnedInvariance result{config::centre(encoder.n_axes()), {}, 0};
+  ProjectedAdam adam(result.invariance.size(), settings.learning_rate, settings.beta1, settings.beta2);
+  for (int64_t step = 0; step < settings.steps; ++step) {
+    if (stop && stop()) throw StoppedError("learned-projected");
+    const SplitBatch batch = draw_batch(train, n_classes, settings.batch, seed, step);
+    const model::Kernels kernels = affine.at(result.invariance);
+    const at::Tensor images = train.images_BCHW.index_select(0, batch.index_B).to(device);
+    const at::Tensor features_BD = encoder.forward(images, kernels, model::BatchNormPass::running());
+    const at::Tensor loss =
+        projected_loss(features_BD.to(at::kDouble), targets_BT.index_select(0, batch.index_B), batch.half_B, settings.ridge);
+    loss.backward();
+    result.trajectory.invariance.push_back(result.invariance);
+    result.trajectory.loss.push_back(loss.item<double>());
+    result.trajectory.validation.push_back(std::numeric_limits<double>::quiet_NaN());
+    result.encoder_passes += images.size(0);
+    adam.step(result.invariance, affine.gradient(gradients_of(kernels)));
+  }
+  return result;
+}
+
+JointResult learn_joint(const model::Encoder& encoder, const TaskData& task, const JointSettings& settings, Metric metric, uint64_t seed,
+                        const StopRequested& stop) {
+  const Samples& train = task.train;
+  const int64_t n = train.size();
+  const int64_t n_outputs = task.is_regression() ? train.targets_BT.size(1) : task.n_classes;
+  const at::Device device = device_of(encoder);
+  const at::Tensor standardised_BT = task.is_regression() ? regression_targets(train, 0).to(at::kFloat) : at::Tensor();
+  model::AffineKernels affine(encoder);
+  JointResult result;
+  result.learned.invariance = config::centre(encoder.n_axes());
+  result.validation_value = -std::numeric_limits<double>::infinity();
+  config::Invariance invariance = result.learned.invariance;
+  ProjectedAdam adam(invariance.size(), settings.invariance_learning_rate, 0.9, 0.999);
+
+  // The readout sees the features raw, as published, and starts at zero.
+  const at::Tensor centre_D = at::zeros({encoder.feature_dim()}, at::kDouble);
+  at::Tensor weight_DC = at::zeros({encoder.feature_dim(), n_outputs}).set_requires_grad(true);
+  at::Tensor bias_C = at::zeros({n_outputs}).set_requires_grad(true);
+  std::vector<at::Tensor> moments_1{at::zeros_like(weight_DC), at::zeros_like(bias_C)}, moments_2 = {at::zeros_like(weight_DC), at::zeros_like(bias_C)};
+  int64_t steps = 0;
+
+  for (int64_t epoch = 0; epoch < settings.epochs; ++epoch) {
+    std::vector<int64_t> order(static_cast<size_t>(n));
+    std::iota(order.begin(), order.end(), 0);
+    Draws({.seed = seed, .purpose = Purpose::kReadout, .epoch = static_cast<uint64_t>(epoch)}).shuffle(std::span(order));
+    const at::Tensor order_B = at::tensor(order, at::kLong);
+    double epoch_loss = 0.0;
+    const config::Invariance at_epoch_start = invariance;
+    for (int64_t first = 0; first < n; first += settings.batch) {
+      if (stop && stop()) throw StoppedError("learned-joint");
+      const at::Tensor index_B = order_B.narrow(0, first, std::min(settings.batch, n - first));
+      const model::Kernels kernels = affine.at(invariance);
+      const at::Tensor features_BD =
+          encoder.forward(train.images_BCHW.index_select(0, index_B).to(device), kernels, model::BatchNormPass::running()).to(at::kCPU);
+      const at::Tensor scores_BC = at::addmm(bias_C, features_BD, weight_DC);
+      const at::Tensor loss = task.is_regression()
+                                  ? at::l1_loss(scores_BC, standardised_BT.index_select(0, index_B))
+                                  : at::cross_entropy_loss(scores_BC, train.labels_B.index_select(0, index_B));
+      loss.backward();
+      epoch_loss += loss.item<double>() * static_cast<double>(index_B.size(0)) / static_cast<double>(n);
+      result.learned.encoder_passes += index_B.size(0);
+      adam.step(invariance, affine.gradient(gradients_of(kernels)));
+      ++steps;
+      const at::NoGradGuard no_grad;
+      size_t slot = 0;
+      for (at::Tensor* parameter : {&weight_DC, &bias_C}) {
+        const at::Tensor gradient = parameter->grad();
+        moments_1[slot].mul_(0.9).add_(gradient, 0.1);
+        moments_2[slot].mul_(0.999).addcmul_(gradient, gradient, 0.001);
+        const double correction_1 = 1 - std::pow(0.9, steps), correction_2 = 1 - std::pow(0.999, steps);
+        parameter->addcdiv_(moments_1[slot], (moments_2[slot] / correction_2).sqrt() + 1e-8, -settings.readout_learning_rate / correction_1);
+        parameter->mutable_grad().reset();
+        ++slot;
+      }
+    }
+    Readout readout{centre_D, 1.0, weight_DC.detach().to(at::kDouble).clone(), bias_C.detach().to(at::kDouble).clone(), 0.0};
+    if (task.is_regression()) {
+      const at::Tensor centre_T = train.targets_BT.mean(0);
+      const at::Tensor spread_T = (train.targets_BT - centre_T).square().mean(0).sqrt().clamp_min(1e-12);
+      readout.weight_DC = readout.weight_DC * spread_T;
+      readout.bias_C = readout.bias_C * spread_T + centre_T;
+    }
+    const at::Tensor validation_BD =
+        extract_features(encoder, affine.at(invariance), model::BatchNormPass::running(), task.validation.images_BCHW);
+    result.learned.encoder_passes += task.validation.size();
+    const double value = evaluate(readout, labelled(validation_BD, task.validation, task.n_classes), metric);
+    result.learned.trajectory.invariance.push_back(at_epoch_start);
+    result.learned.trajectory.loss.push_back(epoch_loss);
+    result.learned.trajectory.validation.push_back(value);
+    if (value > result.validation_value) {
+      result.validation_value = value;
+      result.learned.invariance = invariance;
+      result.readout = readout;
+    }
+  }
+  require(result.readout.weight_DC.defined(), "learn_joint: no epoch gave a finite validation metric");
+  return result;
+}
+
+config::Invariance discretised(const config::Invariance& invariance) {
+  config::Invariance corner;
+  for (double value : invariance) corner.push_back(value >= 0.5 ? 1.0 : 0.0);
+  return corner;
+}
+
+}  // namespace invaria::downstream

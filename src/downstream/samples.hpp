@@ -1,0 +1,32 @@
+#pragma once
+/// @file
+/// A downstream task as the arms see it: rendered pictures and what is to be predicted from them.
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace invaria::downstream {
+
+/// One part of a task. Exactly one of `labels` and `targets` is defined.
+struct Samples {
+  at::Tensor images_BCHW;  ///< float, normalised, [n, 3, S, S]
+  at::Tensor labels_B;     ///< int64 [n], classes from 0
+  at::Tensor targets_BT;   ///< double [n, T]
+
+  int64_t size() const { return images_BCHW.size(0); }
+};
+
+/// Training, validation and test samples of one repeat of a task.
+struct TaskData {
+  int64_t n_classes = 0;  ///< 0 for regression
+  Samples train, validation, test;
+  std::string split_hash;             ///< SHA-256 over what every sample is
+  std::vector<std::string> pictures;  ///< names of the pictures that were drawn (known tasks)
+
+  bool is_regression() const { return n_classes == 0; }
+};
+
+}  // namespace invaria::downstream

@@ -1,0 +1,24 @@
+#pragma once
+/// @file
+/// From a task's settings and a data set to the samples of one repeat.
+
+#include <cstdint>
+#include <vector>
+
+#include "augment/axes.hpp"
+#include "data/dataset.hpp"
+#include "downstream/samples.hpp"
+#include "downstream/task_settings.hpp"
+
+namespace invaria::downstream {
+
+/// Clean views of the pictures at `indices`: whole image, normalised, [n, 3, view_size, view_size].
+at::Tensor render_clean(const data::ImageSplit& split, const std::vector<int64_t>& indices, const augment::AugmentSettings& normalise,
+                        int64_t view_size);
+
+/// The samples of one repeat: split, classes and pictures drawn from (seed, repeat), never from the encoder.
+/// @throws ConfigError if the data set has not what the task asks for (splits, classes, targets, pictures)
+TaskData make_task(const TaskSettings& task, const std::vector<augment::Axis>& axes, const data::ImageDataset& dataset,
+                   const augment::AugmentSettings& normalise, int64_t view_size, uint64_t seed, int64_t repeat);
+
+}  // namespace invaria::downstream
