@@ -7,7 +7,8 @@
 #include "core/errors.hpp"
 #include "core/philox.hpp"
 #include "objective/nt_xent.hpp"
-#include "tests/support/catch.hpp"
+
+#include "tests/support/catch.hpp"  // last: LibTorch has a CHECK too
 
 using namespace invaria;
 using namespace invaria::objective;

@@ -1,0 +1,104 @@
+// The CPU passes. Compiled without LibTorch and without errno from sqrt (see src/CMakeLists.txt), so that the loops
+// vectorise; one clone per vector width, chosen when the program starts.
+#include <algorithm>
+#include <array>
+
+#include "train/update_rules.hpp"
+
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define INVARIA_CLONES __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
+#else
+#define INVARIA_CLONES
+#endif
+
+namespace invaria::train {
+namespace {
+
+template <class Rule>
+inline __attribute__((always_inline)) void update_dense(const Rule& rule, const UpdateOperands& operands, int64_t begin,
+                                                        int64_t end) {
+  float* __restrict weight = operands.weight;
+  float* __restrict moment_1 = operands.moment_1;
+  float* __restrict moment_2 = operands.moment_2;
+  const float* __restrict gradient = operands.gradient;
+  for (int64_t index = begin; index < end; ++index) {
+    if constexpr (Rule::kHasMoment2) {
+      rule(weight[index], gradient[index], moment_1[index], moment_2[index]);
+    } else {
+      float none = 0.0F;
+      rule(weight[index], gradient[index], moment_1[index], none);
+    }
+  }
+}
+
+template <class Rule>
+inline __attribute__((always_inline)) void update_row(const Rule& rule, float gradient, const float* __restrict hidden,
+                                                      float* __restrict weight, float* __restrict moment_1,
+                                                      float* __restrict moment_2, int64_t columns) {
+  for (int64_t column = 0; column < columns; ++column) {
+    if constexpr (Rule::kHasMoment2) {
+      rule(weight[column], gradient * hidden[column], moment_1[column], moment_2[column]);
+    } else {
+      float none = 0.0F;
+      rule(weight[column], gradient * hidden[column], moment_1[column], none);
+    }
+  }
+}
+
+// The hypernetwork's width, known to the compiler: a row is then a handful of vector instructions without a loop.
+constexpr int64_t kUsualColumns = 32;
+
+template <class Rule>
+inline __attribute__((always_inline)) void update_rows(const Rule& rule, const UpdateOperands& operands, int64_t begin,
+                                                       int64_t end) {
+  if (operands.hidden == nullptr) {
+    update_dense(rule, operands, begin, end);
+    return;
+  }
+  for (int64_t row = begin; row < end; ++row) {
+    const int64_t first = row * operands.columns;
+    float* moment_2 = Rule::kHasMoment2 ? operands.moment_2 + first : nullptr;
+    if (operands.columns == kUsualColumns) {
+      update_row(rule, operands.gradient[row], operands.hidden, operands.weight + first, operands.moment_1 + first,
+                 moment_2, kUsualColumns);
+    } else {
+      update_row(rule, operands.gradient[row], operands.hidden, operands.weight + first, operands.moment_1 + first,
+                 moment_2, operands.columns);
+    }
+  }
+}
+
+}  // namespace
+
+INVARIA_CLONES void update_chunk(const UpdateRule& rule, const UpdateOperands& operands, int64_t chunk) {
+  const int64_t begin = chunk * operands.chunk_rows();
+  const int64_t end = std::min(operands.rows, begin + operands.chunk_rows());
+  if (const auto* sgd = std::get_if<SgdRule>(&rule)) update_rows(SgdRule(*sgd), operands, begin, end);
+  if (const auto* lars = std::get_if<LarsRule>(&rule)) update_rows(LarsRule(*lars), operands, begin, end);
+  if (const auto* adam = std::get_if<AdamRule>(&rule)) update_rows(AdamRule(*adam), operands, begin, end);
+  if (operands.squared_norms != nullptr) {  // the chunk is still in the cache
+    operands.squared_norms[chunk] =
+        squared_norm(operands.weight + begin * operands.columns, (end - begin) * operands.columns);
+  }
+}
+
+INVARIA_CLONES double squared_norm(const float* values, int64_t count) {
+  constexpr int64_t kLanes = 16;
+  std::array<double, kLanes> sums{};
+  const int64_t whole = count - count % kLanes;
+  for (int64_t index = 0; index < whole; index += kLanes) {
+    for (int64_t lane = 0; lane < kLanes; ++lane) {
+      const double value = values[index + lane];
+      sums[lane] += value * value;
+    }
+  }
+  for (int64_t index = whole; index < count; ++index) {
+    const double value = values[index];
+    sums[index - whole] += value * value;
+  }
+  double sum = 0.0;
+  for (const double lane : sums) sum += lane;
+  return sum;
+}
+
+}  // namespace invaria::train
