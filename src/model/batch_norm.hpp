@@ -2,13 +2,16 @@
 /// @file
 /// Batch normalisation (arXiv:1502.03167) whose statistics are chosen by the caller of the forward pass.
 ///
-/// The encoder is immutable downstream: re-estimated statistics are an object of their own that is handed in, and collecting them
-/// never touches the encoder's buffers.
+/// The encoder is immutable downstream: re-estimated statistics are an object of their own that is handed in, and
+/// collecting them never touches the encoder's buffers.
+///
+/// Shape legend: B images, C channels, H W pixels.
 
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "model/parameters.hpp"
@@ -24,9 +27,13 @@ struct BatchNormStatistics {
 };
 
 /// How the BatchNorm layers behave in one forward pass.
+///
+/// Gradients reach an encoder's own parameters in kTrain only; in the other modes it is frozen: they reach kernels and
+/// images.
 struct BatchNormPass {
   enum class Mode {
-    kTrain,    ///< batch statistics over all ranks; running averages move (momentum 0.1, unbiased variance, as torch.nn.BatchNorm2d)
+    kTrain,    ///< batch statistics over all ranks; running averages move (momentum 0.1, unbiased variance, as
+               ///< torch.nn.BatchNorm2d)
     kRunning,  ///< the encoder's running averages; nothing moves
     kGiven,    ///< `given`; nothing moves
     kCollect,  ///< batch statistics of this rank's batch, appended to `collected`; nothing moves
@@ -34,12 +41,49 @@ struct BatchNormPass {
   Mode mode = Mode::kRunning;
   const BatchNormStatistics* given = nullptr;
   std::vector<BatchNormStatistics>* collected = nullptr;  ///< one element is appended a forward pass
-  SumOverRanks sum_over_ranks;                            ///< kTrain only
+  SumOverRanks sum_over_ranks;  ///< kTrain only; gets double tensors, once a layer forward and once backward
 
-  static BatchNormPass train(SumOverRanks sum_over_ranks) { return {Mode::kTrain, nullptr, nullptr, std::move(sum_over_ranks)}; }
+  bool is_training() const { return mode == Mode::kTrain; }
+
+  static BatchNormPass train(SumOverRanks sum_over_ranks) {
+    return {Mode::kTrain, nullptr, nullptr, std::move(sum_over_ranks)};
+  }
   static BatchNormPass running() { return {}; }
   static BatchNormPass with(const BatchNormStatistics& statistics) { return {Mode::kGiven, &statistics, nullptr, {}}; }
   static BatchNormPass collect(std::vector<BatchNormStatistics>& into) { return {Mode::kCollect, nullptr, &into, {}}; }
 };
+
+/// One BatchNorm layer's tensors; float [C] but for the counter, an int64 scalar.
+struct BatchNormLayer {
+  at::Tensor weight_C;
+  at::Tensor bias_C;
+  at::Tensor running_mean_C;
+  at::Tensor running_var_C;
+  at::Tensor num_batches_tracked;
+};
+
+/// What follows the normalisation in the same pass over memory.
+enum class Activation { kNone, kRelu };
+
+inline constexpr double kBatchNormEpsilon = 1e-5;
+inline constexpr double kBatchNormMomentum = 0.1;
+
+/// activation(weight (x - mean) / sqrt(var + 1e-5) + bias (+ residual)), per channel; differentiable in x and residual,
+/// and in weight and bias where they require grad.
+///
+/// Collective over the ranks behind `pass.sum_over_ranks`, forward and backward, in kTrain (SyncBN): every rank's
+/// pixels count alike, so local batches may differ in size; dL/dweight and dL/dbias are this rank's share of their sum
+/// over ranks.
+///
+/// @param x         [B, C, H, W] (any strides; channels-last is fastest) or [B, C], float. Consumed: where no gradient
+/// is recorded
+///                  the result may take its place.
+/// @param layer_index  its place in BatchNormStatistics; kCollect writes that place of `pass.collected->back()`, sized
+/// by the caller
+/// @param residual  same shape as x, or undefined
+/// @return same shape as x, channels-last
+/// @throws PreconditionError if shapes disagree, or batch statistics are asked of a single number a channel
+at::Tensor batch_norm(const at::Tensor& x, const BatchNormLayer& layer, size_t layer_index, const BatchNormPass& pass,
+                      Activation activation, const at::Tensor& residual = {});
 
 }  // namespace invaria::model

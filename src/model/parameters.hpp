@@ -22,7 +22,8 @@ struct Parameter {
   bool decays = true;  ///< whether weight decay falls on it: not on BatchNorm, linear biases and the hypernetwork's c
 };
 
-/// The hypernetwork's output matrix A of one convolution: no autograd leaf, its gradient is the outer product g h^T and never stored.
+/// The hypernetwork's output matrix A of one convolution: no autograd leaf, its gradient is the outer product g h^T and
+/// never stored.
 struct FactoredParameter {
   std::string name;  ///< "layer1.0.conv1.hyper.A"
   at::Tensor value_PH;
