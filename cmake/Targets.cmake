@@ -16,6 +16,13 @@ if(INVARIA_SANITIZE)
   target_link_options(invaria_options INTERFACE -fsanitize=${INVARIA_SANITIZE})
 endif()
 
+# at::parallel_for is a template: compiled without OpenMP it silently runs on one thread. The OpenMP runtime is LibTorch's own where the
+# wheel brings one: two in a process would be two thread pools.
+find_package(OpenMP REQUIRED COMPONENTS CXX)
+find_file(INVARIA_TORCH_OPENMP libgomp.so.1 PATHS "${INVARIA_SITE_PACKAGES}/torch/lib" NO_DEFAULT_PATH)
+target_compile_options(invaria::torch INTERFACE $<$<COMPILE_LANGUAGE:CXX>:${OpenMP_CXX_FLAGS}>)
+target_link_libraries(invaria::torch INTERFACE "$<IF:$<BOOL:${INVARIA_TORCH_OPENMP}>,${INVARIA_TORCH_OPENMP},OpenMP::OpenMP_CXX>")
+
 # LibTorch's headers take ten seconds a file: they are compiled once. Readers and parsers (core, config, io) do without.
 add_library(invaria_torch_pch STATIC "${PROJECT_SOURCE_DIR}/cmake/torch_pch.cpp")
 target_precompile_headers(invaria_torch_pch PRIVATE <ATen/ATen.h> <torch/types.h> <torch/autograd.h>)

@@ -1,0 +1,115 @@
+// Settings and axes: what parses, what is refused, and where the message points.
+#include <boost/json.hpp>
+
+#include "augment/axes.hpp"
+#include "augment/settings.hpp"
+#include "core/errors.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace invaria;
+using namespace invaria::augment;
+
+namespace {
+
+template <class T>
+std::vector<std::string> places_of_problems(const std::string& text) {
+  config::Problems problems;
+  config::parse<T>(boost::json::parse(text), "a", problems);
+  std::vector<std::string> places;
+  for (const auto& problem : problems.list()) places.push_back(problem.where);
+  return places;
+}
+
+std::vector<std::string> places_of_problems(const std::vector<Axis>& axes) {
+  config::Problems problems;
+  validate_axes(axes, "axes", problems);
+  std::vector<std::string> places;
+  for (const auto& problem : problems.list()) places.push_back(problem.where);
+  return places;
+}
+
+using Places = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("every setting survives being written and read", "[augment]") {
+  AugmentSettings settings;
+  settings.crop_area = {0.35, 0.9};
+  settings.whole_image = WholeImage::kCentreCrop;
+  settings.blur.kernel = 5;
+  settings.jitter.hue = 0.1;
+  config::Problems problems;
+  const boost::json::value written = config::write(settings);
+  const auto back = config::parse<AugmentSettings>(written, "", problems);
+  CHECK(problems.to_string().empty());
+  CHECK(config::write(back) == written);
+  CHECK(written.at("whole_image") == "centre-crop");
+
+  const boost::json::value axes = config::write(default_axes());
+  const auto axes_back = config::parse<std::vector<Axis>>(axes, "", problems);
+  CHECK(problems.to_string().empty());
+  CHECK(config::write(axes_back) == axes);
+}
+
+TEST_CASE("settings that make no sense are refused at their place", "[augment]") {
+  CHECK(places_of_problems<AugmentSettings>("{}").empty());
+  CHECK(places_of_problems<AugmentSettings>(R"({"crop_area": [0.5, 0.2]})") == Places{"a.crop_area"});
+  CHECK(places_of_problems<AugmentSettings>(R"({"crop_area": [0.5]})") == Places{"a.crop_area"});
+  CHECK(places_of_problems<AugmentSettings>(R"({"crop_area": [0, 1]})") == Places{"a.crop_area[0]"});
+  CHECK(places_of_problems<AugmentSettings>(R"({"crop_ratio": [2, 1]})") == Places{"a.crop_ratio"});
+  CHECK(places_of_problems<AugmentSettings>(R"({"flip_p": 1.5})") == Places{"a.flip_p"});
+  CHECK(places_of_problems<AugmentSettings>(R"({"jitter": {"hue": 0.6}})") == Places{"a.jitter.hue"});
+  CHECK(places_of_problems<AugmentSettings>(R"({"blur": {"kernel": 4}})") == Places{"a.blur.kernel"});
+  CHECK(places_of_problems<AugmentSettings>(R"({"blur": {"sigma": [2, 1]}})") == Places{"a.blur.sigma"});
+  CHECK(places_of_problems<AugmentSettings>(R"({"mean": [0.5, 0.5]})") == Places{"a.mean"});
+  CHECK(places_of_problems<AugmentSettings>(R"({"std": [1, 1, 0]})") == Places{"a.std[2]"});
+  CHECK(places_of_problems<AugmentSettings>(R"({"whole_image": "stretch"})") == Places{"a.whole_image"});
+  CHECK(places_of_problems<AugmentSettings>(R"({"solarise": {}})") == Places{"a.solarise"});
+}
+
+TEST_CASE("an axis names its operations once and fixes no others", "[augment]") {
+  CHECK(
+      places_of_problems<Axis>(R"({"name": "colour", "operations": ["jitter"], "fixed_settings": [{}, {"hue": 0.2}]})")
+          .empty());
+  CHECK(places_of_problems<Axis>(R"({"name": "colour", "operations": []})") == Places{"a.operations"});
+  CHECK(places_of_problems<Axis>(R"({"name": "colour", "operations": ["jitter", "jitter"]})") ==
+        Places{"a.operations[1]"});
+  CHECK(places_of_problems<Axis>(R"({"name": "colour", "operations": ["jiter"]})") == Places{"a.operations[0]"});
+  CHECK(places_of_problems<Axis>(R"({"name": "c", "operations": ["jitter"], "fixed_settings": [{"flip": true}]})") ==
+        Places{"a.fixed_settings[0]"});
+  CHECK(places_of_problems<Axis>(
+            R"({"name": "c", "operations": ["crop"], "fixed_settings": [{"crop": [0.5, 0, 0.6, 1]}]})") ==
+        Places{"a.fixed_settings[0].crop"});
+  CHECK(places_of_problems<Axis>(
+            R"({"name": "c", "operations": ["crop"], "fixed_settings": [{"crop": [0, 0, 0, 1]}]})") ==
+        Places{"a.fixed_settings[0].crop"});
+}
+
+TEST_CASE("axes share neither names nor operations", "[augment]") {
+  CHECK(places_of_problems(default_axes()).empty());
+  CHECK(places_of_problems(std::vector<Axis>{}) == Places{"axes"});
+  CHECK(places_of_problems({{"a", {Operation::kCrop}, {}}, {"a", {Operation::kFlip}, {}}}) == Places{"axes[1].name"});
+  CHECK(places_of_problems({{"a", {Operation::kCrop}, {}}, {"b", {Operation::kFlip, Operation::kCrop}, {}}}) ==
+        Places{"axes[1].operations"});
+}
+
+TEST_CASE("a corner switches on the operations of its axes", "[augment]") {
+  const auto axes = default_axes();
+  CHECK(active_operations(axes, {1, 0}) == std::vector{Operation::kCrop, Operation::kFlip});
+  CHECK(active_operations(axes, {0, 1}) ==
+        std::vector{Operation::kColorJitter, Operation::kGrayscale, Operation::kBlur, Operation::kSolarize});
+  CHECK(active_operations(axes, {1, 1}).size() == 6);
+  CHECK(active_operations(axes, {0, 0}).empty());
+  CHECK_THROWS_AS(active_operations(axes, {0.5, 1}), PreconditionError);
+  CHECK_THROWS_AS(active_operations(axes, {1}), PreconditionError);
+}
+
+TEST_CASE("the default axes fix four places and four hues", "[augment]") {
+  const auto axes = default_axes();
+  REQUIRE(axes.size() == 2);
+  CHECK(axes[0].fixed_settings.size() == 4);
+  CHECK(axes[1].fixed_settings.size() == 4);
+  CHECK(axes[0].fixed_settings[0].operations().empty());
+  CHECK(*axes[0].fixed_settings[3].crop == std::vector<double>{0.3125, 0.3125, 0.6875, 0.6875});
+  CHECK(axes[1].fixed_settings[3].hue == 0.36);
+}
