@@ -6,6 +6,7 @@
 /// fsync the directory. A temporary name is `.<name>.<host>-<process>-<n>.tmp`.
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -25,7 +26,8 @@ std::string read_file(const fs::path& path);
 void write_file_atomically(const fs::path& path, std::string_view bytes);
 void write_file_atomically(const fs::path& path, std::span<const std::byte> bytes);
 
-/// A temporary name beside `path`, unlike any other of this process or of other processes on other hosts.
+/// Make an empty file beside `path` under a temporary name that nobody else uses, and return that name.
+/// @throws EnvironmentError naming path, call and error text
 fs::path temporary_beside(const fs::path& path);
 
 /// Make a finished and closed temporary file visible under its final name: fsync, rename, fsync of the directory. If a

@@ -24,8 +24,9 @@ constexpr int64_t kMaxImagePixels = 100'000'000;
 /// Decode one picture; the format is told from the first bytes.
 ///
 /// JPEG by libjpeg-turbo with the accurate inverse DCT; grey is widened to three equal channels; CMYK and YCCK are
-/// refused. PNG by libpng: palettes, 1 to 16 bits a channel and grey become 8-bit RGB; alpha is composited over black.
-/// EXIF orientation is not applied (as torchvision's ImageFolder does not).
+/// refused. PNG by libpng: palettes, grey and 1 to 16 bits a channel become 8-bit sRGB; alpha is dropped, not
+/// composited, as Pillow's convert("RGB") does. EXIF orientation is not applied (torchvision's ImageFolder does not
+/// either).
 ///
 /// @param name  names the picture in messages: a path, or archive:entry
 /// @throws ConfigError naming the picture and the reason if it is no JPEG or PNG, truncated or corrupt in any way that

@@ -32,9 +32,9 @@ struct TensorView {
   std::span<const std::byte> bytes;  ///< product of `shape` x size_of(dtype) bytes
 };
 
-/// Write the tensors in the order given, streaming to a temporary file: afterwards the file is complete, or it was not
-/// touched. Data begin at a multiple of 64 bytes; a tensor's data at a multiple of its element size where larger
-/// elements come first.
+/// Write the tensors, streaming to a temporary file: afterwards the file is complete, or it was not touched. Data lie
+/// with larger elements first, otherwise in the order given, and begin at a multiple of 64 bytes: every tensor is
+/// aligned to its element.
 /// @throws PreconditionError if a name repeats or a shape disagrees with its bytes; EnvironmentError from the file
 /// system
 void write_safetensors(const fs::path& path, std::span<const TensorView> tensors,

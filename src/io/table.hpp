@@ -53,6 +53,7 @@ class Table {
   /// The rows whose text in column `name` equals `text`.
   Table where(std::string_view name, std::string_view text) const;
 
+  /// Names, units, long names and cells; NaN equals NaN.
   bool operator==(const Table& other) const;
 
  private:

@@ -1,0 +1,34 @@
+#include "io/records.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace invaria::io {
+
+bool Segment::empty() const {
+  return jobs.empty() && encoders.empty() && sensitivity.empty() && data.empty() && stage_times.empty() &&
+         tasks.empty();
+}
+
+void append(Segment& segment, const Segment& other) {
+  const auto extend = [](auto& all, const auto& more) {
+    all.reserve(all.size() + more.size());  // keeps `more` valid where it is `all`
+    std::copy_n(more.begin(), more.size(), std::back_inserter(all));
+  };
+  extend(segment.jobs, other.jobs);
+  extend(segment.encoders, other.encoders);
+  extend(segment.sensitivity, other.sensitivity);
+  extend(segment.data, other.data);
+  extend(segment.stage_times, other.stage_times);
+  extend(segment.tasks, other.tasks);
+}
+
+std::string encoder_group_name(const EncoderRecord& encoder, const std::vector<EncoderRecord>& all) {
+  const bool several = std::any_of(all.begin(), all.end(), [&](const EncoderRecord& other) {
+    return other.name == encoder.name && other.encoder_seed != encoder.encoder_seed;
+  });
+  return several ? fmt::format("{}-seed{}", encoder.name, encoder.encoder_seed) : encoder.name;
+}
+
+}  // namespace invaria::io

@@ -1,0 +1,39 @@
+#pragma once
+/// @file
+/// Segments: what one rank finished since its last flush, as segments/<rank>-<number>.h5. A segment is complete or
+/// invisible, and immutable once visible; so a killed run loses at most what it had not flushed.
+
+#include <cstdint>
+
+#include "io/files.hpp"
+#include "io/records.hpp"
+
+namespace invaria::io {
+
+/// Write `<directory>/<rank>-<number>.h5` by temporary file, fsync, rename and fsync of the directory, which must
+/// exist.
+///
+/// Exact, except: invariances and trajectory rows shorter than the longest of the segment come back filled with NaN to
+/// its length.
+/// @return its path
+/// @throws PreconditionError if that segment exists; EnvironmentError from the file system (then nothing is left)
+fs::path write_segment(const fs::path& directory, int64_t rank, int64_t number, const Segment& segment);
+
+/// @throws EnvironmentError naming the file if it is truncated, broken or no segment
+Segment read_segment(const fs::path& path);
+
+/// The segments of a directory in order of number, then rank. Temporary and foreign files are passed over; a directory
+/// that does not exist has none. A run that numbers from next_segment_number() on has its segments after those of
+/// earlier runs.
+/// @throws EnvironmentError
+std::vector<fs::path> list_segments(const fs::path& directory);
+
+/// All segments of a directory, concatenated in the order of list_segments(). What an earlier run recorded and a later
+/// one recorded again is in it twice, the later record last.
+/// @throws EnvironmentError naming the broken segment, if there is one
+Segment read_segments(const fs::path& directory);
+
+/// One more than the largest number of any rank's segment in the directory; 1 if there is none.
+int64_t next_segment_number(const fs::path& directory);
+
+}  // namespace invaria::io
