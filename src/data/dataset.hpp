@@ -20,11 +20,11 @@ struct ImageSplit {
   int64_t n = 0;
   int64_t height = 0;
   int64_t width = 0;
-  std::shared_ptr<const std::byte> pixels;         ///< [n, height, width, 3]
-  std::vector<std::string> names;                  ///< [n] path inside the split, unique
-  std::vector<int64_t> labels;                     ///< [n] index into the data set's classes; empty without classes
-  std::vector<std::vector<double>> targets;        ///< [n][t] regression targets, moved with the resize; empty without
-  std::string hash;                                ///< SHA-256 over names and labels in order
+  std::shared_ptr<const std::byte> pixels;   ///< [n, height, width, 3]
+  std::vector<std::string> names;            ///< [n] path inside the split, unique
+  std::vector<int64_t> labels;               ///< [n] index into the data set's classes; empty without classes
+  std::vector<std::vector<double>> targets;  ///< [n][t] regression targets, moved with the resize; empty without
+  std::string hash;                          ///< SHA-256 over names and labels in order
 
   const uint8_t* image(int64_t index) const {
     return reinterpret_cast<const uint8_t*>(pixels.get()) + index * height * width * 3;

@@ -1,0 +1,55 @@
+#pragma once
+/// @file
+/// All samples of a data set by name, label and place, before any picture is decoded, compared with the manifest.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/problems.hpp"
+#include "data/file_set.hpp"
+#include "data/manifest.hpp"
+#include "data/settings.hpp"
+
+namespace invaria::data {
+
+/// One sample, not decoded yet.
+struct Sample {
+  std::string name;             ///< unique in its split
+  int64_t file = -1;            ///< index into the split's files; -1: made, not read
+  int64_t record = 0;           ///< CIFAR: position in the file; synthetic: number of the sample
+  int64_t label = -1;           ///< -1: without classes
+  std::vector<double> targets;  ///< in the coordinates of the stored picture
+};
+
+struct SplitListing {
+  std::string name;
+  std::string drawn_from;  ///< name of the split as the manifest has it (validation may be cut from train)
+  std::shared_ptr<const FileSet> files;  ///< nullptr: synthetic
+  std::vector<Sample> samples;           ///< in byte order of their names
+};
+
+struct Listing {
+  std::vector<std::string> classes;  ///< in byte order (CIFAR: label order)
+  std::vector<std::string> target_names;
+  std::vector<TargetUnit> target_units;
+  std::vector<SplitListing> splits;
+  std::string checksum;  ///< SHA-256 over the lines "split TAB checksum of its files LF", in the manifest's order
+};
+
+/// List the data set and compare counts, classes and checksums with the manifest. What differs is added to `problems`
+/// under `where`, the listing is then of no use.
+/// @param data_folders  folders that may hold the data set (see locate())
+/// @param threads       for reading contents, where the settings ask for it
+Listing list_dataset(const Manifest& manifest, const DatasetSettings& settings,
+                     const std::vector<fs::path>& data_folders, int threads, const std::string& where,
+                     config::Problems& problems);
+
+/// Bytes that the decoded pictures take.
+int64_t decoded_bytes(const Listing& listing, const DatasetSettings& settings);
+
+/// Memory that this process may use: the machine's, or its control group's limit where that is smaller, in bytes.
+int64_t node_memory_bytes();
+
+}  // namespace invaria::data

@@ -1,0 +1,293 @@
+#include "data/load.hpp"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <boost/json/serialize.hpp>
+#include <cstring>
+#include <mutex>
+
+#include "core/errors.hpp"
+#include "data/listing.hpp"
+#include "data/parallel.hpp"
+#include "data/resize.hpp"
+#include "data/splits.hpp"
+#include "data/synthetic.hpp"
+#include "io/cifar.hpp"
+#include "io/image.hpp"
+
+namespace invaria::data {
+namespace {
+
+constexpr size_t kNamesInMessage = 20;
+constexpr size_t kReasonBytes = 512;
+
+/// What became of one sample; lies in memory that the node's ranks share.
+struct SampleState {
+  int32_t is_corrupt = 0;
+  int32_t height = 0;  ///< of the stored picture
+  int32_t width = 0;
+};
+
+using PictureBody = std::function<void(int64_t sample, const io::Image& image)>;
+using CorruptBody = std::function<void(int64_t sample, const std::string& reason)>;
+
+/// Decode the given samples of a split (ascending) on several threads. A corrupt picture goes to `on_corrupt`; both may
+/// be called at once.
+void decode_pictures(const Manifest& manifest, const SplitListing& split, const std::vector<int64_t>& wanted,
+                     int threads, const PictureBody& on_picture, const CorruptBody& on_corrupt) {
+  // Files in ascending order, each with its samples: one, or the records of a CIFAR batch.
+  std::vector<std::pair<int64_t, int64_t>> by_file;
+  for (const int64_t sample : wanted) by_file.emplace_back(split.samples[static_cast<size_t>(sample)].file, sample);
+  std::sort(by_file.begin(), by_file.end());
+  std::vector<int64_t> files;
+  std::vector<size_t> first;
+  for (size_t i = 0; i < by_file.size(); ++i) {
+    if (i > 0 && by_file[i].first == by_file[i - 1].first) continue;
+    files.push_back(by_file[i].first);
+    first.push_back(i);
+  }
+  first.push_back(by_file.size());
+
+  split.files->read(files, threads, [&](int64_t position, std::string_view bytes) {
+    const auto at = static_cast<size_t>(position);
+    const std::string name = split.files->describe(files[at]);
+    if (manifest.kind != DatasetKind::kCifar10 && manifest.kind != DatasetKind::kCifar100) {
+      io::Image image;
+      try {
+        image = io::decode_image(bytes, name);
+      } catch (const ConfigError& error) {
+        on_corrupt(by_file[first[at]].second, error.what());
+        return;
+      }
+      on_picture(by_file[first[at]].second, image);
+      return;
+    }
+    const auto kind = manifest.kind == DatasetKind::kCifar10 ? io::CifarKind::kCifar10 : io::CifarKind::kCifar100;
+    const io::CifarBatch batch = io::read_cifar(bytes, kind, name);
+    constexpr int64_t kRecordPixels = io::kCifarSide * io::kCifarSide * 3;
+    for (size_t i = first[at]; i < first[at + 1]; ++i) {
+      const int64_t record = split.samples[static_cast<size_t>(by_file[i].second)].record;
+      const auto from = batch.pixels.begin() + record * kRecordPixels;
+      on_picture(by_file[i].second, {io::kCifarSide, io::kCifarSide, {from, from + kRecordPixels}});
+    }
+  });
+}
+
+std::string corrupt_message(const std::vector<std::string>& names, const std::vector<std::string>& reasons) {
+  const size_t shown = std::min(names.size(), kNamesInMessage);
+  std::string text = fmt::format("{} corrupt picture{}: {}", names.size(), names.size() == 1 ? "" : "s",
+                                 fmt::join(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(shown), ", "));
+  if (shown < names.size()) text += fmt::format(" and {} more", names.size() - shown);
+  for (const std::string& reason : reasons) text += "\n  " + reason;
+  return text + "\nmend or remove them, or set on_corrupt to \"leave-out\"";
+}
+
+/// Counts this rank's pictures and passes that on, one call at a time.
+class Counter {
+ public:
+  Counter(const LoadOptions& options, int64_t total) : options_(options), total_(total) {}
+  void add() {
+    if (!options_.progress) return;
+    const std::lock_guard lock(mutex_);
+    options_.progress(++done_, total_);
+  }
+
+ private:
+  const LoadOptions& options_;
+  int64_t total_;
+  int64_t done_ = 0;
+  std::mutex mutex_;
+};
+
+/// The decoding of one split by this rank and its neighbours.
+class SplitLoader {
+ public:
+  SplitLoader(const Manifest& manifest, const DatasetSettings& settings, const Listing& listing,
+              const SplitListing& split, const NodeMemory& node)
+      : manifest_(manifest),
+        settings_(settings),
+        listing_(listing),
+        split_(split),
+        node_(node),
+        n_(std::ssize(split.samples)),
+        picture_bytes_(settings.size * settings.size * 3),
+        pixels_(node.allocate(static_cast<size_t>(n_ * picture_bytes_))),
+        states_(node.allocate(static_cast<size_t>(n_) * sizeof(SampleState))),
+        reasons_(node.allocate(static_cast<size_t>(node.size) * kReasonBytes)) {}
+
+  /// Collective over the node.
+  ImageSplit load(int threads, Counter& counter, std::vector<std::string>& left_out) {
+    together(node_, "decoding pictures", [&] { decode_share(threads, counter); });
+    node_.barrier();
+    std::vector<std::string> corrupt;
+    std::vector<int64_t> sound;
+    for (int64_t i = 0; i < n_; ++i) {
+      if (state(i).is_corrupt != 0) {
+        corrupt.push_back(split_.name + "/" + sample(i).name);
+      } else {
+        sound.push_back(i);
+      }
+    }
+    if (!corrupt.empty() && settings_.on_corrupt == OnCorrupt::kFail) {
+      throw_config("{}: {}", manifest_.name, corrupt_message(corrupt, shared_reasons()));
+    }
+    if (sound.empty()) throw_config("{}: no picture of {} can be decoded", manifest_.name, split_.name);
+    left_out.insert(left_out.end(), corrupt.begin(), corrupt.end());
+    close_gaps(sound);
+    return describe(sound);
+  }
+
+ private:
+  const Sample& sample(int64_t i) const { return split_.samples[static_cast<size_t>(i)]; }
+  SampleState& state(int64_t i) const { return reinterpret_cast<SampleState*>(states_.get())[i]; }
+  uint8_t* picture(int64_t i) const { return reinterpret_cast<uint8_t*>(pixels_.get()) + i * picture_bytes_; }
+  std::span<uint8_t> room(int64_t i) const { return {picture(i), static_cast<size_t>(picture_bytes_)}; }
+
+  void decode_share(int threads, Counter& counter) {
+    std::vector<int64_t> mine;
+    for (int64_t i = node_.rank; i < n_; i += node_.size) mine.push_back(i);
+    if (!split_.files) {
+      parallel_for(std::ssize(mine), threads, [&](int64_t position) {
+        const int64_t i = mine[static_cast<size_t>(position)];
+        draw_synthetic(manifest_.synthetic, split_.drawn_from, sample(i).record, settings_.size, room(i));
+        state(i) = {0, 1, 1};  // its targets are in shares of the picture's side
+        counter.add();
+      });
+      return;
+    }
+    std::mutex mutex;
+    int64_t first_corrupt = n_;
+    decode_pictures(
+        manifest_, split_, mine, threads,
+        [&](int64_t i, const io::Image& image) {
+          resize_into(image, settings_.size, settings_.resize, room(i));
+          state(i) = {0, static_cast<int32_t>(image.height), static_cast<int32_t>(image.width)};
+          counter.add();
+        },
+        [&](int64_t i, const std::string& reason) {
+          const std::lock_guard lock(mutex);
+          state(i).is_corrupt = 1;
+          if (i >= first_corrupt) return;
+          first_corrupt = i;
+          char* slot = reinterpret_cast<char*>(reasons_.get()) + static_cast<size_t>(node_.rank) * kReasonBytes;
+          std::memset(slot, 0, kReasonBytes);
+          std::memcpy(slot, reason.data(), std::min(reason.size(), kReasonBytes - 1));
+        });
+  }
+
+  /// Each rank's first reason, the same on all ranks.
+  std::vector<std::string> shared_reasons() const {
+    std::vector<std::string> reasons;
+    for (int rank = 0; rank < node_.size; ++rank) {
+      const char* slot = reinterpret_cast<const char*>(reasons_.get()) + static_cast<size_t>(rank) * kReasonBytes;
+      if (*slot != '\0') reasons.emplace_back(slot);
+    }
+    return reasons;
+  }
+
+  /// Collective: move the sound pictures to the front.
+  void close_gaps(const std::vector<int64_t>& sound) {
+    if (node_.rank == 0) {
+      for (size_t to = 0; to < sound.size(); ++to) {
+        const auto at = static_cast<int64_t>(to);
+        if (sound[to] != at) std::memcpy(picture(at), picture(sound[to]), static_cast<size_t>(picture_bytes_));
+      }
+    }
+    node_.barrier();
+  }
+
+  ImageSplit describe(const std::vector<int64_t>& sound) const {
+    ImageSplit out;
+    out.n = std::ssize(sound);
+    out.height = out.width = settings_.size;
+    out.pixels = pixels_;
+    for (const int64_t i : sound) {
+      out.names.push_back(sample(i).name);
+      if (!listing_.classes.empty()) out.labels.push_back(sample(i).label);
+      if (listing_.target_names.empty()) continue;
+      const Framing frame = framing(state(i).height, state(i).width, settings_.size, settings_.resize);
+      std::vector<double> targets = sample(i).targets;
+      for (size_t t = 0; t < targets.size(); ++t) {
+        if (listing_.target_units[t] == TargetUnit::kPixelsX) targets[t] = frame.map_x(targets[t]);
+        if (listing_.target_units[t] == TargetUnit::kPixelsY) targets[t] = frame.map_y(targets[t]);
+      }
+      out.targets.push_back(std::move(targets));
+    }
+    out.hash = split_hash(out.names, out.labels, out.targets);
+    return out;
+  }
+
+  const Manifest& manifest_;
+  const DatasetSettings& settings_;
+  const Listing& listing_;
+  const SplitListing& split_;
+  const NodeMemory& node_;
+  int64_t n_;
+  int64_t picture_bytes_;
+  std::shared_ptr<std::byte> pixels_;   ///< [n, size, size, 3]
+  std::shared_ptr<std::byte> states_;   ///< [n] SampleState
+  std::shared_ptr<std::byte> reasons_;  ///< [node ranks][kReasonBytes], zero-terminated
+};
+
+}  // namespace
+
+void check_dataset(const Manifest& manifest, const DatasetSettings& settings, const LoadOptions& options,
+                   CheckDepth depth, const std::string& where, config::Problems& problems) {
+  const size_t problems_before = problems.list().size();
+  const Listing listing = list_dataset(manifest, settings, options.data_folders, options.threads, where, problems);
+  const bool is_listed = problems.list().size() == problems_before;
+  if (!is_listed || depth == CheckDepth::kListing || settings.on_corrupt == OnCorrupt::kLeaveOut) return;
+  Counter counter(options, decoded_bytes(listing, settings) / (settings.size * settings.size * 3));
+  std::vector<std::string> names;
+  std::string reason;
+  for (const SplitListing& split : listing.splits) {
+    if (!split.files) continue;
+    std::vector<int64_t> all(split.samples.size());
+    for (size_t i = 0; i < all.size(); ++i) all[i] = static_cast<int64_t>(i);
+    std::vector<std::pair<int64_t, std::string>> corrupt;
+    std::mutex mutex;
+    decode_pictures(
+        manifest, split, all, options.threads, [&](int64_t, const io::Image&) { counter.add(); },
+        [&](int64_t i, const std::string& why) {
+          const std::lock_guard lock(mutex);
+          corrupt.emplace_back(i, why);
+        });
+    std::sort(corrupt.begin(), corrupt.end());
+    for (const auto& [i, why] : corrupt) {
+      names.push_back(split.name + "/" + split.samples[static_cast<size_t>(i)].name);
+      if (reason.empty()) reason = why;
+    }
+  }
+  if (!names.empty()) problems.add(where, corrupt_message(names, {reason}), "pictures that can be decoded");
+}
+
+ImageDataset load_dataset(const Manifest& manifest, const DatasetSettings& settings, const LoadOptions& options,
+                          const NodeMemory& node) {
+  Listing listing;
+  together(node, "listing a data set", [&] {
+    config::Problems problems;
+    listing = list_dataset(manifest, settings, options.data_folders, options.threads, "", problems);
+    problems.throw_if_any("data set " + manifest.name);
+  });
+  ImageDataset dataset;
+  dataset.name = manifest.name;
+  dataset.classes = listing.classes;
+  dataset.target_names = listing.target_names;
+  dataset.record.name = manifest.name;
+  dataset.record.manifest = boost::json::serialize(config::write(manifest));
+  dataset.record.checksum = listing.checksum;
+  int64_t total = 0;
+  for (const SplitListing& split : listing.splits)
+    total += (std::ssize(split.samples) - node.rank + node.size - 1) / node.size;
+  Counter counter(options, total);
+  for (const SplitListing& split : listing.splits) {
+    SplitLoader loader(manifest, settings, listing, split, node);
+    ImageSplit loaded = loader.load(options.threads, counter, dataset.record.files_left_out);
+    dataset.record.split_hashes[split.name] = loaded.hash;
+    dataset.splits.emplace(split.name, std::move(loaded));
+  }
+  return dataset;
+}
+
+}  // namespace invaria::data

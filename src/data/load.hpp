@@ -1,0 +1,50 @@
+#pragma once
+/// @file
+/// From a manifest to decoded pictures: the check before anything runs, and the decoding that a node's ranks share.
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "config/problems.hpp"
+#include "core/node_memory.hpp"
+#include "data/dataset.hpp"
+#include "data/manifest.hpp"
+#include "data/settings.hpp"
+
+namespace invaria::data {
+
+/// What loading needs besides the settings.
+struct LoadOptions {
+  std::vector<std::filesystem::path> data_folders;  ///< --data
+  int threads = 1;                                  ///< for reading and decoding on this rank
+  /// Told now and then, one call at a time, how many pictures of this rank's share are done; may be empty.
+  std::function<void(int64_t done, int64_t total)> progress;
+};
+
+/// How much of a data set a check reads.
+enum class CheckDepth {
+  kListing,   ///< existence, counts, classes, checksum of names and sizes (CIFAR's labels are in its files: those are
+              ///< read)
+  kPictures,  ///< all of that, and every picture is decoded
+};
+
+/// Add everything that is wrong with a data set to `problems` under `where`. A corrupt picture is a problem where the
+/// settings say fail.
+void check_dataset(const Manifest& manifest, const DatasetSettings& settings, const LoadOptions& options,
+                   CheckDepth depth, const std::string& where, config::Problems& problems);
+
+/// Collective over the node: decode the data set once, rank r of the node doing samples r, r + size, ... of each split.
+///
+/// Samples come in byte order of their names, whatever the ranks, threads, disk or archive. Where the settings ask for
+/// it, "validation" is cut from "train". Pictures that cannot be decoded are left out and listed in
+/// record.files_left_out ("split/name"), or make every rank throw.
+/// @throws ConfigError on every rank: data missing, not as the manifest says, corrupt (naming the files), or too large
+/// for memory;
+///         EnvironmentError on every rank if a file cannot be read on one
+ImageDataset load_dataset(const Manifest& manifest, const DatasetSettings& settings, const LoadOptions& options,
+                          const NodeMemory& node);
+
+}  // namespace invaria::data
