@@ -1,0 +1,39 @@
+#include "report/arms.hpp"
+
+#include <charconv>
+
+namespace invaria::report {
+
+std::optional<config::Invariance> grid_point(std::string_view arm) {
+  constexpr std::string_view kPrefix = "grid-";
+  if (!arm.starts_with(kPrefix)) return std::nullopt;
+  config::Invariance point;
+  const char* at = arm.data() + kPrefix.size();
+  const char* const end = arm.data() + arm.size();
+  while (true) {
+    double value = 0.0;
+    const auto [rest, error] = std::from_chars(at, end, value);
+    if (error != std::errc{} || !(value >= 0.0 && value <= 1.0)) return std::nullopt;
+    point.push_back(value);
+    if (rest == end) return point;
+    if (*rest != ',') return std::nullopt;
+    at = rest + 1;
+  }
+}
+
+bool is_derived(std::string_view arm) {
+  return arm == kGridBest || arm == kOracle;
+}
+
+bool is_contestant(std::string_view arm) {
+  return arm != kOracle && !grid_point(arm);
+}
+
+std::string main_metric(const std::set<std::string>& metrics) {
+  for (const char* metric : {"top1", "r2", "mean_per_class", "r2_flat"}) {
+    if (metrics.contains(metric)) return metric;
+  }
+  return metrics.empty() ? std::string() : *metrics.begin();
+}
+
+}  // namespace invaria::report
