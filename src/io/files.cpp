@@ -82,6 +82,10 @@ void DescriptorTraits::close(Type descriptor) noexcept {
   ::close(descriptor);
 }
 
+Descriptor open_for_reading(const fs::path& path) {
+  return open_checked(path, O_RDONLY);
+}
+
 std::string read_file(const fs::path& path) {
   std::string bytes;
   std::error_code ignored;

@@ -55,6 +55,9 @@ struct DescriptorTraits {
 };
 using Descriptor = UniqueHandle<DescriptorTraits>;
 
+/// @throws EnvironmentError naming path, call and error text
+Descriptor open_for_reading(const fs::path& path);
+
 /// A file being written under a temporary name; visible only after `publish()`. Destroyed before that, it leaves
 /// nothing behind.
 class AtomicFile {

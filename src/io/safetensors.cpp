@@ -1,6 +1,5 @@
 #include "io/safetensors.hpp"
 
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -133,8 +132,7 @@ std::shared_ptr<const std::byte> map_file(const fs::path& path, size_t& bytes) {
   const auto fail = [&](const char* call) {
     throw_environment("{}: {}: {} (errno {})", path.string(), call, std::strerror(errno), errno);
   };
-  const Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!descriptor) fail("open");
+  const Descriptor descriptor = open_for_reading(path);
   struct stat status {};
   if (::fstat(descriptor.get(), &status) != 0) fail("fstat");
   if (!S_ISREG(status.st_mode)) throw_config("{}: not a regular file", path.string());

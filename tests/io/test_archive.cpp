@@ -1,0 +1,182 @@
+#include <archive.h>
+#include <archive_entry.h>
+
+#include <map>
+#include <vector>
+
+#include "core/errors.hpp"
+#include "core/philox.hpp"
+#include "io/archive.hpp"
+#include "tests/io/scratch.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace invaria;
+using namespace invaria::io;
+
+namespace {
+
+struct Entry {
+  std::string name;
+  std::string bytes;
+  unsigned type = AE_IFREG;
+};
+
+enum class TarFormat { kUstar, kPax, kGnu };
+
+void write_tar(const fs::path& path, const std::vector<Entry>& entries, TarFormat format = TarFormat::kUstar,
+               int filter = ARCHIVE_FILTER_NONE) {
+  struct archive* const tar = archive_write_new();
+  const auto check = [&](int status) {
+    INFO((archive_error_string(tar) == nullptr ? "" : archive_error_string(tar)));
+    REQUIRE(status >= ARCHIVE_WARN);
+  };
+  check(format == TarFormat::kUstar ? archive_write_set_format_ustar(tar)
+        : format == TarFormat::kPax ? archive_write_set_format_pax(tar)
+                                    : archive_write_set_format_gnutar(tar));
+  check(archive_write_add_filter(tar, filter));
+  check(archive_write_open_filename(tar, path.c_str()));
+  for (const Entry& e : entries) {
+    struct archive_entry* const entry = archive_entry_new();
+    archive_entry_set_pathname(entry, e.name.c_str());
+    archive_entry_set_filetype(entry, e.type);
+    archive_entry_set_perm(entry, 0644);
+    if (e.type == AE_IFLNK) archive_entry_set_symlink(entry, "target");
+    archive_entry_set_size(entry, static_cast<la_int64_t>(e.bytes.size()));
+    check(archive_write_header(tar, entry));
+    if (!e.bytes.empty()) check(static_cast<int>(archive_write_data(tar, e.bytes.data(), e.bytes.size())));
+    archive_entry_free(entry);
+  }
+  check(archive_write_close(tar));
+  archive_write_free(tar);
+}
+
+std::vector<std::pair<std::string, std::string>> read_all(const fs::path& path) {
+  std::vector<std::pair<std::string, std::string>> entries;
+  for_each_entry(path,
+                 [&](const std::string& name, std::string& bytes) { entries.emplace_back(name, std::move(bytes)); });
+  return entries;
+}
+
+/// Bytes that no filter shortens to nothing.
+std::string noise(size_t length, uint64_t seed) {
+  Draws draws({.seed = seed});
+  std::string bytes(length, '\0');
+  for (char& byte : bytes) byte = static_cast<char>(draws.next_u32());
+  return bytes;
+}
+
+}  // namespace
+
+TEST_CASE("the files of a tar come in order with their bytes, plain or compressed", "[io][archive]") {
+  const ScratchDirectory scratch;
+  const int filter = GENERATE(ARCHIVE_FILTER_NONE, ARCHIVE_FILTER_GZIP, ARCHIVE_FILTER_ZSTD);
+  const std::string large = noise(700'000, 1);
+  write_tar(
+      scratch / "a.tar",
+      {{"./train", "", AE_IFDIR}, {"./train//cat/1.jpg", large}, {"train/empty", ""}, {"b", std::string("\0x", 2)}},
+      TarFormat::kUstar, filter);
+  const auto entries = read_all(scratch / "a.tar");
+  REQUIRE(entries.size() == 3);
+  CHECK(entries[0].first == "train/cat/1.jpg");
+  CHECK(entries[0].second == large);
+  CHECK(entries[1] == std::pair<std::string, std::string>("train/empty", ""));
+  CHECK(entries[2].second == std::string("\0x", 2));
+
+  const std::vector<ArchiveEntry> listed = list_entries(scratch / "a.tar");
+  REQUIRE(listed.size() == 3);
+  for (size_t n = 0; n < listed.size(); ++n) {
+    CHECK(listed[n].name == entries[n].first);
+    CHECK(listed[n].bytes == static_cast<int64_t>(entries[n].second.size()));
+  }
+}
+
+TEST_CASE("names that are not ASCII, or long, survive in the C locale", "[io][archive]") {
+  const ScratchDirectory scratch;
+  const auto format = GENERATE(TarFormat::kPax, TarFormat::kGnu);
+  const std::string accented = "caf\xc3\xa9/\xe2\x82\xac.jpg";
+  const std::string longer = std::string(120, 'd') + "/" + std::string(150, 'f') + ".png";
+  write_tar(scratch / "a.tar", {{accented, "1"}, {longer, "2"}}, format);
+  const auto entries = read_all(scratch / "a.tar");
+  REQUIRE(entries.size() == 2);
+  CHECK(entries[0].first == accented);
+  CHECK(entries[1].first == longer);
+}
+
+TEST_CASE("archives that could do harm are refused, naming archive and entry", "[io][archive][corrupt]") {
+  const ScratchDirectory scratch;
+  const auto refuses = [&](const std::vector<Entry>& entries, const std::string& reason) {
+    write_tar(scratch / "a.tar", entries);
+    CHECK_THROWS_AS(read_all(scratch / "a.tar"), ConfigError);
+    CHECK_THROWS_WITH(list_entries(scratch / "a.tar"),
+                      Catch::StartsWith((scratch / "a.tar").string()) && Catch::Contains(reason));
+  };
+  refuses({{"/etc/passwd", "x"}}, "absolute");
+  refuses({{"a/../../b", "x"}}, "leads out");
+  refuses({{"..", "x"}}, "leads out");
+  refuses({{"link", "", AE_IFLNK}}, "link: a link or device");
+  refuses({{"pipe", "", AE_IFIFO}}, "pipe: a link or device");
+  refuses({{"a", "x"}, {"./a", "y"}}, "a: this entry is there twice");
+}
+
+TEST_CASE("names of entries are normalised", "[io][archive]") {
+  CHECK(normalise_entry_name("./a//b/./c", "t") == "a/b/c");
+  CHECK(normalise_entry_name("..a/b..", "t") == "..a/b..");
+  CHECK_THROWS_AS(normalise_entry_name("./", "t"), ConfigError);
+  CHECK_THROWS_AS(normalise_entry_name("", "t"), ConfigError);
+}
+
+TEST_CASE("an archive that is not there, is no tar or is cut off is an error that names it", "[io][archive][corrupt]") {
+  const ScratchDirectory scratch;
+  const fs::path path = scratch / "a.tar";
+  CHECK_THROWS_AS(list_entries(path), EnvironmentError);
+  write_plain(path, "this is no archive, though it is long enough to be looked at");
+  CHECK_THROWS_WITH(read_all(path), Catch::StartsWith(path.string()) && Catch::Contains("not a readable tar"));
+  write_plain(path, "");
+  CHECK_THROWS_AS(read_all(path), ConfigError);
+
+  const int filter = GENERATE(ARCHIVE_FILTER_NONE, ARCHIVE_FILTER_GZIP, ARCHIVE_FILTER_ZSTD);
+  write_tar(path, {{"one", noise(1000, 2)}, {"two", noise(3000, 3)}}, TarFormat::kUstar, filter);
+  const std::string whole = read_file(path);
+  // A plain tar has 512 bytes of header before data of 1,000 bytes, padded to 1,024; then 512 and 3,000.
+  for (const size_t length : {size_t{100}, size_t{700}, size_t{1300}, size_t{1700}, size_t{3000}, size_t{4000}}) {
+    write_plain(path, std::string_view(whole).substr(0, length));
+    INFO("filter " << filter << ", length " << length << " of " << whole.size());
+    CHECK_THROWS_AS(read_all(path), ConfigError);
+  }
+}
+
+TEST_CASE("an archive with bytes changed at random is read or refused, never worse", "[io][archive][corrupt]") {
+  const ScratchDirectory scratch;
+  const int filter = GENERATE(ARCHIVE_FILTER_NONE, ARCHIVE_FILTER_GZIP);
+  write_tar(scratch / "a.tar", {{"one", noise(300, 2)}, {"two", noise(300, 3)}}, TarFormat::kPax, filter);
+  const std::string whole = read_file(scratch / "a.tar").substr(0, 4096);
+  Draws draws({.seed = 7});
+  int refused = 0;
+  for (int trial = 0; trial < 200; ++trial) {
+    std::string changed = whole;
+    changed[static_cast<size_t>(draws.below(static_cast<int64_t>(whole.size())))] = static_cast<char>(draws.below(256));
+    write_plain(scratch / "x.tar", changed);
+    try {
+      read_all(scratch / "x.tar");
+    } catch (const ConfigError&) {
+      ++refused;
+    }
+  }
+  CHECK(refused > 20);
+}
+
+TEST_CASE("what the callback throws passes through", "[io][archive]") {
+  const ScratchDirectory scratch;
+  write_tar(scratch / "a.tar", {{"one", "1"}});
+  CHECK_THROWS_AS(
+      for_each_entry(scratch / "a.tar", [](const std::string&, std::string&) { throw PreconditionError("mine"); }),
+      PreconditionError);
+}
+
+TEST_CASE("names of archives end in a tar's extensions", "[io][archive]") {
+  CHECK(has_archive_extension("a.tar"));
+  CHECK(has_archive_extension("a.tar.gz"));
+  CHECK(has_archive_extension("a.tgz"));
+  CHECK(has_archive_extension("a.tar.zst"));
+  CHECK_FALSE(has_archive_extension("a.zip"));
+}
