@@ -85,7 +85,7 @@ struct UpdateOperands {
   static constexpr int64_t kChunkNumbers = 16384;
 };
 
-/// Update one chunk on the CPU, 0 <= chunk < n_chunks.
+/// Update one chunk on the CPU, 0 <= chunk < n_chunks. Subnormal results are zero (x86-64).
 void update_chunk(const UpdateRule& rule, const UpdateOperands& operands, int64_t chunk);
 
 /// Sum of the squares of `count` numbers, in double, in a fixed order.

@@ -173,6 +173,24 @@ TEST_CASE("hidden units at zero still decay and still carry their moments", "[tr
   CHECK((model.factored[0].value_PH != before).to(at::kDouble).mean().item<double>() > 0.999);
 }
 
+#if defined(__x86_64__)
+TEST_CASE("moments that die out become zero instead of slow subnormal numbers", "[train][property]") {
+  const Algorithm algorithm = GENERATE(from_range(kAlgorithms));
+  OptimizerSettings settings = settings_of(algorithm);
+  settings.weight_decay = 0.0;
+  Model model;
+  Optimizer optimizer(settings);
+  std::vector<FactoredUpdate> updates = model.gradients(0);
+  updates[0].gradient.h_H.zero_();
+  optimizer.step(0.01, {}, std::span(updates).first(1));
+  optimizer.state().at("wide.A.moment_1").fill_(1e-39);
+  optimizer.step(0.01, {}, std::span(updates).first(1));
+  CHECK((optimizer.state().at("wide.A.moment_1") == 0).all().item<bool>());
+  volatile float subnormal = 1e-39F;
+  CHECK(0.5F * subnormal > 0.0F);  // elsewhere they live on
+}
+#endif
+
 TEST_CASE("an optimiser that was saved and loaded continues bit for bit", "[train][property]") {
   const Algorithm algorithm = GENERATE(from_range(kAlgorithms));
   Model straight;
