@@ -157,7 +157,7 @@ DataSetHandle write_elements(hid_t parent, const std::string& name, hid_t stored
 
 void require_shape(const std::vector<int64_t>& shape, size_t values, const std::string& name) {
   const int64_t product = std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
-  require(!shape.empty() && shape.size() <= 3 && product == static_cast<int64_t>(values),
+  require(!shape.empty() && shape.size() <= 4 && product == static_cast<int64_t>(values),
           "data set \"{}\": {} values do not fill the shape [{}]", name, values, fmt::join(shape, ", "));
 }
 

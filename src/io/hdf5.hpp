@@ -66,8 +66,8 @@ std::string read_text_attribute(hid_t object, const std::string& name);
 double read_double_attribute(hid_t object, const std::string& name);
 int64_t read_integer_attribute(hid_t object, const std::string& name);
 
-/// Data sets of one to three dimensions in row-major order; `shape` multiplies to the number of values. Those of two
-/// and three dimensions are compressed where the library can. Text as in write_attribute(), one dimension.
+/// Data sets of one to four dimensions in row-major order; `shape` multiplies to the number of values. Those of two
+/// dimensions and more are compressed where the library can. Text as in write_attribute(), one dimension.
 /// @throws PreconditionError if shape and values disagree
 DataSetHandle write_dataset(hid_t parent, const std::string& name, std::span<const double> values,
                             const std::vector<int64_t>& shape);
