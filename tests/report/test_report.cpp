@@ -1,0 +1,233 @@
+#include <regex>
+
+#include "report/merge.hpp"
+#include "report/report.hpp"
+#include "report/verify.hpp"
+#include "tests/io/scratch.hpp"
+#include "tests/report/small_run.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace invaria;
+using namespace invaria::report;
+
+namespace {
+
+io::Results small_results() {
+  return merge(small_info(), small_axes(), small_segment(), small_expectation());
+}
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+// Intervals: t(0.975, 1) s / sqrt(2) = 12.706 x half the difference of two repeats. The ranks were worked out by hand.
+constexpr const char* kGolden = R"(VALID
+
+Suite small
+invaria 0.1.0 (commit 0123456789ab), 2 ranks
+2024-05-01T10:00:00Z to 2024-05-01T10:08:05Z, 8 min 05 s of wall-clock time
+host: node1, CPU Xeon
+
+Encoders (final: mean over the last tenth of the recorded steps)
+encoder        seed  parameters  per image  steps        time      rate  final loss  final top1  status
+                                      FLOP                     images/s        nats           %
+-------------  ----  ----------  ---------  -----  ----------  --------  ----------  ----------  --------
+amortised         0      23.0 M     9.31 M      4  2 min 10 s       500       4.250        37.5  finished
+fixed-default     0       712 k     9.31 M      4  2 min 10 s       500       4.250        37.5  finished
+random            0       712 k     9.31 M      -      0.00 s         -           -           -  finished
+
+Data sets
+data set           checksum      split  hash          files left out
+-----------------  ------------  -----  ------------  --------------
+caltech101-sample  af2bdbe1aa9b  test   9f86d081884c               1
+                                 train  116f54c41d04
+left out of caltech101-sample: train/ant/broken.jpg
+
+Arms x tasks: test values, mean ± half the 95 % interval over n repeats and encoder seeds
+arm                n     known-01     known-10
+                           top1 %       top1 %
+-----------------  -  -----------  -----------
+learned-projected  2  92.0 ± 25.4  72.0 ± 25.4
+grid-best          2  93.0 ± 12.7  74.0 ± 25.4
+corner-01          2  93.0 ± 12.7  22.0 ± 25.4
+corner-10          2  48.0 ± 25.4  74.0 ± 25.4
+fixed-default      2  89.0 ± 12.7  34.0 ± 25.4
+random             2  32.0 ± 25.4   28.0 ± 0.0
+oracle             2  93.0 ± 12.7  74.0 ± 25.4
+
+Learned i: mean [least, greatest] over repeats and encoder seeds
+task      arm                          spatial         appearance
+--------  -----------------  -----------------  -----------------
+known-01  learned-projected  0.12 [0.00, 0.25]  1.00 [1.00, 1.00]
+known-10  learned-projected  1.00 [1.00, 1.00]  0.12 [0.00, 0.25]
+
+Average rank (1 is best; arms with a value everywhere) and regret (oracle - arm)
+arm                average rank  over  regret  over
+                                       points
+-----------------  ------------  ----  ------  ----
+learned-projected          2.75     4     1.5     4
+grid-best                  1.62     4     0.0     4
+corner-01                  3.88     4    26.0     4
+corner-10                  3.25     4    22.5     4
+fixed-default              4.00     4    22.0     4
+random                     5.50     4    53.5     4
+oracle                        -     -     0.0     4
+
+Corners x known tasks
+corner  known-01  known-10
+          top1 %    top1 %
+------  --------  --------
+01          93.0      22.0
+10          48.0      74.0
+
+Grid of i: amortised on known-01
+spatial  appearance 0  appearance 1
+               top1 %        top1 %
+-------  ------------  ------------
+0                82.0          93.0
+1                48.0          87.0
+
+Grid of i: amortised on known-10
+spatial  appearance 0  appearance 1
+               top1 %        top1 %
+-------  ------------  ------------
+0                38.0          22.0
+1                74.0          30.0
+
+Other metrics
+arm                n          known-01
+                      mean_per_class %
+-----------------  -  ----------------
+learned-projected  1              92.0
+
+Sensitivity: E|f(x) - f(Tx)|^2 / E|f(x) - f(x')|^2, 0 = invariant; mean over encoder seeds
+encoder        corner  flip   hue
+-------------  ------  ----  ----
+amortised      01      0.55  0.01
+amortised      10      0.02  1.04
+fixed-default  11      0.08     -
+
+Time by stage
+stage     ranks  mean a rank  slowest rank  share
+                                                %
+--------  -----  -----------  ------------  -----
+pretrain      2   4 min 55 s    5 min 00 s   94.4
+extract       2       17.5 s        20.0 s    5.6
+
+VALID
+)";
+
+}  // namespace
+
+TEST_CASE("the report of a small run is this text", "[report][golden]") {
+  CHECK(render(small_results(), Style::kPlain) == kGolden);
+}
+
+TEST_CASE("on a terminal headings and the best contestants are bold, and nothing else differs", "[report]") {
+  const std::string terminal = render(small_results(), Style::kTerminal);
+  CHECK(std::regex_replace(terminal, std::regex("\x1b\\[[01]m"), "") == kGolden);
+  CHECK(contains(terminal, "\x1b[1mTime by stage\x1b[0m\n"));
+  const std::string arms =
+      terminal.substr(terminal.find("Arms x tasks"), terminal.find("Learned i") - terminal.find("Arms x tasks"));
+  // Two arms tie on each task; the oracle, as good, is no contestant.
+  CHECK(contains(arms, "grid-best          2  \x1b[1m93.0 ± 12.7\x1b[0m  \x1b[1m74.0 ± 25.4\x1b[0m\n"));
+  CHECK(contains(arms, "corner-01          2  \x1b[1m93.0 ± 12.7\x1b[0m  22.0 ± 25.4\n"));
+  CHECK(contains(arms, "oracle             2  93.0 ± 12.7  74.0 ± 25.4\n"));
+}
+
+TEST_CASE("an invalid run says why on the first and the last line, and failed jobs with their errors", "[report]") {
+  io::Segment segment = small_segment();
+  io::JobRecord& failed = segment.jobs.front();
+  failed.status = "failed";
+  failed.error = "out of memory\nwhile extracting";
+  failed.rank = 3;
+  for (io::JobRecord& row : segment.jobs) {
+    if (row.encoder == "random") row.status = "blocked";
+  }
+  segment.encoders[0].status = "failed";
+  segment.encoders[0].error = "loss is nan at step 3";
+
+  const io::Results results = merge(small_info(), small_axes(), segment, small_expectation());
+  const std::string text = render(results, Style::kPlain);
+  const std::string why = "INVALID: encoder failed: random, encoder seed 0: loss is nan at step 3; ";
+  CHECK(text.starts_with(why));
+  const std::string last = text.substr(text.rfind('\n', text.size() - 2) + 1);
+  CHECK(last.starts_with(why));
+  CHECK(contains(text,
+                 "Failed\n"
+                 "  encoder random, seed 0: failed\n"
+                 "    loss is nan at step 3\n"
+                 "  learned-projected on known-10, repeat 1 (amortised, encoder seed 0; rank 3 on node1): failed\n"
+                 "    out of memory\n"
+                 "    while extracting\n"
+                 "  blocked by encoder random, seed 0: 4 jobs\n"));
+}
+
+TEST_CASE("a results file reads back to the same report and the same verdict", "[report][io]") {
+  io::Segment segment = small_segment();
+  MergeExpectation expected = small_expectation();
+  // A second encoder seed: encoders are then named with their seeds in the file.
+  for (size_t n = segment.jobs.size(); n-- > 0;) {
+    io::JobRecord row = segment.jobs[n];
+    row.encoder_seed = 10;
+    row.value = std::max(0.0, row.value - 0.1);
+    row.job_id = sha256_hex(row.job_id);
+    expected.job_ids.push_back(row.job_id);
+    segment.jobs.push_back(row);
+  }
+  for (size_t n = segment.encoders.size(); n-- > 0;) {
+    segment.encoders.push_back(segment.encoders[n]);
+    segment.encoders.back().encoder_seed = 10;
+  }
+  const io::Results results = merge(small_info(), small_axes(), segment, expected);
+  REQUIRE(results.info.invalid_because == "");
+
+  const ScratchDirectory scratch;
+  io::write_results(scratch / "results.h5", results);
+  io::Results read = io::read_results(scratch / "results.h5");
+  CHECK(render(read, Style::kPlain) == render(results, Style::kPlain));
+  CHECK(verify_results(read, expected).empty());
+
+  read.content.jobs.front().value += 1e-9;
+  CHECK_FALSE(verify_results(read, expected).empty());
+}
+
+TEST_CASE("arms of several encoders are told apart", "[report]") {
+  io::Segment segment;
+  segment.jobs = {job("corner-01", "known-01", 0, 0.5), job("corner-01", "known-01", 0, 0.75),
+                  job("centre", "known-01", 0, 0.25)};
+  segment.jobs[1].encoder = "film";
+  segment.jobs[1].job_id = "film";
+  const std::string text = render(merge({}, small_axes(), segment, {}), Style::kPlain);
+  CHECK(contains(text, "corner-01 (amortised)  1      50.0\n"));
+  CHECK(contains(text, "corner-01 (film)       1      75.0\n"));
+  CHECK(contains(text, "centre                 1      25.0\n"));
+}
+
+TEST_CASE("grids of one and of three axes have one value a cell", "[report]") {
+  io::Segment segment;
+  segment.jobs = {job("grid-0", "t", 0, 0.25), job("grid-0.5", "t", 0, 0.5)};
+  const std::string one = render(merge({}, {"pitch"}, segment, {}), Style::kPlain);
+  CHECK(contains(one, "pitch 0  pitch 0.5\n"));
+  CHECK(contains(one, "25.0       50.0\n"));
+
+  segment.jobs = {job("grid-0,0,0", "t", 0, 0.25), job("grid-0,1,0", "t", 0, 0.5), job("grid-0,1,1", "t", 0, 0.75)};
+  const std::string three = render(merge({}, {"pitch", "time", "noise"}, segment, {}), Style::kPlain);
+  CHECK(contains(three, "pitch,time  noise 0  noise 1\n"));
+  CHECK(contains(three, "0,0            25.0        -\n"));
+  CHECK(contains(three, "0,1            50.0     75.0\n"));
+}
+
+TEST_CASE("many tasks go below each other, six across", "[report]") {
+  io::Segment segment;
+  for (int64_t k = 0; k < 8; ++k) segment.jobs.push_back(job("centre", fmt::format("task-{}", k), 0, 0.5));
+  const std::string text = render(merge({}, small_axes(), segment, {}), Style::kPlain);
+  CHECK(contains(text, "arm     n  task-0  task-1  task-2  task-3  task-4  task-5\n"));
+  CHECK(contains(text, "\n\narm     n  task-6  task-7\n"));
+}
+
+TEST_CASE("a run with nothing in it is reported as such", "[report]") {
+  const std::string text = render(merge({}, {}, {}, {}), Style::kPlain);
+  CHECK(text.starts_with("INVALID: nothing finished"));
+  CHECK_FALSE(contains(text, "Arms x tasks"));
+}
