@@ -1,0 +1,79 @@
+#include <algorithm>
+#include <cstdlib>
+#include <set>
+
+#include "data/file_set.hpp"
+#include "tests/data/fake_node.hpp"
+#include "tests/data/small_dataset.hpp"
+
+using namespace invaria;
+using namespace invaria::data;
+using namespace invaria::data::test;
+
+namespace {
+
+const fs::path kShipped = fs::path(INVARIA_SOURCE_DIR) / "datasets";
+
+DatasetSettings settings_for(const std::string& name) {
+  DatasetSettings settings;
+  settings.name = name;
+  settings.size = 64;
+  return settings;
+}
+
+}  // namespace
+
+TEST_CASE("the shipped sample is whole: every picture is there, unchanged, and can be decoded", "[data][sample]") {
+  const Manifest manifest = read_manifest(kShipped / "caltech101-sample.json");
+  DatasetSettings settings = settings_for("caltech101-sample");
+  settings.check_contents = true;
+  CHECK(problems_of(manifest, settings, "/nowhere", CheckDepth::kPictures).empty());
+  CHECK(fs::exists(kShipped / "sample" / "ATTRIBUTION.md"));
+  CHECK(fs::exists(kShipped / "sample" / "LICENSE.txt"));
+}
+
+TEST_CASE("the shipped sample has 1515 and 1010 pictures of 101 classes", "[data][sample]") {
+  const Manifest manifest = read_manifest(kShipped / "caltech101-sample.json");
+  FakeNode node(2);
+  std::vector<ImageDataset> loaded(2);
+  const auto failures = node.run([&](const NodeMemory& memory) {
+    loaded[static_cast<size_t>(memory.rank)] =
+        load_dataset(manifest, settings_for("caltech101-sample"), {{}, 1, {}}, memory);
+  });
+  for (const auto& failure : failures) REQUIRE(message_of(failure).empty());
+  const ImageDataset& dataset = loaded[0];
+  check_equal(loaded[1], dataset);
+  REQUIRE(dataset.split("train").n == 1515);
+  REQUIRE(dataset.split("test").n == 1010);
+  CHECK(dataset.classes.size() == 101);
+  CHECK(dataset.classes.front() == "Faces");
+  CHECK(dataset.classes.back() == "yin_yang");
+  for (int64_t label = 0; label < 101; ++label) {
+    CHECK(std::count(dataset.split("train").labels.begin(), dataset.split("train").labels.end(), label) == 15);
+    CHECK(std::count(dataset.split("test").labels.begin(), dataset.split("test").labels.end(), label) == 10);
+  }
+  std::set<std::string> different;
+  for (int64_t i = 0; i < 1515; ++i) different.insert(picture(dataset.split("train"), i));
+  CHECK(different.size() > 1500);
+}
+
+TEST_CASE("real data sets are as their manifests say and load", "[data][real]") {
+  const char* folder = std::getenv("INVARIA_TEST_DATA");
+  if (folder == nullptr) INVARIA_SKIP("INVARIA_TEST_DATA names no folder with data sets");
+  int64_t n_loaded = 0;
+  for (const std::string& name : known_datasets({kShipped})) {
+    const Manifest manifest = read_manifest(kShipped / (name + ".json"));
+    if (manifest.kind == DatasetKind::kSynthetic || name == "caltech101-sample") continue;
+    if (!locate(manifest, {folder})) {
+      fmt::print("not in {}: {}\n", folder, name);
+      continue;
+    }
+    CAPTURE(name);
+    CHECK(problems_of(manifest, settings_for(name), folder, CheckDepth::kPictures).empty());
+    const ImageDataset dataset =
+        load_dataset(manifest, settings_for(name), {{folder}, 2, {}}, NodeMemory::private_memory());
+    for (const SplitManifest& split : manifest.splits) CHECK(dataset.split(split.name).n == *split.count);
+    ++n_loaded;
+  }
+  CHECK(n_loaded > 0);
+}
