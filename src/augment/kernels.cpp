@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <cstring>
 
-// Baseline, AVX2 and AVX-512 versions of each loop in one portable binary; the loader picks one (an ifunc of the C
-// library).
+// Compiled with -fno-trapping-math: else branches are kept for the sake of floating-point traps, and the loops stay
+// scalar. Baseline, AVX2 and AVX-512 versions of each loop in one portable binary; the loader picks one (an ifunc of
+// the C library).
 #if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__)
 #define INVARIA_CLONES __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
 #else
@@ -16,7 +19,10 @@ namespace invaria::augment::kernels {
 namespace {
 
 constexpr int64_t kLanes = 16;  // partial sums of a mean: independent, so that they fit in vector registers
-constexpr int64_t kTile = 16;   // rows that transpose() reads side by side
+constexpr int64_t kTile = 4;    // side of the squares that transpose() turns
+constexpr int64_t kChunk = 32;  // neighbouring sums of a blend
+
+constexpr float kTiny = 1e-30f;  // instead of dividing by 0
 
 INVARIA_INLINE float luminance(float red, float green, float blue) {
   return 0.2989f * red + 0.587f * green + 0.114f * blue;
@@ -27,25 +33,56 @@ INVARIA_INLINE float clamp01(float x) {
 }
 
 /// One colour of HSV -> RGB without branches: value (1 - saturation max(0, min(k, 4 - k, 1))), k = (offset + hue) mod
-/// 6, hue in [0, 6).
+/// 6, or, the same, value (1 - saturation clamp(2 - d)) with d the distance of offset + hue from 2 on a circle of 6.
+/// @param hue in [-4, 8]
 INVARIA_INLINE float hsv_channel(float offset, float hue, float saturation, float value) {
-  const float k = hue + offset;
-  const float folded = k - 6.0f;
-  const float sector = k >= 6.0f ? folded : k;
-  const float ramp = std::max(std::min(std::min(sector, 4.0f - sector), 1.0f), 0.0f);
-  return clamp01(value - value * saturation * ramp);
+  const float along = std::abs(hue + offset - 2.0f);  // in [0, 11]
+  const float once_round = std::min(along, 12.0f - along);
+  const float distance = std::min(once_round, 6.0f - once_round);
+  return value - value * saturation * clamp01(2.0f - distance);
+}
+
+/// One chunk of `size` values, a constant once inlined: its sums stay in registers over the taps.
+template <class T>
+INVARIA_INLINE void blend_chunk(const T* rows, int64_t stride, const float* weights, int64_t taps, int64_t size,
+                                float* out) {
+  std::array<float, kChunk> sums;
+  for (int64_t i = 0; i < size; ++i) sums[i] = weights[0] * static_cast<float>(rows[i]);
+  for (int64_t tap = 1; tap < taps; ++tap) {
+    for (int64_t i = 0; i < size; ++i) sums[i] += weights[tap] * static_cast<float>(rows[tap * stride + i]);
+  }
+  for (int64_t i = 0; i < size; ++i) out[i] = sums[i];
 }
 
 template <class T>
-INVARIA_INLINE void blend_rows_impl(const T* __restrict rows, int64_t stride, const float* __restrict weights,
-                                    int64_t taps, int64_t n, float* __restrict out) {
-  const float first = weights[0];
-  for (int64_t i = 0; i < n; ++i) out[i] = first * static_cast<float>(rows[i]);
-  for (int64_t tap = 1; tap < taps; ++tap) {
-    const T* __restrict row = rows + tap * stride;
-    const float weight = weights[tap];
-    for (int64_t i = 0; i < n; ++i) out[i] += weight * static_cast<float>(row[i]);
-  }
+INVARIA_INLINE void blend_rows_impl(const T* rows, int64_t stride, const float* weights, int64_t taps, int64_t n,
+                                    float* out) {
+  const int64_t whole = n / kChunk * kChunk;
+  for (int64_t i = 0; i < whole; i += kChunk) blend_chunk(rows + i, stride, weights, taps, kChunk, out + i);
+  if (whole < n) blend_chunk(rows + whole, stride, weights, taps, n - whole, out + whole);
+}
+
+/// A tile of kTile x kTile, transposed by exchanging neighbouring values, then neighbouring pairs.
+INVARIA_INLINE void transpose_tile(const float* in, int64_t in_stride, float factor, float offset, float* out,
+                                   int64_t out_stride) {
+  typedef float Vector __attribute__((vector_size(kTile * sizeof(float))));
+  Vector a, b, c, d;
+  std::memcpy(&a, in, sizeof a);
+  std::memcpy(&b, in + in_stride, sizeof b);
+  std::memcpy(&c, in + 2 * in_stride, sizeof c);
+  std::memcpy(&d, in + 3 * in_stride, sizeof d);
+  const Vector ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+  const Vector ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+  const Vector cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+  const Vector cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+  a = __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5) * factor + offset;
+  b = __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7) * factor + offset;
+  c = __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5) * factor + offset;
+  d = __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7) * factor + offset;
+  std::memcpy(out, &a, sizeof a);
+  std::memcpy(out + out_stride, &b, sizeof b);
+  std::memcpy(out + 2 * out_stride, &c, sizeof c);
+  std::memcpy(out + 3 * out_stride, &d, sizeof d);
 }
 
 INVARIA_INLINE float mean_luminance(const Planes& planes) {
@@ -114,21 +151,16 @@ INVARIA_CLONES void turn_hue(const Planes& planes, float turn) {
     const float b = blue[i];
     const float value = std::max(std::max(r, g), b);
     const float range = value - std::min(std::min(r, g), b);
-    // A gray pixel (range 0) has no hue; dividing by 1 instead makes its saturation 0 whatever the hue.
-    const float saturation = range / (range == 0.0f ? 1.0f : value);
-    const float per_range = 1.0f / (range == 0.0f ? 1.0f : range);
+    // A gray pixel (range 0) has no hue; its saturation is 0 whatever the hue.
+    const float saturation = range / std::max(value, kTiny);
+    const float per_range = 1.0f / std::max(range, kTiny);
     const float from_red = (g - b) * per_range;
     const float from_green = 2.0f + (b - r) * per_range;
     const float from_blue = 4.0f + (r - g) * per_range;
-    const float not_red = value == g ? from_green : from_blue;
-    const float hue = (value == r ? from_red : not_red) + turn6;  // in [-4, 8]
-    const float above = hue - 6.0f;
-    const float below = hue + 6.0f;
-    const float high = hue >= 6.0f ? above : hue;
-    const float turned = hue < 0.0f ? below : high;  // in [0, 6]
-    red[i] = hsv_channel(5.0f, turned, saturation, value);
-    green[i] = hsv_channel(3.0f, turned, saturation, value);
-    blue[i] = hsv_channel(1.0f, turned, saturation, value);
+    const float hue = (value == r ? from_red : value == g ? from_green : from_blue) + turn6;
+    red[i] = hsv_channel(5.0f, hue, saturation, value);
+    green[i] = hsv_channel(3.0f, hue, saturation, value);
+    blue[i] = hsv_channel(1.0f, hue, saturation, value);
   }
 }
 
@@ -149,19 +181,24 @@ INVARIA_CLONES void solarize(const Planes& planes, float threshold) {
   const int64_t n = planes.n;
   for (float* plane : {planes.red, planes.green, planes.blue}) {
     for (int64_t i = 0; i < n; ++i) {
-      const float inverted = 1.0f - plane[i];
-      plane[i] = plane[i] >= threshold ? inverted : plane[i];
+      const float value = plane[i];
+      plane[i] = value >= threshold ? 1.0f - value : value;
     }
   }
 }
 
 INVARIA_CLONES void transpose(const float* in, int64_t rows, int64_t columns, int64_t in_stride, float factor,
                               float offset, float* out, int64_t out_stride) {
-  for (int64_t top = 0; top < rows; top += kTile) {
-    const int64_t bottom = std::min(top + kTile, rows);
-    for (int64_t c = 0; c < columns; ++c) {
-      for (int64_t r = top; r < bottom; ++r) out[c * out_stride + r] = in[r * in_stride + c] * factor + offset;
+  const int64_t tiled_rows = rows / kTile * kTile;
+  const int64_t tiled_columns = columns / kTile * kTile;
+  for (int64_t c = 0; c < tiled_columns; c += kTile) {
+    for (int64_t r = 0; r < tiled_rows; r += kTile) {
+      transpose_tile(in + r * in_stride + c, in_stride, factor, offset, out + c * out_stride + r, out_stride);
     }
+  }
+  for (int64_t c = 0; c < columns; ++c) {
+    const int64_t first = c < tiled_columns ? tiled_rows : 0;
+    for (int64_t r = first; r < rows; ++r) out[c * out_stride + r] = in[r * in_stride + c] * factor + offset;
   }
 }
 
