@@ -30,8 +30,6 @@ class TarReader {
     if (!handle_) throw_environment("{}: archive_read_new failed", path_);
     archive_read_support_format_tar(handle_.get());
     archive_read_support_filter_all(handle_.get());
-    // Names are bytes to us, whatever the locale: UTF-8 in, UTF-8 out.
-    archive_read_set_options(handle_.get(), "hdrcharset=BINARY");
     // Opening it ourselves tells a file that is not there from one that is no tar.
     const Descriptor readable(open_for_reading(path));
     if (archive_read_open_filename(handle_.get(), path_.c_str(), kPieceBytes) != ARCHIVE_OK) fail("");

@@ -101,11 +101,12 @@ TEST_CASE("temporary names differ and are swept without touching finished files"
   const ScratchDirectory scratch;
   write_file_atomically(scratch / "results.h5", std::string_view("x"));
   write_file_atomically(scratch / ".hidden", std::string_view("x"));
+  write_file_atomically(scratch / "mine.tmp", std::string_view("x"));
   const fs::path first = temporary_beside(scratch / "results.h5");
   const fs::path second = temporary_beside(scratch / "results.h5");
   CHECK(first != second);
   CHECK(remove_stale_temporaries(scratch.path()) == 2);
-  CHECK(listing(scratch.path()) == std::vector<std::string>{".hidden", "results.h5"});
+  CHECK(listing(scratch.path()) == std::vector<std::string>{".hidden", "mine.tmp", "results.h5"});
   CHECK_THROWS_AS(remove_stale_temporaries(scratch / "absent"), EnvironmentError);
 }
 
