@@ -1,8 +1,10 @@
 #include "model/batch_norm.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <optional>
 #include <span>
 
 #include "core/errors.hpp"
@@ -112,14 +114,14 @@ at::Tensor behind_relu(const at::Tensor& dy, const at::Tensor& y) {
 class BatchNormTrain : public torch::autograd::Function<BatchNormTrain> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight_C,
-                            const at::Tensor& bias_C, const at::Tensor& residual, const at::Tensor& mean_C,
-                            const at::Tensor& var_C, const at::Tensor& count_1, Activation activation,
-                            const SumOverRanks& sum_over_ranks) {
+                            const at::Tensor& bias_C, const std::optional<at::Tensor>& residual,
+                            const at::Tensor& mean_C, const at::Tensor& var_C, const at::Tensor& count_1,
+                            Activation activation, const SumOverRanks& sum_over_ranks) {
     at::Tensor y = empty_channels_last(x);
-    normalise(x, weight_C, bias_C, {mean_C, var_C, count_1}, residual, activation, y);
+    normalise(x, weight_C, bias_C, {mean_C, var_C, count_1}, residual.value_or(at::Tensor()), activation, y);
     context->save_for_backward(
         {x, activation == Activation::kRelu ? y : at::Tensor(), weight_C, mean_C, var_C, count_1});
-    context->saved_data["residual"] = residual.defined() && residual.requires_grad();
+    context->saved_data["residual"] = residual.has_value() && residual->requires_grad();
     if (sum_over_ranks) {
       context->saved_data["sum"] = at::IValue::make_capsule(c10::make_intrusive<SumHolder>(sum_over_ranks));
     }
@@ -197,14 +199,14 @@ class BatchNormTrain : public torch::autograd::Function<BatchNormTrain> {
 /// Normalisation by given statistics: an affine map of x.
 class BatchNormFrozen : public torch::autograd::Function<BatchNormFrozen> {
  public:
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& residual,
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const std::optional<at::Tensor>& residual,
                             const at::Tensor& weight_C, const at::Tensor& bias_C, const Moments& moments,
                             Activation activation) {
     at::Tensor y = empty_channels_last(x);
-    normalise(x, weight_C, bias_C, moments, residual, activation, y);
+    normalise(x, weight_C, bias_C, moments, residual.value_or(at::Tensor()), activation, y);
     const at::Tensor scale_C = (weight_C.to(at::kDouble) * moments.invstd_C()).to(at::kFloat);
     context->save_for_backward({activation == Activation::kRelu ? y : at::Tensor(), scale_C});
-    context->saved_data["residual"] = residual.defined() && residual.requires_grad();
+    context->saved_data["residual"] = residual.has_value() && residual->requires_grad();
     return y;
   }
 
@@ -304,14 +306,16 @@ at::Tensor batch_norm(const at::Tensor& x_any, const BatchNormLayer& layer, size
     normalise(x, layer.weight_C, layer.bias_C, moments, residual, activation, x);
     return x;
   }
+  // An undefined tensor is no variable to autograd; an empty optional may be.
+  const std::optional<at::Tensor> given_residual = residual.defined() ? std::optional(residual) : std::nullopt;
   const bool is_training = pass.is_training();
   if (is_training || pass.mode == BatchNormPass::Mode::kCollect) {
     return BatchNormTrain::apply(x, is_training ? layer.weight_C : layer.weight_C.detach(),
-                                 is_training ? layer.bias_C : layer.bias_C.detach(), residual, moments.mean_C,
+                                 is_training ? layer.bias_C : layer.bias_C.detach(), given_residual, moments.mean_C,
                                  moments.var_C, moments.count_1, activation,
                                  is_training ? pass.sum_over_ranks : SumOverRanks());
   }
-  return BatchNormFrozen::apply(x, residual, layer.weight_C.detach(), layer.bias_C.detach(), moments, activation);
+  return BatchNormFrozen::apply(x, given_residual, layer.weight_C.detach(), layer.bias_C.detach(), moments, activation);
 }
 
 }  // namespace invaria::model

@@ -1,6 +1,7 @@
 #include "model/hypernetwork.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include "core/errors.hpp"
 

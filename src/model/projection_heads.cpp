@@ -1,6 +1,7 @@
 #include "model/projection_heads.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <cmath>
 

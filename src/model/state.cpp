@@ -1,6 +1,7 @@
 #include "model/state.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <span>
 
