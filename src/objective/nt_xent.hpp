@@ -1,6 +1,7 @@
 #pragma once
 /// @file
-/// NT-Xent, the normalised temperature-scaled cross-entropy of SimCLR (arXiv:2002.05709, Eq. 1), over the batch of all ranks.
+/// NT-Xent, the normalised temperature-scaled cross-entropy of SimCLR (arXiv:2002.05709, Eq. 1), over the batch of all
+/// ranks.
 ///
 /// l(a, p) = -log( exp(cos(z_a, z_p) / t) / sum_{m != a} exp(cos(z_a, z_m) / t) ), averaged over the 2 N anchors.
 ///
@@ -25,20 +26,22 @@ struct NtXentSettings {
   }
 };
 
-/// Concatenates the rows of all ranks in rank order, with gradient (backward: sum over ranks, own rows kept). Identity for one rank.
+/// Concatenates the rows of all ranks in rank order, with gradient (backward: sum over ranks, own rows kept). Identity
+/// for one rank.
 using GatherRows = std::function<at::Tensor(const at::Tensor& local)>;
 
 /// Where this rank's pictures stand in the global batch.
 struct BatchPlace {
-  int64_t first = 0;   ///< global index of the first local picture
-  int64_t total = 0;   ///< N
+  int64_t first = 0;  ///< global index of the first local picture
+  int64_t total = 0;  ///< N
   int64_t n_ranks = 1;
 };
 
 /// What one evaluation reports.
 struct NtXentResult {
-  at::Tensor loss;  ///< scalar; (n_ranks / (2 N)) times the sum over this rank's 2 n anchors, so that the MEAN over ranks of losses and of
-                    ///< parameter gradients is that of the global batch, also when ranks hold unequal shares
+  at::Tensor
+      loss;  ///< scalar; (n_ranks / (2 N)) times the sum over this rank's 2 n anchors, so that the MEAN over ranks of
+             ///< losses and of parameter gradients is that of the global batch, also when ranks hold unequal shares
   at::Tensor top1;  ///< scalar in [0, 1], the same weighting: share of anchors whose positive scores highest
 };
 

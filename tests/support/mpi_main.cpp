@@ -1,5 +1,5 @@
 // The main of the MPI test programs: every rank runs all cases; the exit code is the worst of all ranks, so that no rank leaves early.
-#include <mpi.h>
+#include "comm/mpi.hpp"
 
 #include <cstdio>
 

@@ -244,6 +244,20 @@ TEST_CASE("a parameter without a gradient is refused before anything moves", "[t
   CHECK_THROWS_AS(optimizer.step(0.01, {}, misfit), PreconditionError);
 }
 
+TEST_CASE("LARS carries the norm of each decaying weight out of the pass, in double", "[train][oracle]") {
+  Model model;
+  Optimizer optimizer(settings_of(Algorithm::kLars));
+  for (uint64_t step = 0; step < 2; ++step) model.step(optimizer, 0.01, step);
+  const auto state = optimizer.state();
+  for (const auto& [name, value] : model.values()) {
+    INFO(name);
+    REQUIRE(state.contains(name + ".squared_norms") == (name != "scale"));
+    if (name == "scale") continue;
+    const double carried = state.at(name + ".squared_norms").sum().item<double>();
+    CHECK(carried == Approx(value.to(at::kDouble).square().sum().item<double>()).epsilon(1e-13));
+  }
+}
+
 TEST_CASE("LARS leaves a weight of norm zero its plain rate", "[train]") {
   model::Parameter parameter{"zero", at::zeros({4}).requires_grad_(), true};
   parameter.value.mutable_grad() = at::ones({4});
