@@ -1,1 +1,147 @@
-int main() { return 0; }
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+
+#include "app/app.hpp"
+#include "app/version.hpp"
+
+namespace invaria::app {
+namespace {
+
+constexpr const char* kDescription =
+    "Invaria: a benchmark of amortised invariance learning for contrastive self-supervision (arXiv:2302.12712).\n"
+    "Pretrains encoders over MPI ranks, sweeps downstream tasks, logs learned invariances and accuracies to HDF5.\n\n"
+    "  mpirun -n 2 invaria run suites/quickstart.json --output results/quickstart\n"
+    "  invaria report results/quickstart";
+
+constexpr const char* kExitCodes =
+    "Exit codes: 0 all jobs finished, 1 some job failed (or verify: INVALID), 2 the input is wrong, 3 the machine "
+    "refused, 4 a bug,\n"
+    "75 stopped on request: the same command continues.";
+
+/// The folders of INVARIA_DATA, behind those of --data.
+void add_environment_folders(std::vector<std::filesystem::path>& folders) {
+  const char* variable = std::getenv("INVARIA_DATA");
+  if (variable == nullptr) return;
+  std::string rest = variable;
+  while (!rest.empty()) {
+    const size_t colon = rest.find(':');
+    if (colon != 0) folders.emplace_back(rest.substr(0, colon));
+    rest = colon == std::string::npos ? "" : rest.substr(colon + 1);
+  }
+}
+
+void add_data_option(CLI::App& command, std::vector<std::filesystem::path>& folders) {
+  command
+      .add_option("--data", folders,
+                  "folder that holds a folder or tar per data set, named as in its manifest; also INVARIA_DATA, "
+                  "colon-separated")
+      ->allow_extra_args(false);
+}
+
+void add_suite_options(CLI::App& command, SuiteOptions& options) {
+  command.add_option("suite", options.suite, "suite file (JSON); `invaria schema` describes it")->required();
+  add_data_option(command, options.data_folders);
+  command
+      .add_option("--set", options.overrides,
+                  "json.path=value: override one setting, e.g. --set repeats=1 --set encoders[0].pretraining.steps=80")
+      ->allow_extra_args(false);
+  command.add_option("--device", options.device, "cpu, cuda, or auto: a GPU if there is one")
+      ->check(CLI::IsMember({"cpu", "cuda", "auto"}))
+      ->capture_default_str();
+}
+
+/// Print an error the way the terminal and the batch log want it: what, then nothing else.
+ExitCode guarded(const std::function<ExitCode()>& command) {
+  try {
+    return command();
+  } catch (const ConfigError& error) {
+    fmt::print(stderr, "error: {}\n", error.what());
+    return ExitCode::kConfig;
+  } catch (const EnvironmentError& error) {
+    fmt::print(stderr, "error: {}\n", error.what());
+    return ExitCode::kEnvironment;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "internal error: {}\nThis is a bug; please report it with the command and the suite.\n",
+               error.what());
+    return ExitCode::kPrecondition;
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App program{kDescription};
+  program.footer(kExitCodes);
+  program.require_subcommand(1);
+  program.set_version_flag("--version", [] { return version_text(); });
+
+  RunOptions run;
+  CLI::App* run_app = program.add_subcommand(
+      "run", "pretrain and sweep a suite, alone or under mpirun or srun; continues where an earlier run stopped");
+  add_suite_options(*run_app, run.suite);
+  run_app->add_option("--output", run.output, "directory of the run; made if missing")->required();
+  run_app
+      ->add_option("--stop-after", run.stop_after_s,
+                   "seconds after which to stop as on a signal: checkpoint, exit 75, resumable")
+      ->check(CLI::PositiveNumber);
+
+  CheckOptions check;
+  CLI::App* check_app =
+      program.add_subcommand("check", "find everything that is wrong with a suite and its data before any work");
+  add_suite_options(*check_app, check.suite);
+  check_app->add_flag("--decode", check.decode, "read every picture too");
+
+  SuiteOptions plan;
+  int64_t plan_ranks = 1;
+  CLI::App* plan_app =
+      program.add_subcommand("plan", "what a run will do: encoders, jobs, memory, and time on this machine");
+  add_suite_options(*plan_app, plan);
+  plan_app->add_option("--ranks", plan_ranks, "ranks to plan for")->check(CLI::PositiveNumber)->capture_default_str();
+
+  std::filesystem::path report;
+  CLI::App* report_app = program.add_subcommand("report", "print the tables of a run");
+  report_app->add_option("results", report, "directory of a run, or its results.h5")->required();
+
+  VerifyOptions verify;
+  CLI::App* verify_app = program.add_subcommand(
+      "verify", "recompute job ids, summary, split and checkpoint hashes; prints VALID or INVALID: why");
+  verify_app->add_option("results", verify.results, "directory of a run, or its results.h5")->required();
+  add_data_option(*verify_app, verify.data_folders);
+
+  std::filesystem::path doctor_output = ".";
+  std::vector<std::filesystem::path> doctor_data;
+  CLI::App* doctor_app =
+      program.add_subcommand("doctor", "check this machine: MPI, GPUs, libraries, threads, file system, data");
+  doctor_app->add_option("--output", doctor_output, "directory whose file system is tried")->capture_default_str();
+  add_data_option(*doctor_app, doctor_data);
+
+  CLI::App* schema_app = program.add_subcommand("schema", "print the JSON schema of a suite file");
+
+  try {
+    program.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = program.exit(error);
+    return code == 0 ? 0 : static_cast<int>(ExitCode::kConfig);
+  }
+  for (auto* folders :
+       {&run.suite.data_folders, &check.suite.data_folders, &plan.data_folders, &verify.data_folders, &doctor_data}) {
+    add_environment_folders(*folders);
+  }
+  const ExitCode code = guarded([&] {
+    if (run_app->parsed()) return run_command(run, &argc, &argv);
+    if (check_app->parsed()) return check_command(check);
+    if (plan_app->parsed()) return plan_command(plan, plan_ranks, &argc, &argv);
+    if (report_app->parsed()) return report_command(report);
+    if (verify_app->parsed()) return verify_command(verify);
+    if (doctor_app->parsed()) return doctor_command(doctor_output, doctor_data, &argc, &argv);
+    require(schema_app->parsed(), "no subcommand was parsed");
+    return schema_command();
+  });
+  return static_cast<int>(code);
+}
+
+}  // namespace invaria::app

@@ -1,5 +1,8 @@
 #include "comm/agree.hpp"
 
+#include "comm/mpi.hpp"
+
+#include <cstdlib>
 #include <exception>
 #include <string>
 
@@ -22,10 +25,15 @@ std::string report_of(const std::function<void()>& work) {
   return "";
 }
 
+template <class Error>
+struct Shared : Error, SharedFailure {
+  using Error::Error;
+};
+
 }  // namespace
 
 void together(const Communicator& communicator, const std::function<void()>& work) {
-  if (communicator.size() == 1) return work();
+  if (communicator.size() == 1) return work();  // an error keeps its type
   const std::string mine = report_of(work);
   if (!communicator.any(!mine.empty())) return;
   const std::vector<std::string> reports = communicator.all_gather(mine);
@@ -34,9 +42,12 @@ void together(const Communicator& communicator, const std::function<void()>& wor
     if (reports[rank].empty()) continue;
     const std::string message = fmt::format("{} (rank {} on {})", reports[rank].substr(1), rank, hosts[rank]);
     switch (reports[rank][0]) {
-      case 'C': throw ConfigError(message);
-      case 'E': throw EnvironmentError(message);
-      default: throw PreconditionError(message);
+      case 'C':
+        throw Shared<ConfigError>(message);
+      case 'E':
+        throw Shared<EnvironmentError>(message);
+      default:
+        throw Shared<PreconditionError>(message);
     }
   }
 }
@@ -45,6 +56,11 @@ void on_root(const Communicator& communicator, const std::function<void()>& work
   together(communicator, [&] {
     if (communicator.is_root()) work();
   });
+}
+
+void abort_all(int exit_code) {
+  MPI_Abort(MPI_COMM_WORLD, exit_code);
+  std::_Exit(exit_code);
 }
 
 }  // namespace invaria::comm

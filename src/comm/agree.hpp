@@ -8,11 +8,21 @@
 
 namespace invaria::comm {
 
-/// Collective. Run `work` on every rank, then agree. If it threw anywhere, every rank throws an error of the kind that the lowest failing
-/// rank saw, with its message, rank and host. `work` must not hold a collective behind a point where it may throw.
+/// Marks an error that every rank throws: all may leave in good order. One without the mark is this rank's alone, and
+/// the others wait for it somewhere: end them (abort_all).
+struct SharedFailure {
+  virtual ~SharedFailure() = default;
+};
+
+/// Collective. Run `work` on every rank, then agree. If it threw anywhere, every rank throws an error of the kind that
+/// the lowest failing rank saw, with its message, rank and host. `work` must not hold a collective behind a point where
+/// it may throw.
 void together(const Communicator& communicator, const std::function<void()>& work);
 
 /// Collective. As together(), with `work` on the root rank only.
 void on_root(const Communicator& communicator, const std::function<void()>& work);
+
+/// End all ranks at once with this exit code: for a rank that cannot reach the next collective.
+[[noreturn]] void abort_all(int exit_code);
 
 }  // namespace invaria::comm

@@ -8,7 +8,8 @@
 
 namespace invaria::config {
 
-/// i in [0, 1]^K: per axis, whether the representation should ignore that group of augmentations (1) or stay sensitive to it (0).
+/// i in [0, 1]^K: per axis, whether the representation should ignore that group of augmentations (1) or stay sensitive
+/// to it (0).
 using Invariance = std::vector<double>;
 
 /// "01" for (0, 1): only for corners. @throws PreconditionError if an element is neither 0 nor 1

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <boost/json/parse.hpp>
-#include <boost/json/stream_parser.hpp>
 #include <boost/json/serialize.hpp>
+#include <boost/json/stream_parser.hpp>
 
 #include "core/errors.hpp"
 
@@ -100,7 +100,8 @@ std::vector<PathStep> split_path(const std::string& path) {
 std::string rule_in_words(const Rule& rule) {
   const bool has_minimum = std::isfinite(rule.minimum);
   const bool has_maximum = std::isfinite(rule.maximum);
-  if (has_minimum && has_maximum) return fmt::format("in {}{}, {}]", rule.exclusive_minimum ? "(" : "[", rule.minimum, rule.maximum);
+  if (has_minimum && has_maximum)
+    return fmt::format("in {}{}, {}]", rule.exclusive_minimum ? "(" : "[", rule.minimum, rule.maximum);
   if (has_minimum) return fmt::format("{} {}", rule.exclusive_minimum ? "above" : "at least", rule.minimum);
   if (has_maximum) return fmt::format("at most {}", rule.maximum);
   return "of any size";
@@ -112,7 +113,9 @@ std::string excerpt(const json::value& value) {
   return text;
 }
 
-std::string join_path(const std::string& parent, const std::string& key) { return parent.empty() ? key : parent + "." + key; }
+std::string join_path(const std::string& parent, const std::string& key) {
+  return parent.empty() ? key : parent + "." + key;
+}
 
 namespace detail {
 
@@ -124,7 +127,8 @@ void read_number(const json::value& value, const std::string& path, const Rule& 
   out = value.to_number<double>();
 }
 
-void read_integer(const json::value& value, const std::string& path, const Rule& rule, int64_t& out, Problems& problems) {
+void read_integer(const json::value& value, const std::string& path, const Rule& rule, int64_t& out,
+                  Problems& problems) {
   boost::system::error_code error;
   const auto number = value.is_number() ? value.to_number<int64_t>(error) : 0;
   if (!value.is_number() || error || !obeys(static_cast<double>(number), rule)) {
@@ -134,7 +138,8 @@ void read_integer(const json::value& value, const std::string& path, const Rule&
   out = number;
 }
 
-void read_text(const json::value& value, const std::string& path, const Rule& rule, std::string& out, Problems& problems) {
+void read_text(const json::value& value, const std::string& path, const Rule& rule, std::string& out,
+               Problems& problems) {
   const json::string* text = value.if_string();
   if (text == nullptr || (rule.required && text->empty())) {
     problems.add(path, excerpt(value), text == nullptr ? "a text" : "a text that is not empty");
@@ -207,7 +212,8 @@ void apply_override(json::value& root, const std::string& assignment) {
     } else {
       if (at->is_null()) at->emplace_object();
       json::object* object = at->if_object();
-      if (object == nullptr) throw_config("--set {}: \"{}\" is looked for in something that is no object", path, step.key);
+      if (object == nullptr)
+        throw_config("--set {}: \"{}\" is looked for in something that is no object", path, step.key);
       at = &(*object)[step.key];
     }
   }

@@ -1,17 +1,19 @@
 #pragma once
 /// @file
-/// A setting is declared once, in the struct that uses it; parsing, bounds, JSON schema, help and the record follow from that.
+/// A setting is declared once, in the struct that uses it; parsing, bounds, JSON schema, help and the record follow
+/// from that.
 ///
 ///     struct NtXentSettings {
 ///       double temperature = 0.2;
 ///       static auto settings() {
-///         return std::tuple{setting("temperature", &NtXentSettings::temperature, "divides the cosines", between(1e-3, 10))};
+///         return std::tuple{setting("temperature", &NtXentSettings::temperature, "divides the cosines", between(1e-3,
+///         10))};
 ///       }
 ///     };
 ///
-/// A member may be bool, int64_t, double, std::string, an enum with EnumNames, another settings struct, or std::vector or
-/// std::optional of one of these. A struct may also have `void validate(const std::string& path, Problems&) const` for rules that span
-/// members; it is called after its members were read without a problem.
+/// A member may be bool, int64_t, double, std::string, an enum with EnumNames, another settings struct, or std::vector
+/// or std::optional of one of these. A struct may also have `void validate(const std::string& path, Problems&) const`
+/// for rules that span members; it is called after its members were read without a problem.
 
 #include <array>
 #include <boost/json/value.hpp>
@@ -34,8 +36,8 @@ namespace json = boost::json;
 template <class E>
 struct EnumNames;
 
-/// What a value must satisfy. For a number its range; for a text or list, the range of its length; for a list of numbers each element
-/// obeys `minimum` and `maximum` and the length is free.
+/// What a value must satisfy. For a number its range; for a text or list, the range of its length; for a list of
+/// numbers each element obeys `minimum` and `maximum` and the length is free.
 struct Rule {
   double minimum = -std::numeric_limits<double>::infinity();
   double maximum = std::numeric_limits<double>::infinity();
@@ -43,11 +45,21 @@ struct Rule {
   bool required = false;
 };
 
-constexpr Rule anything() { return {}; }
-constexpr Rule required() { return {.required = true}; }
-constexpr Rule between(double minimum, double maximum) { return {.minimum = minimum, .maximum = maximum}; }
-constexpr Rule at_least(double minimum) { return {.minimum = minimum}; }
-constexpr Rule above(double minimum) { return {.minimum = minimum, .exclusive_minimum = true}; }
+constexpr Rule anything() {
+  return {};
+}
+constexpr Rule required() {
+  return {.required = true};
+}
+constexpr Rule between(double minimum, double maximum) {
+  return {.minimum = minimum, .maximum = maximum};
+}
+constexpr Rule at_least(double minimum) {
+  return {.minimum = minimum};
+}
+constexpr Rule above(double minimum) {
+  return {.minimum = minimum, .exclusive_minimum = true};
+}
 
 /// One declared setting of struct S.
 template <class S, class T>
@@ -81,6 +93,10 @@ void read(const json::value& value, const std::string& path, const Rule& rule, T
 template <class T>
 json::value write(const T& value);
 
+/// The JSON name of an enum's value.
+template <class E>
+std::string name_of(E value);
+
 /// The JSON schema (draft 2020-12) of a type.
 template <class T>
 json::object schema(const Rule& rule = {});
@@ -99,8 +115,9 @@ json::value parse_text(const std::string& text, const std::string& source);
 /// Serialise with two-space indentation; objects and lists that fit in 120 columns stay on one line.
 std::string pretty(const json::value& value);
 
-/// Set one value by its path: `apply_override(v, "training.steps=80")`; `a[2].b` indexes lists; the right side is JSON, or a bare word
-/// taken as text. Missing members on the way are made. @throws ConfigError if the text has no `=` or an index is out of range
+/// Set one value by its path: `apply_override(v, "training.steps=80")`; `a[2].b` indexes lists; the right side is JSON,
+/// or a bare word taken as text. Missing members on the way are made. @throws ConfigError if the text has no `=` or an
+/// index is out of range
 void apply_override(json::value& root, const std::string& assignment);
 
 }  // namespace invaria::config

@@ -9,6 +9,7 @@
 #include <cmath>
 
 #include "config/setting.hpp"
+#include "core/errors.hpp"
 
 namespace invaria::config {
 namespace detail {
@@ -35,8 +36,10 @@ inline bool obeys(double value, const Rule& rule) {
 }
 
 void read_number(const json::value& value, const std::string& path, const Rule& rule, double& out, Problems& problems);
-void read_integer(const json::value& value, const std::string& path, const Rule& rule, int64_t& out, Problems& problems);
-void read_text(const json::value& value, const std::string& path, const Rule& rule, std::string& out, Problems& problems);
+void read_integer(const json::value& value, const std::string& path, const Rule& rule, int64_t& out,
+                  Problems& problems);
+void read_text(const json::value& value, const std::string& path, const Rule& rule, std::string& out,
+               Problems& problems);
 void read_flag(const json::value& value, const std::string& path, bool& out, Problems& problems);
 json::object number_schema(const char* type, const Rule& rule);
 
@@ -123,13 +126,18 @@ void read(const json::value& value, const std::string& path, const Rule& rule, T
   }
 }
 
+template <class E>
+std::string name_of(E value) {
+  for (const auto& [candidate, name] : EnumNames<E>::kNames) {
+    if (candidate == value) return name;
+  }
+  throw PreconditionError("name_of: a value without a name");
+}
+
 template <class T>
 json::value write(const T& value) {
   if constexpr (std::is_enum_v<T>) {
-    for (const auto& [candidate, name] : EnumNames<T>::kNames) {
-      if (candidate == value) return json::value(name);
-    }
-    return nullptr;
+    return json::string(name_of(value));
   } else if constexpr (detail::is_optional<T>::value) {
     if (!value) return nullptr;
     return write(*value);

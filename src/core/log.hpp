@@ -1,6 +1,7 @@
 #pragma once
 /// @file
-/// log.jsonl: one event a line, appended by every rank, so that what happened where and when can be read with jq or pandas.
+/// log.jsonl: one event a line, appended by every rank, so that what happened where and when can be read with jq or
+/// pandas.
 
 #include <boost/json/object.hpp>
 #include <string>
@@ -8,7 +9,8 @@
 
 namespace invaria {
 
-/// Appends events to a file of JSON lines. Each line goes out in one write(2) in append mode, so ranks of a node do not tear lines.
+/// Appends events to a file of JSON lines. Each line goes out in one write(2) in append mode, so ranks of a node do not
+/// tear lines.
 class EventLog {
  public:
   /// Write nowhere (tests, ranks without an output directory).
@@ -20,8 +22,8 @@ class EventLog {
   EventLog(EventLog&&) noexcept;
   EventLog& operator=(EventLog&&) noexcept;
 
-  /// Append {"time": ISO 8601, "t": seconds on the node's monotonic clock, "rank": r, "event": name, fields...}. A full disk costs the
-  /// event, not the run.
+  /// Append {"time": ISO 8601, "t": seconds on the node's monotonic clock, "rank": r, "event": name, fields...}. A full
+  /// disk costs the event, not the run.
   void event(std::string_view name, boost::json::object fields = {});
 
  private:

@@ -1,6 +1,7 @@
 #pragma once
 /// @file
-/// Memory that the ranks of a node share, seen without MPI: comm makes one over a shared window, tests use private memory.
+/// Memory that the ranks of a node share, seen without MPI: comm makes one over a shared window, tests use private
+/// memory.
 
 #include <cstddef>
 #include <functional>
@@ -12,8 +13,8 @@ namespace invaria {
 struct NodeMemory {
   int rank = 0;  ///< this process among the node's, for sharing out the filling
   int size = 1;  ///< processes on the node
-  /// Collective over the node: the same zero-filled bytes for all its ranks, freed when the last pointer on this rank goes
-  /// (collective again: all ranks let go in the same order).
+  /// Collective over the node: the same zero-filled bytes for all its ranks, freed when the last pointer on this rank
+  /// goes (collective again: all ranks let go in the same order).
   std::function<std::shared_ptr<std::byte>(size_t bytes)> allocate;
   /// Collective over the node: everybody's writes are visible to everybody afterwards.
   std::function<void()> barrier;

@@ -31,7 +31,8 @@ std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 4> counter, std::array<u
 }
 
 Draws::Draws(const DrawAddress& address) {
-  // The key holds what is constant over a run's samples; the counter holds the sample, the epoch (folded) and the block.
+  // The key holds what is constant over a run's samples; the counter holds the sample, the epoch (folded) and the
+  // block.
   uint64_t key = mix(address.seed);
   key = mix(key ^ static_cast<uint64_t>(address.purpose));
   key = mix(key ^ address.view);
@@ -54,9 +55,13 @@ uint64_t Draws::next_u64() {
   return (high << 32) | next_u32();
 }
 
-double Draws::uniform() { return (next_u32() >> 8) * 0x1p-24; }
+double Draws::uniform() {
+  return (next_u32() >> 8) * 0x1p-24;
+}
 
-double Draws::uniform(double low, double high) { return low + (high - low) * uniform(); }
+double Draws::uniform(double low, double high) {
+  return low + (high - low) * uniform();
+}
 
 int64_t Draws::below(int64_t n) {
   require(n >= 1, "Draws::below: n is {}, expected at least 1", n);
@@ -73,6 +78,8 @@ double Draws::normal() {
   return std::sqrt(-2.0 * std::log(radius_u)) * std::cos(2.0 * std::numbers::pi * angle_u);
 }
 
-bool Draws::bernoulli(double probability) { return uniform() < probability; }
+bool Draws::bernoulli(double probability) {
+  return uniform() < probability;
+}
 
 }  // namespace invaria

@@ -2,8 +2,8 @@
 /// @file
 /// Counter-based random numbers: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
 ///
-/// Randomness is addressed, not stored: a number is a function of (seed, purpose, epoch, sample, view), so that draws depend neither
-/// on ranks nor on threads nor on where a run was resumed.
+/// Randomness is addressed, not stored: a number is a function of (seed, purpose, epoch, sample, view), so that draws
+/// depend neither on ranks nor on threads nor on where a run was resumed.
 
 #include <array>
 #include <cstdint>
@@ -11,11 +11,12 @@
 
 namespace invaria {
 
-/// What a stream of draws is for. Two purposes never share numbers. Values are part of the reproducibility contract: append only.
+/// What a stream of draws is for. Two purposes never share numbers. Values are part of the reproducibility contract:
+/// append only.
 enum class Purpose : uint32_t {
-  kCorner = 1,        ///< the invariance of a pretraining step
-  kShuffle = 2,       ///< the order of an epoch
-  kCrop = 3,          ///< one purpose per augmentation operation
+  kCorner = 1,   ///< the invariance of a pretraining step
+  kShuffle = 2,  ///< the order of an epoch
+  kCrop = 3,     ///< one purpose per augmentation operation
   kFlip = 4,
   kColorJitter = 5,
   kGrayscale = 6,

@@ -14,7 +14,9 @@ Progress::Progress(std::string title, int64_t total, std::string unit, std::FILE
       unit_(std::move(unit)),
       stream_(isatty(fileno(stream)) != 0 ? stream : nullptr) {}
 
-Progress Progress::quiet() { return Progress(); }
+Progress Progress::quiet() {
+  return Progress();
+}
 
 Progress::~Progress() {
   if (stream_ != nullptr && last_drawn_s_ >= 0.0) std::fputs("\n", stream_);

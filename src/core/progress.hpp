@@ -1,6 +1,7 @@
 #pragma once
 /// @file
-/// Progress of long work: one line with share, rate and remaining time, rewritten in place on a terminal; elsewhere silent.
+/// Progress of long work: one line with share, rate and remaining time, rewritten in place on a terminal; elsewhere
+/// silent.
 
 #include <cstdint>
 #include <cstdio>
@@ -22,7 +23,8 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  /// `done` units of `total` are finished; `note` is shown at the end of the line (a loss, say). Redraws at most ten times a second.
+  /// `done` units of `total` are finished; `note` is shown at the end of the line (a loss, say). Redraws at most ten
+  /// times a second.
   void update(int64_t done, const std::string& note = "");
 
  private:

@@ -10,9 +10,9 @@ namespace invaria {
 
 /// For each output position the window of input positions and their weights, which sum to 1.
 struct ResampleAxis {
-  std::vector<int32_t> first;   ///< [out] first input position of the window
-  std::vector<int32_t> count;   ///< [out] its length, at most `taps`
-  std::vector<float> weights;   ///< [out, taps] row-major, zero beyond `count`
+  std::vector<int32_t> first;  ///< [out] first input position of the window
+  std::vector<int32_t> count;  ///< [out] its length, at most `taps`
+  std::vector<float> weights;  ///< [out, taps] row-major, zero beyond `count`
   int32_t taps = 0;
 };
 

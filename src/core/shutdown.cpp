@@ -23,8 +23,12 @@ void install_shutdown_handlers() {
   for (int signal : {SIGINT, SIGTERM, SIGUSR1}) sigaction(signal, &action, nullptr);
 }
 
-void request_shutdown() { g_requested = 1; }
+void request_shutdown() {
+  g_requested = 1;
+}
 
-bool shutdown_requested() { return g_requested != 0; }
+bool shutdown_requested() {
+  return g_requested != 0;
+}
 
 }  // namespace invaria

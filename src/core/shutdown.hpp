@@ -12,7 +12,8 @@ void install_shutdown_handlers();
 /// Raise the flag from inside (a time limit).
 void request_shutdown();
 
-/// Whether this process was asked to stop. Ranks learn of it at different times: agree on it collectively before acting.
+/// Whether this process was asked to stop. Ranks learn of it at different times: agree on it collectively before
+/// acting.
 bool shutdown_requested();
 
 }  // namespace invaria

@@ -8,8 +8,8 @@ namespace invaria {
 
 /// Owns a C handle and closes it exactly once.
 ///
-/// `Traits` gives `using Type`, `static Type invalid()` and `static void close(Type) noexcept`. Closing never throws: where a failed
-/// close loses data (files), call the checked close of the wrapper first.
+/// `Traits` gives `using Type`, `static Type invalid()` and `static void close(Type) noexcept`. Closing never throws:
+/// where a failed close loses data (files), call the checked close of the wrapper first.
 template <class Traits>
 class UniqueHandle {
  public:

@@ -8,10 +8,12 @@
 
 namespace invaria::downstream {
 
-at::Device device_of(const model::Encoder& encoder) { return encoder.parameters().front().value.device(); }
+at::Device device_of(const model::Encoder& encoder) {
+  return encoder.parameters().front().value.device();
+}
 
-at::Tensor extract_features(const model::Encoder& encoder, const model::Kernels& kernels, const model::BatchNormPass& batch_norm,
-                            const at::Tensor& images_BCHW, int64_t batch) {
+at::Tensor extract_features(const model::Encoder& encoder, const model::Kernels& kernels,
+                            const model::BatchNormPass& batch_norm, const at::Tensor& images_BCHW, int64_t batch) {
   const at::NoGradGuard no_grad;
   at::Tensor features_BD = at::empty({images_BCHW.size(0), encoder.feature_dim()});
   for (int64_t first = 0; first < images_BCHW.size(0); first += batch) {
@@ -24,13 +26,15 @@ at::Tensor extract_features(const model::Encoder& encoder, const model::Kernels&
 
 model::BatchNormStatistics reestimate_statistics(const model::Encoder& encoder, const model::Kernels& kernels,
                                                  const at::Tensor& clean_images_BCHW, int64_t batch) {
-  require(clean_images_BCHW.size(0) >= 2, "reestimate_statistics: {} images, expected at least 2", clean_images_BCHW.size(0));
+  require(clean_images_BCHW.size(0) >= 2, "reestimate_statistics: {} images, expected at least 2",
+          clean_images_BCHW.size(0));
   const at::NoGradGuard no_grad;
   const int64_t n = clean_images_BCHW.size(0);
   const int64_t size = std::min(batch, n);
   std::vector<model::BatchNormStatistics> collected;
   for (int64_t first = 0; first + size <= n; first += size) {
-    encoder.forward(clean_images_BCHW.narrow(0, first, size).to(device_of(encoder)), kernels, model::BatchNormPass::collect(collected));
+    encoder.forward(clean_images_BCHW.narrow(0, first, size).to(device_of(encoder)), kernels,
+                    model::BatchNormPass::collect(collected));
   }
   model::BatchNormStatistics mean = collected.front();
   for (size_t layer = 0; layer < mean.mean_C.size(); ++layer) {

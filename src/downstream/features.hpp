@@ -11,13 +11,13 @@
 
 namespace invaria::downstream {
 
-/// Features [n, D] on the CPU of images [n, 3, S, S], in batches, without gradient. The result does not depend on the batch size beyond
-/// rounding.
-at::Tensor extract_features(const model::Encoder& encoder, const model::Kernels& kernels, const model::BatchNormPass& batch_norm,
-                            const at::Tensor& images_BCHW, int64_t batch = 512);
+/// Features [n, D] on the CPU of images [n, 3, S, S], in batches, without gradient. The result does not depend on the
+/// batch size beyond rounding.
+at::Tensor extract_features(const model::Encoder& encoder, const model::Kernels& kernels,
+                            const model::BatchNormPass& batch_norm, const at::Tensor& images_BCHW, int64_t batch = 512);
 
-/// Mean and variance of every BatchNorm layer at these kernels: the plain average over batches of clean, unlabelled pictures. A rest
-/// smaller than a batch is left out, unless it is all there is.
+/// Mean and variance of every BatchNorm layer at these kernels: the plain average over batches of clean, unlabelled
+/// pictures. A rest smaller than a batch is left out, unless it is all there is.
 model::BatchNormStatistics reestimate_statistics(const model::Encoder& encoder, const model::Kernels& kernels,
                                                  const at::Tensor& clean_images_BCHW, int64_t batch);
 

@@ -27,8 +27,8 @@ bool asks_for_colour(const std::string& marks, const std::vector<augment::Axis>&
 }
 
 /// The pictures of one repeat: the first that fit, in an order drawn by address.
-std::vector<int64_t> draw_pictures(const KnownSettings& known, const std::vector<augment::Axis>& axes, const data::ImageDataset& dataset,
-                                   uint64_t seed, int64_t repeat) {
+std::vector<int64_t> draw_pictures(const KnownSettings& known, const std::vector<augment::Axis>& axes,
+                                   const data::ImageDataset& dataset, uint64_t seed, int64_t repeat) {
   const data::ImageSplit& split = dataset.split(known.split);
   std::vector<int64_t> order(static_cast<size_t>(split.n));
   std::iota(order.begin(), order.end(), 0);
@@ -42,15 +42,16 @@ std::vector<int64_t> draw_pictures(const KnownSettings& known, const std::vector
     chosen.push_back(index);
   }
   if (static_cast<int64_t>(chosen.size()) < wanted) {
-    throw_config("known task {}: {} split {} has {} pictures{}, expected {}; lower known.classes", known.marks, dataset.name, known.split,
-                 chosen.size(), colour ? fmt::format(" with a mean saturation of at least {}", known.min_saturation) : "", wanted);
+    throw_config("known task {}: {} split {} has {} pictures{}, expected {}; lower known.classes", known.marks,
+                 dataset.name, known.split, chosen.size(),
+                 colour ? fmt::format(" with a mean saturation of at least {}", known.min_saturation) : "", wanted);
   }
   return chosen;
 }
 
 /// What every sample of one part shows.
 struct Part {
-  augment::ImageBatch images;
+  std::vector<const uint8_t*> pixels;
   std::vector<augment::ViewParameters> parameters;
   std::vector<int64_t> labels;
 };
@@ -58,16 +59,23 @@ struct Part {
 /// Samples of one part: class = picture x combination, drawn axes from the address (task seed, repeat, sample).
 class PartMaker {
  public:
-  PartMaker(const KnownSettings& known, const std::vector<augment::Axis>& axes, const data::ImageSplit& split, std::vector<int64_t> pictures,
-            uint64_t seed, int64_t repeat)
-      : known_(known), axes_(axes), split_(split), pictures_(std::move(pictures)), combinations_(combinations(known.marks, axes)), seed_(seed), repeat_(repeat) {
+  PartMaker(const KnownSettings& known, const std::vector<augment::Axis>& axes, const data::ImageSplit& split,
+            std::vector<int64_t> pictures, uint64_t seed, int64_t repeat)
+      : known_(known),
+        axes_(axes),
+        split_(split),
+        pictures_(std::move(pictures)),
+        combinations_(combinations(known.marks, axes)),
+        seed_(seed),
+        repeat_(repeat) {
     for (size_t axis = 0; axis < axes.size(); ++axis) {
-      if (known.marks[axis] == '1') drawn_.insert(drawn_.end(), axes[axis].operations.begin(), axes[axis].operations.end());
+      if (known.marks[axis] == '1')
+        drawn_.insert(drawn_.end(), axes[axis].operations.begin(), axes[axis].operations.end());
     }
   }
 
   Part make(int64_t per_class, uint32_t part) const {
-    Part made{{{}, split_.height, split_.width}, {}, {}};
+    Part made;
     int64_t label = 0;
     uint64_t sample = 0;
     for (int64_t picture : pictures_) {
@@ -75,8 +83,9 @@ class PartMaker {
         for (int64_t n = 0; n < per_class; ++n, ++sample) {
           augment::ViewParameters parameters = augment::draw(known_.augment, drawn_, split_.height, split_.width, seed_,
                                                              static_cast<uint64_t>(repeat_), sample, kFirstView + part);
-          for (const augment::FixedSetting& fixed : combination) augment::apply(fixed, split_.height, split_.width, parameters);
-          made.images.pixels.push_back(split_.image(picture));
+          for (const augment::FixedSetting& fixed : combination)
+            augment::apply(fixed, split_.height, split_.width, parameters);
+          made.pixels.push_back(split_.image(picture));
           made.parameters.push_back(parameters);
           made.labels.push_back(label);
         }
@@ -137,8 +146,9 @@ double mean_saturation(const uint8_t* pixels, int64_t n_pixels) {
   return total / static_cast<double>(std::max<int64_t>(n_pixels, 1));
 }
 
-TaskData make_known_task(const KnownSettings& known, const std::vector<augment::Axis>& axes, const data::ImageDataset& dataset,
-                         const augment::AugmentSettings& normalise, int64_t view_size, uint64_t seed, int64_t repeat) {
+TaskData make_known_task(const KnownSettings& known, const std::vector<augment::Axis>& axes,
+                         const data::ImageDataset& dataset, const augment::AugmentSettings& normalise,
+                         int64_t view_size, uint64_t seed, int64_t repeat) {
   const data::ImageSplit& split = dataset.split(known.split);
   const std::vector<int64_t> pictures = draw_pictures(known, axes, dataset, seed, repeat);
   KnownSettings rendered = known;
@@ -150,8 +160,9 @@ TaskData make_known_task(const KnownSettings& known, const std::vector<augment::
   TaskData task;
   task.n_classes = maker.n_classes();
   Sha256 hash;
-  hash.update(fmt::format("known {} {} seed {} repeat {} per class {} {} {} split {}\n", known.marks, dataset.name, seed, repeat,
-                          known.train_per_class, known.validation_per_class, known.test_per_class, split.hash));
+  hash.update(fmt::format("known {} {} seed {} repeat {} per class {} {} {} split {}\n", known.marks, dataset.name,
+                          seed, repeat, known.train_per_class, known.validation_per_class, known.test_per_class,
+                          split.hash));
   for (int64_t picture : pictures) {
     task.pictures.push_back(split.names[static_cast<size_t>(picture)]);
     hash.update(task.pictures.back() + "\n");
@@ -159,7 +170,10 @@ TaskData make_known_task(const KnownSettings& known, const std::vector<augment::
   task.split_hash = hash.hex();
   const auto render = [&](int64_t per_class, uint32_t part) {
     const Part made = maker.make(per_class, part);
-    return Samples{augment::render_views(made.images, made.parameters, view_size, rendered.augment), at::tensor(made.labels, at::kLong), {}};
+    return Samples{
+        augment::render_views({made.pixels, split.height, split.width}, made.parameters, view_size, rendered.augment),
+        at::tensor(made.labels, at::kLong),
+        {}};
   };
   task.train = render(known.train_per_class, 0);
   task.validation = render(known.validation_per_class, 1);

@@ -28,7 +28,8 @@ double mean_saturation(const uint8_t* pixels, int64_t n_pixels);
 ///
 /// @param normalise  the encoder's settings, of which only mean, std and whole_image are used
 /// @throws ConfigError if the split has too few pictures that fit
-TaskData make_known_task(const KnownSettings& known, const std::vector<augment::Axis>& axes, const data::ImageDataset& dataset,
-                         const augment::AugmentSettings& normalise, int64_t view_size, uint64_t seed, int64_t repeat);
+TaskData make_known_task(const KnownSettings& known, const std::vector<augment::Axis>& axes,
+                         const data::ImageDataset& dataset, const augment::AugmentSettings& normalise,
+                         int64_t view_size, uint64_t seed, int64_t repeat);
 
 }  // namespace invaria::downstream

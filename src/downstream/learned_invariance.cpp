@@ -38,7 +38,8 @@ class ProjectedAdam {
 };
 
 /// Indices of each class's samples (one class for regression), shuffled by address.
-std::vector<std::vector<int64_t>> shuffled_by_class(const Samples& train, int64_t n_classes, uint64_t seed, int64_t step) {
+std::vector<std::vector<int64_t>> shuffled_by_class(const Samples& train, int64_t n_classes, uint64_t seed,
+                                                    int64_t step) {
   std::vector<std::vector<int64_t>> members(static_cast<size_t>(std::max<int64_t>(n_classes, 1)));
   for (int64_t index = 0; index < train.size(); ++index) {
     const int64_t label = n_classes > 0 ? train.labels_B[index].item<int64_t>() : 0;
@@ -64,8 +65,11 @@ SplitBatch draw_batch(const Samples& train, int64_t n_classes, int64_t limit, ui
   for (size_t label = 0; label < members.size(); ++label) {
     const auto size = static_cast<int64_t>(members[label].size());
     if (size == 0) continue;
-    const int64_t take = std::clamp<int64_t>(std::llround(share * static_cast<double>(size)), std::min<int64_t>(2, size), size);
-    if (take < 2) throw_config("learned-projected: class {} has {} training sample, expected at least 2 (one for each half)", label, size);
+    const int64_t take =
+        std::clamp<int64_t>(std::llround(share * static_cast<double>(size)), std::min<int64_t>(2, size), size);
+    if (take < 2)
+      throw_config("learned-projected: class {} has {} training sample, expected at least 2 (one for each half)", label,
+                   size);
     // Odd classes lend their extra sample to P and Q in turn.
     const int64_t first_half = static_cast<int64_t>(label) % 2;
     for (int64_t position = 0; position < take; ++position) {
@@ -77,9 +81,10 @@ SplitBatch draw_batch(const Samples& train, int64_t n_classes, int64_t limit, ui
 }
 
 /// Held-out loss of the ridge regression fitted on one half.
-at::Tensor one_way_loss(const at::Tensor& features_P, const at::Tensor& targets_P, const at::Tensor& features_Q, const at::Tensor& targets_Q,
-                        double ridge) {
-  const at::Tensor gram_PP = at::mm(features_P, features_P.t()) + ridge * at::eye(features_P.size(0), features_P.options());
+at::Tensor one_way_loss(const at::Tensor& features_P, const at::Tensor& targets_P, const at::Tensor& features_Q,
+                        const at::Tensor& targets_Q, double ridge) {
+  const at::Tensor gram_PP =
+      at::mm(features_P, features_P.t()) + ridge * at::eye(features_P.size(0), features_P.options());
   const at::Tensor dual_PT = at::linalg_solve(gram_PP, targets_P);
   return (at::mm(features_Q, at::mm(features_P.t(), dual_PT)) - targets_Q).square().sum(1).mean();
 }
@@ -105,9 +110,11 @@ at::Tensor regression_targets(const Samples& samples, int64_t n_classes) {
   return centred_BT / centred_BT.square().mean(0).sqrt().clamp_min(1e-12);
 }
 
-at::Tensor projected_loss(const at::Tensor& features_BD, const at::Tensor& targets_BT, const at::Tensor& half_B, double ridge) {
+at::Tensor projected_loss(const at::Tensor& features_BD, const at::Tensor& targets_BT, const at::Tensor& half_B,
+                          double ridge) {
   const at::Tensor centred_BD = features_BD - features_BD.mean(0);
-  const at::Tensor scale = centred_BD.square().mean().sqrt().clamp_min(1e-12) * std::sqrt(static_cast<double>(features_BD.size(1)));
+  const at::Tensor scale =
+      centred_BD.square().mean().sqrt().clamp_min(1e-12) * std::sqrt(static_cast<double>(features_BD.size(1)));
   const at::Tensor scaled_BD = centred_BD / scale;
   const at::Tensor targets = targets_BT.to(scaled_BD.device(), scaled_BD.scalar_type());
   const at::Tensor index_P = half_B.eq(0).nonzero().flatten().to(scaled_BD.device());
@@ -116,11 +123,12 @@ at::Tensor projected_loss(const at::Tensor& features_BD, const at::Tensor& targe
   const at::Tensor features_Q = scaled_BD.index_select(0, index_Q);
   const at::Tensor targets_P = targets.index_select(0, index_P);
   const at::Tensor targets_Q = targets.index_select(0, index_Q);
-  return one_way_loss(features_P, targets_P, features_Q, targets_Q, ridge) + one_way_loss(features_Q, targets_Q, features_P, targets_P, ridge);
+  return one_way_loss(features_P, targets_P, features_Q, targets_Q, ridge) +
+         one_way_loss(features_Q, targets_Q, features_P, targets_P, ridge);
 }
 
-LearnedInvariance learn_projected(const model::Encoder& encoder, const Samples& train, int64_t n_classes, const ProjectedSettings& settings,
-                                  uint64_t seed, const StopRequested& stop) {
+LearnedInvariance learn_projected(const model::Encoder& encoder, const Samples& train, int64_t n_classes,
+                                  const ProjectedSettings& settings, uint64_t seed, const StopRequested& stop) {
   const at::Tensor targets_BT = regression_targets(train, n_classes);
   const at::Device device = device_of(encoder);
   model::AffineKernels affine(encoder);
@@ -132,8 +140,8 @@ LearnedInvariance learn_projected(const model::Encoder& encoder, const Samples& 
     const model::Kernels kernels = affine.at(result.invariance);
     const at::Tensor images = train.images_BCHW.index_select(0, batch.index_B).to(device);
     const at::Tensor features_BD = encoder.forward(images, kernels, model::BatchNormPass::running());
-    const at::Tensor loss =
-        projected_loss(features_BD.to(at::kDouble), targets_BT.index_select(0, batch.index_B), batch.half_B, settings.ridge);
+    const at::Tensor loss = projected_loss(features_BD.to(at::kDouble), targets_BT.index_select(0, batch.index_B),
+                                           batch.half_B, settings.ridge);
     loss.backward();
     result.trajectory.invariance.push_back(result.invariance);
     result.trajectory.loss.push_back(loss.item<double>());
@@ -144,8 +152,8 @@ LearnedInvariance learn_projected(const model::Encoder& encoder, const Samples& 
   return result;
 }
 
-JointResult learn_joint(const model::Encoder& encoder, const TaskData& task, const JointSettings& settings, Metric metric, uint64_t seed,
-                        const StopRequested& stop) {
+JointResult learn_joint(const model::Encoder& encoder, const TaskData& task, const JointSettings& settings,
+                        Metric metric, uint64_t seed, const StopRequested& stop) {
   const Samples& train = task.train;
   const int64_t n = train.size();
   const int64_t n_outputs = task.is_regression() ? train.targets_BT.size(1) : task.n_classes;
@@ -162,13 +170,15 @@ JointResult learn_joint(const model::Encoder& encoder, const TaskData& task, con
   const at::Tensor centre_D = at::zeros({encoder.feature_dim()}, at::kDouble);
   at::Tensor weight_DC = at::zeros({encoder.feature_dim(), n_outputs}).set_requires_grad(true);
   at::Tensor bias_C = at::zeros({n_outputs}).set_requires_grad(true);
-  std::vector<at::Tensor> moments_1{at::zeros_like(weight_DC), at::zeros_like(bias_C)}, moments_2 = {at::zeros_like(weight_DC), at::zeros_like(bias_C)};
+  std::vector<at::Tensor> moments_1{at::zeros_like(weight_DC), at::zeros_like(bias_C)},
+      moments_2 = {at::zeros_like(weight_DC), at::zeros_like(bias_C)};
   int64_t steps = 0;
 
   for (int64_t epoch = 0; epoch < settings.epochs; ++epoch) {
     std::vector<int64_t> order(static_cast<size_t>(n));
     std::iota(order.begin(), order.end(), 0);
-    Draws({.seed = seed, .purpose = Purpose::kReadout, .epoch = static_cast<uint64_t>(epoch)}).shuffle(std::span(order));
+    Draws({.seed = seed, .purpose = Purpose::kReadout, .epoch = static_cast<uint64_t>(epoch)})
+        .shuffle(std::span(order));
     const at::Tensor order_B = at::tensor(order, at::kLong);
     double epoch_loss = 0.0;
     const config::Invariance at_epoch_start = invariance;
@@ -177,7 +187,9 @@ JointResult learn_joint(const model::Encoder& encoder, const TaskData& task, con
       const at::Tensor index_B = order_B.narrow(0, first, std::min(settings.batch, n - first));
       const model::Kernels kernels = affine.at(invariance);
       const at::Tensor features_BD =
-          encoder.forward(train.images_BCHW.index_select(0, index_B).to(device), kernels, model::BatchNormPass::running()).to(at::kCPU);
+          encoder
+              .forward(train.images_BCHW.index_select(0, index_B).to(device), kernels, model::BatchNormPass::running())
+              .to(at::kCPU);
       const at::Tensor scores_BC = at::addmm(bias_C, features_BD, weight_DC);
       const at::Tensor loss = task.is_regression()
                                   ? at::l1_loss(scores_BC, standardised_BT.index_select(0, index_B))
@@ -194,12 +206,14 @@ JointResult learn_joint(const model::Encoder& encoder, const TaskData& task, con
         moments_1[slot].mul_(0.9).add_(gradient, 0.1);
         moments_2[slot].mul_(0.999).addcmul_(gradient, gradient, 0.001);
         const double correction_1 = 1 - std::pow(0.9, steps), correction_2 = 1 - std::pow(0.999, steps);
-        parameter->addcdiv_(moments_1[slot], (moments_2[slot] / correction_2).sqrt() + 1e-8, -settings.readout_learning_rate / correction_1);
+        parameter->addcdiv_(moments_1[slot], (moments_2[slot] / correction_2).sqrt() + 1e-8,
+                            -settings.readout_learning_rate / correction_1);
         parameter->mutable_grad().reset();
         ++slot;
       }
     }
-    Readout readout{centre_D, 1.0, weight_DC.detach().to(at::kDouble).clone(), bias_C.detach().to(at::kDouble).clone(), 0.0};
+    Readout readout{centre_D, 1.0, weight_DC.detach().to(at::kDouble).clone(), bias_C.detach().to(at::kDouble).clone(),
+                    0.0};
     if (task.is_regression()) {
       const at::Tensor centre_T = train.targets_BT.mean(0);
       const at::Tensor spread_T = (train.targets_BT - centre_T).square().mean(0).sqrt().clamp_min(1e-12);

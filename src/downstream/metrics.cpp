@@ -15,7 +15,9 @@ at::Tensor hits_B(const at::Tensor& scores_BC, const at::Tensor& labels_B) {
 
 }  // namespace
 
-double top1(const at::Tensor& scores_BC, const at::Tensor& labels_B) { return hits_B(scores_BC, labels_B).mean().item<double>(); }
+double top1(const at::Tensor& scores_BC, const at::Tensor& labels_B) {
+  return hits_B(scores_BC, labels_B).mean().item<double>();
+}
 
 double mean_per_class(const at::Tensor& scores_BC, const at::Tensor& labels_B) {
   const at::Tensor right_C = at::bincount(labels_B, hits_B(scores_BC, labels_B), scores_BC.size(1));
@@ -25,7 +27,8 @@ double mean_per_class(const at::Tensor& scores_BC, const at::Tensor& labels_B) {
 }
 
 double r2(const at::Tensor& predictions_BT, const at::Tensor& targets_BT) {
-  require(predictions_BT.sizes() == targets_BT.sizes() && targets_BT.dim() == 2, "r2: predictions and targets differ in shape");
+  require(predictions_BT.sizes() == targets_BT.sizes() && targets_BT.dim() == 2,
+          "r2: predictions and targets differ in shape");
   const at::Tensor residual_T = (predictions_BT - targets_BT).square().sum(0);
   const at::Tensor total_T = (targets_BT - targets_BT.mean(0)).square().sum(0);
   return (1.0 - residual_T / total_T).mean().item<double>();

@@ -19,9 +19,11 @@ enum class Metric { kTop1, kMeanPerClass, kR2, kR2Flat };
 double top1(const at::Tensor& scores_BC, const at::Tensor& labels_B);
 /// Mean over the classes that occur of the share of their samples that are right.
 double mean_per_class(const at::Tensor& scores_BC, const at::Tensor& labels_B);
-/// Coefficient of determination, 1 - residual / total sum of squares, per coordinate over the whole set, averaged over coordinates.
+/// Coefficient of determination, 1 - residual / total sum of squares, per coordinate over the whole set, averaged over
+/// coordinates.
 double r2(const at::Tensor& predictions_BT, const at::Tensor& targets_BT);
-/// The same over all coordinates flattened into one list, as the paper's code has it: a constant pose already scores well.
+/// The same over all coordinates flattened into one list, as the paper's code has it: a constant pose already scores
+/// well.
 double r2_flat(const at::Tensor& predictions_BT, const at::Tensor& targets_BT);
 
 }  // namespace invaria::downstream

@@ -16,9 +16,7 @@ namespace {
 class SoftmaxObjective {
  public:
   SoftmaxObjective(at::Tensor features_BD, const at::Tensor& labels_B, int64_t n_classes, double l2)
-      : features_BD_(std::move(features_BD)),
-        one_hot_BC_(at::one_hot(labels_B, n_classes).to(at::kDouble)),
-        l2_(l2) {}
+      : features_BD_(std::move(features_BD)), one_hot_BC_(at::one_hot(labels_B, n_classes).to(at::kDouble)), l2_(l2) {}
 
   int64_t n_parameters() const { return (features_BD_.size(1) + 1) * one_hot_BC_.size(1); }
 
@@ -27,14 +25,16 @@ class SoftmaxObjective {
     const int64_t n_classes = one_hot_BC_.size(1);
     const double n = static_cast<double>(features_BD_.size(0));
     const at::Tensor weight_DC = at::from_blob(const_cast<double*>(parameters), {n_features, n_classes}, at::kDouble);
-    const at::Tensor bias_C = at::from_blob(const_cast<double*>(parameters) + n_features * n_classes, {n_classes}, at::kDouble);
+    const at::Tensor bias_C =
+        at::from_blob(const_cast<double*>(parameters) + n_features * n_classes, {n_classes}, at::kDouble);
     const at::Tensor log_probability_BC = at::log_softmax(at::addmm(bias_C, features_BD_, weight_DC), 1);
     const at::Tensor slope_BC = (log_probability_BC.exp() - one_hot_BC_) / n;
     at::Tensor weight_gradient_DC = at::from_blob(gradient, {n_features, n_classes}, at::kDouble);
     at::Tensor bias_gradient_C = at::from_blob(gradient + n_features * n_classes, {n_classes}, at::kDouble);
     at::addmm_out(weight_gradient_DC, weight_DC, features_BD_.t(), slope_BC, l2_);
     bias_gradient_C.copy_(slope_BC.sum(0));
-    return -(log_probability_BC * one_hot_BC_).sum().item<double>() / n + 0.5 * l2_ * weight_DC.square().sum().item<double>();
+    return -(log_probability_BC * one_hot_BC_).sum().item<double>() / n +
+           0.5 * l2_ * weight_DC.square().sum().item<double>();
   }
 
  private:
@@ -55,27 +55,31 @@ void minimise(SoftmaxObjective& objective, std::vector<double>& parameters, int6
   settings.epsilon = 1e-5;
   settings.m = 10;
   double minimum = 0.0;
-  const int code = lbfgs(static_cast<int>(parameters.size()), parameters.data(), &minimum, evaluate_for_lbfgs, nullptr, &objective, &settings);
-  // At the end of double precision a line search may find nothing better, and the iteration limit is the user's: both leave the best
-  // point so far. Anything else is a misuse.
-  const bool usable = code == LBFGS_SUCCESS || code == LBFGS_STOP || code == LBFGS_ALREADY_MINIMIZED || code == LBFGSERR_MAXIMUMITERATION ||
-                      code == LBFGSERR_ROUNDING_ERROR || code == LBFGSERR_MAXIMUMLINESEARCH || code == LBFGSERR_MINIMUMSTEP ||
+  const int code = lbfgs(static_cast<int>(parameters.size()), parameters.data(), &minimum, evaluate_for_lbfgs, nullptr,
+                         &objective, &settings);
+  // At the end of double precision a line search may find nothing better, and the iteration limit is the user's: both
+  // leave the best point so far. Anything else is a misuse.
+  const bool usable = code == LBFGS_SUCCESS || code == LBFGS_STOP || code == LBFGS_ALREADY_MINIMIZED ||
+                      code == LBFGSERR_MAXIMUMITERATION || code == LBFGSERR_ROUNDING_ERROR ||
+                      code == LBFGSERR_MAXIMUMLINESEARCH || code == LBFGSERR_MINIMUMSTEP ||
                       code == LBFGSERR_INCREASEGRADIENT || code == LBFGSERR_WIDTHTOOSMALL;
   require(usable && std::isfinite(minimum), "readout: L-BFGS returned {} at objective {}", code, minimum);
 }
 
-void fit_classification(Readout& readout, const at::Tensor& scaled_BD, const LabelledFeatures& train, int64_t max_iterations,
-                        const Readout* start) {
+void fit_classification(Readout& readout, const at::Tensor& scaled_BD, const LabelledFeatures& train,
+                        int64_t max_iterations, const Readout* start) {
   SoftmaxObjective objective(scaled_BD, train.labels_B, train.n_classes, readout.l2);
   std::vector<double> parameters(static_cast<size_t>(objective.n_parameters()), 0.0);
   const int64_t n_features = scaled_BD.size(1);
   if (start != nullptr) {
     std::copy_n(start->weight_DC.const_data_ptr<double>(), n_features * train.n_classes, parameters.begin());
-    std::copy_n(start->bias_C.const_data_ptr<double>(), train.n_classes, parameters.begin() + n_features * train.n_classes);
+    std::copy_n(start->bias_C.const_data_ptr<double>(), train.n_classes,
+                parameters.begin() + n_features * train.n_classes);
   }
   minimise(objective, parameters, max_iterations);
   const at::Tensor all = at::tensor(parameters, at::kDouble);
-  readout.weight_DC = all.narrow(0, 0, n_features * train.n_classes).reshape({n_features, train.n_classes}).contiguous();
+  readout.weight_DC =
+      all.narrow(0, 0, n_features * train.n_classes).reshape({n_features, train.n_classes}).contiguous();
   readout.bias_C = all.narrow(0, n_features * train.n_classes, train.n_classes).contiguous();
 }
 
@@ -84,7 +88,8 @@ void fit_regression(Readout& readout, const at::Tensor& scaled_BD, const Labelle
   const at::Tensor centre_T = train.targets_BT.mean(0);
   const at::Tensor spread_T = (train.targets_BT - centre_T).square().mean(0).sqrt().clamp_min(1e-12);
   const at::Tensor standardised_BT = (train.targets_BT - centre_T) / spread_T;
-  const at::Tensor gram_DD = at::mm(scaled_BD.t(), scaled_BD) / n + readout.l2 * at::eye(scaled_BD.size(1), at::kDouble);
+  const at::Tensor gram_DD =
+      at::mm(scaled_BD.t(), scaled_BD) / n + readout.l2 * at::eye(scaled_BD.size(1), at::kDouble);
   const at::Tensor weight_DT = at::linalg_solve(gram_DD, at::mm(scaled_BD.t(), standardised_BT) / n);
   readout.weight_DC = (weight_DT * spread_T).contiguous();
   readout.bias_C = centre_T.contiguous();
@@ -116,7 +121,8 @@ Readout fit_readout(const LabelledFeatures& train, double l2, int64_t max_iterat
   return readout;
 }
 
-Readout choose_readout(const LabelledFeatures& train, const LabelledFeatures& validation, const ReadoutSettings& settings, Metric metric) {
+Readout choose_readout(const LabelledFeatures& train, const LabelledFeatures& validation,
+                       const ReadoutSettings& settings, Metric metric) {
   std::vector<double> penalties = settings.l2;
   std::sort(penalties.rbegin(), penalties.rend());  // from the smoothest, each a warm start for the next
   Readout best;
@@ -140,10 +146,14 @@ double evaluate(const Readout& readout, const LabelledFeatures& on, Metric metri
 
 double evaluate(const at::Tensor& scores_BC, const LabelledFeatures& on, Metric metric) {
   switch (metric) {
-    case Metric::kTop1: return top1(scores_BC, on.labels_B);
-    case Metric::kMeanPerClass: return mean_per_class(scores_BC, on.labels_B);
-    case Metric::kR2: return r2(scores_BC, on.targets_BT);
-    case Metric::kR2Flat: return r2_flat(scores_BC, on.targets_BT);
+    case Metric::kTop1:
+      return top1(scores_BC, on.labels_B);
+    case Metric::kMeanPerClass:
+      return mean_per_class(scores_BC, on.labels_B);
+    case Metric::kR2:
+      return r2(scores_BC, on.targets_BT);
+    case Metric::kR2Flat:
+      return r2_flat(scores_BC, on.targets_BT);
   }
   throw PreconditionError("evaluate: unknown metric");
 }

@@ -2,9 +2,10 @@
 /// @file
 /// The linear readout on frozen features, the same for every arm.
 ///
-/// Features are centred and divided by one scalar (the root mean feature variance of the training set: per-feature division would blow
-/// up nearly dead features). Classification: mean cross-entropy + l2/2 |W|^2, bias free of penalty, by L-BFGS. Regression:
-/// 1/2 mean |x W + b - y|^2 + l2/2 |W|^2 on standardised targets, in closed form. l2 is chosen on validation.
+/// Features are centred and divided by one scalar (the root mean feature variance of the training set: per-feature
+/// division would blow up nearly dead features). Classification: mean cross-entropy + l2/2 |W|^2, bias free of penalty,
+/// by L-BFGS. Regression: 1/2 mean |x W + b - y|^2 + l2/2 |W|^2 on standardised targets, in closed form. l2 is chosen
+/// on validation.
 ///
 /// Shape legend: B samples, D features, C outputs (classes or targets).
 
@@ -39,11 +40,13 @@ struct Readout {
   at::Tensor predict(const at::Tensor& features_BD) const;
 };
 
-/// Fit at one penalty. A `start` of the same shape is a warm start for L-BFGS. @throws PreconditionError if shapes disagree
+/// Fit at one penalty. A `start` of the same shape is a warm start for L-BFGS. @throws PreconditionError if shapes
+/// disagree
 Readout fit_readout(const LabelledFeatures& train, double l2, int64_t max_iterations, const Readout* start = nullptr);
 
 /// Fit at every penalty and keep the one with the best validation metric; ties go to the larger penalty.
-Readout choose_readout(const LabelledFeatures& train, const LabelledFeatures& validation, const ReadoutSettings& settings, Metric metric);
+Readout choose_readout(const LabelledFeatures& train, const LabelledFeatures& validation,
+                       const ReadoutSettings& settings, Metric metric);
 
 /// A metric of a readout on labelled features.
 double evaluate(const Readout& readout, const LabelledFeatures& on, Metric metric);

@@ -14,12 +14,13 @@ namespace invaria::downstream {
 namespace {
 
 /// The parameters of transformation `name` for one picture.
-augment::ViewParameters transformed(const std::string& name, const augment::AugmentSettings& augment, const data::ImageSplit& pictures,
-                                    uint64_t seed, int64_t sample) {
+augment::ViewParameters transformed(const std::string& name, const augment::AugmentSettings& augment,
+                                    const data::ImageSplit& pictures, uint64_t seed, int64_t sample) {
   augment::AugmentSettings always = augment;
   always.jitter.p = 1.0;
   const auto draw = [&](augment::Operation operation) {
-    return augment::draw(always, std::span(&operation, 1), pictures.height, pictures.width, seed, 0, static_cast<uint64_t>(sample), 0);
+    return augment::draw(always, std::span(&operation, 1), pictures.height, pictures.width, seed, 0,
+                         static_cast<uint64_t>(sample), 0);
   };
   if (name == "crop") return draw(augment::Operation::kCrop);
   if (name == "jitter") return draw(augment::Operation::kColorJitter);
@@ -32,23 +33,28 @@ augment::ViewParameters transformed(const std::string& name, const augment::Augm
 
 }  // namespace
 
-std::vector<std::string> sensitivity_transformations() { return {"flip", "crop", "hue .2", "jitter"}; }
+std::vector<std::string> sensitivity_transformations() {
+  return {"flip", "crop", "hue .2", "jitter"};
+}
 
-std::vector<double> sensitivities(const model::Encoder& encoder, const model::Kernels& kernels, const model::BatchNormPass& batch_norm,
-                                  const data::ImageSplit& pictures, const augment::AugmentSettings& augment, int64_t view_size,
-                                  int64_t n_images, uint64_t seed) {
+std::vector<double> sensitivities(const model::Encoder& encoder, const model::Kernels& kernels,
+                                  const model::BatchNormPass& batch_norm, const data::ImageSplit& pictures,
+                                  const augment::AugmentSettings& augment, int64_t view_size, int64_t n_images,
+                                  uint64_t seed) {
   require(pictures.n >= 3, "sensitivities: {} pictures, expected at least 3", pictures.n);
   std::vector<int64_t> order(static_cast<size_t>(pictures.n));
   std::iota(order.begin(), order.end(), 0);
   Draws({.seed = seed, .purpose = Purpose::kCalibration}).shuffle(std::span(order));
   order.resize(static_cast<size_t>(std::min(n_images, pictures.n)));
 
-  augment::ImageBatch images{{}, pictures.height, pictures.width};
-  for (int64_t index : order) images.pixels.push_back(pictures.image(index));
+  std::vector<const uint8_t*> pixels;
+  for (int64_t index : order) pixels.push_back(pictures.image(index));
+  const augment::ImageBatch images{pixels, pictures.height, pictures.width};
   const auto features_of = [&](const std::string& transformation) {
     std::vector<augment::ViewParameters> parameters;
     for (int64_t index : order) parameters.push_back(transformed(transformation, augment, pictures, seed, index));
-    return extract_features(encoder, kernels, batch_norm, augment::render_views(images, parameters, view_size, augment)).to(at::kDouble);
+    return extract_features(encoder, kernels, batch_norm, augment::render_views(images, parameters, view_size, augment))
+        .to(at::kDouble);
   };
 
   const at::Tensor clean_BD = features_of("");

@@ -1,6 +1,7 @@
 #pragma once
 /// @file
-/// How far features move under one transformation, beside how far apart two pictures are: the cheapest proof that corners differ.
+/// How far features move under one transformation, beside how far apart two pictures are: the cheapest proof that
+/// corners differ.
 
 #include <cstdint>
 #include <string>
@@ -13,7 +14,7 @@
 namespace invaria::downstream {
 
 struct SensitivitySettings {
-  std::string data;           ///< empty: no sensitivity table
+  std::string data;  ///< empty: no sensitivity table
   std::string split = "test";
   int64_t images = 500;
 
@@ -32,10 +33,11 @@ std::vector<std::string> sensitivity_transformations();
 
 /// E |f(x) - f(T x)|^2 / E |f(x) - f(x')|^2 for each transformation; 0 is invariance, 1 as far as another picture.
 ///
-/// flip: mirrored; crop: pretraining's random crop; hue .2: turned by a fifth of a circle; jitter: pretraining's, always on. Pictures and
-/// parameters are drawn from `seed`, so every corner and encoder is asked about the same ones.
-std::vector<double> sensitivities(const model::Encoder& encoder, const model::Kernels& kernels, const model::BatchNormPass& batch_norm,
-                                  const data::ImageSplit& pictures, const augment::AugmentSettings& augment, int64_t view_size,
-                                  int64_t n_images, uint64_t seed);
+/// flip: mirrored; crop: pretraining's random crop; hue .2: turned by a fifth of a circle; jitter: pretraining's,
+/// always on. Pictures and parameters are drawn from `seed`, so every corner and encoder is asked about the same ones.
+std::vector<double> sensitivities(const model::Encoder& encoder, const model::Kernels& kernels,
+                                  const model::BatchNormPass& batch_norm, const data::ImageSplit& pictures,
+                                  const augment::AugmentSettings& augment, int64_t view_size, int64_t n_images,
+                                  uint64_t seed);
 
 }  // namespace invaria::downstream

@@ -27,9 +27,10 @@ struct ReadoutSettings {
   }
 };
 
-/// Learning i by projecting the readout out: every step solves ridge regression at the present i and descends on its held-out loss.
+/// Learning i by projecting the readout out: every step solves ridge regression at the present i and descends on its
+/// held-out loss.
 struct ProjectedSettings {
-  int64_t batch = 1000;        ///< samples a step at most, stratified
+  int64_t batch = 1000;  ///< samples a step at most, stratified
   int64_t steps = 14;
   double ridge = 1.0;
   double learning_rate = 0.1;  ///< of Adam on i
@@ -62,29 +63,32 @@ struct JointSettings {
     return std::tuple{
         config::setting("epochs", &S::epochs, "passes over the training set", config::between(1, 1e5)),
         config::setting("batch", &S::batch, "samples a step", config::between(1, 1e5)),
-        config::setting("readout_learning_rate", &S::readout_learning_rate, "of Adam on the readout", config::between(1e-6, 10)),
-        config::setting("invariance_learning_rate", &S::invariance_learning_rate, "of Adam on i", config::between(1e-6, 10)),
-        config::setting("repeats", &S::repeats, "of the suite's repeats, how many (it is slow)", config::between(0, 1e4)),
+        config::setting("readout_learning_rate", &S::readout_learning_rate, "of Adam on the readout",
+                        config::between(1e-6, 10)),
+        config::setting("invariance_learning_rate", &S::invariance_learning_rate, "of Adam on i",
+                        config::between(1e-6, 10)),
+        config::setting("repeats", &S::repeats, "of the suite's repeats, how many (it is slow)",
+                        config::between(0, 1e4)),
     };
   }
 };
 
 /// BatchNorm statistics re-estimated at the chosen i, on clean, unlabelled pretraining pictures.
 struct ReestimationSettings {
-  bool enabled = true;    ///< conditioned encoders only; others keep their running statistics
+  bool enabled = true;  ///< conditioned encoders only; others keep their running statistics
   int64_t images = 1000;
-  int64_t batch = 500;    ///< statistics are averaged over batches of this size
+  int64_t batch = 500;  ///< statistics are averaged over batches of this size
 
   static auto settings() {
     using S = ReestimationSettings;
     return std::tuple{
         config::setting("enabled", &S::enabled, "re-estimate for conditioned encoders; false: running statistics"),
         config::setting("images", &S::images, "clean pretraining pictures", config::between(2, 1e7)),
-        config::setting("batch", &S::batch, "pictures a batch; statistics are averaged over batches", config::between(2, 1e6)),
+        config::setting("batch", &S::batch, "pictures a batch; statistics are averaged over batches",
+                        config::between(2, 1e6)),
     };
   }
 };
-
 
 struct DownstreamSettings {
   ReadoutSettings readout;
@@ -100,7 +104,8 @@ struct DownstreamSettings {
         config::setting("projected", &S::projected, "arm learned-projected"),
         config::setting("joint", &S::joint, "arm learned-joint, the published way"),
         config::setting("batch_norm", &S::batch_norm, "re-estimated BatchNorm statistics"),
-        config::setting("grid_per_axis", &S::grid_per_axis, "values of i on each axis of the grid", config::between(2, 101)),
+        config::setting("grid_per_axis", &S::grid_per_axis, "values of i on each axis of the grid",
+                        config::between(2, 101)),
     };
   }
 };

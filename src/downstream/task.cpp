@@ -23,7 +23,8 @@ std::map<int64_t, int64_t> used_classes(const TaskSettings& task, const data::Im
     if (task.class_limit > 0 && static_cast<int64_t>(used.size()) == task.class_limit) break;
     used.emplace(label, static_cast<int64_t>(used.size()));
   }
-  if (used.size() < 2) throw_config("task {}: {} leaves {} classes, expected at least 2", task.name, dataset.name, used.size());
+  if (used.size() < 2)
+    throw_config("task {}: {} leaves {} classes, expected at least 2", task.name, dataset.name, used.size());
   return used;
 }
 
@@ -38,7 +39,8 @@ std::vector<int64_t> members(const data::ImageSplit& split, const std::map<int64
 
 class SampleMaker {
  public:
-  SampleMaker(const TaskSettings& task, const data::ImageDataset& dataset, const augment::AugmentSettings& normalise, int64_t view_size)
+  SampleMaker(const TaskSettings& task, const data::ImageDataset& dataset, const augment::AugmentSettings& normalise,
+              int64_t view_size)
       : task_(task), normalise_(normalise), view_size_(view_size) {
     if (task.kind == TaskKind::kClassification) used_ = used_classes(task, dataset);
   }
@@ -54,7 +56,8 @@ class SampleMaker {
 
   std::vector<int64_t> labels(const data::ImageSplit& split, const std::vector<int64_t>& indices) const {
     std::vector<int64_t> labels;
-    for (int64_t index : indices) labels.push_back(used_.empty() ? 0 : used_.at(split.labels[static_cast<size_t>(index)]));
+    for (int64_t index : indices)
+      labels.push_back(used_.empty() ? 0 : used_.at(split.labels[static_cast<size_t>(index)]));
     return labels;
   }
 
@@ -82,18 +85,20 @@ class SampleMaker {
 
 }  // namespace
 
-at::Tensor render_clean(const data::ImageSplit& split, const std::vector<int64_t>& indices, const augment::AugmentSettings& normalise,
-                        int64_t view_size) {
-  augment::ImageBatch images{{}, split.height, split.width};
-  for (int64_t index : indices) images.pixels.push_back(split.image(index));
+at::Tensor render_clean(const data::ImageSplit& split, const std::vector<int64_t>& indices,
+                        const augment::AugmentSettings& normalise, int64_t view_size) {
+  std::vector<const uint8_t*> pixels;
+  for (int64_t index : indices) pixels.push_back(split.image(index));
   augment::ViewParameters whole = augment::whole_frame(split.height, split.width);
   whole.framing = normalise.whole_image;
-  return augment::render_views(images, std::vector<augment::ViewParameters>(indices.size(), whole), view_size, normalise);
+  return augment::render_views({pixels, split.height, split.width},
+                               std::vector<augment::ViewParameters>(indices.size(), whole), view_size, normalise);
 }
 
 TaskData make_task(const TaskSettings& task, const std::vector<augment::Axis>& axes, const data::ImageDataset& dataset,
                    const augment::AugmentSettings& normalise, int64_t view_size, uint64_t seed, int64_t repeat) {
-  if (task.kind == TaskKind::kKnown) return make_known_task(task.known, axes, dataset, normalise, view_size, seed, repeat);
+  if (task.kind == TaskKind::kKnown)
+    return make_known_task(task.known, axes, dataset, normalise, view_size, seed, repeat);
   const SampleMaker maker(task, dataset, normalise, view_size);
   const data::ImageSplit& train = dataset.split(task.train);
   const data::ImageSplit& test = dataset.split(task.test);
@@ -114,8 +119,8 @@ TaskData make_task(const TaskSettings& task, const std::vector<augment::Axis>& a
   }
   const std::vector<int64_t> test_indices = maker.members(test);
   if (train_indices.empty() || validation_indices.empty() || test_indices.empty()) {
-    throw_config("task {}: {} gives {} training, {} validation and {} test samples, expected some of each", task.name, dataset.name,
-                 train_indices.size(), validation_indices.size(), test_indices.size());
+    throw_config("task {}: {} gives {} training, {} validation and {} test samples, expected some of each", task.name,
+                 dataset.name, train_indices.size(), validation_indices.size(), test_indices.size());
   }
 
   TaskData made;

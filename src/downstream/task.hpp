@@ -13,8 +13,8 @@
 namespace invaria::downstream {
 
 /// Clean views of the pictures at `indices`: whole image, normalised, [n, 3, view_size, view_size].
-at::Tensor render_clean(const data::ImageSplit& split, const std::vector<int64_t>& indices, const augment::AugmentSettings& normalise,
-                        int64_t view_size);
+at::Tensor render_clean(const data::ImageSplit& split, const std::vector<int64_t>& indices,
+                        const augment::AugmentSettings& normalise, int64_t view_size);
 
 /// The samples of one repeat: split, classes and pictures drawn from (seed, repeat), never from the encoder.
 /// @throws ConfigError if the data set has not what the task asks for (splits, classes, targets, pictures)

@@ -11,19 +11,22 @@ bool contains(const std::vector<augment::Operation>& operations, augment::Operat
   return std::find(operations.begin(), operations.end(), wanted) != operations.end();
 }
 
-bool is_regression_metric(Metric metric) { return metric == Metric::kR2 || metric == Metric::kR2Flat; }
+bool is_regression_metric(Metric metric) {
+  return metric == Metric::kR2 || metric == Metric::kR2Flat;
+}
 
-/// Axes marked 0 ask for what their fixed settings change; an axis marked 1 that grays the picture takes any colour away again.
-void validate_contradictions(const KnownSettings& known, const std::vector<augment::Axis>& axes, const std::string& path,
-                             config::Problems& problems) {
+/// Axes marked 0 ask for what their fixed settings change; an axis marked 1 that grays the picture takes any colour
+/// away again.
+void validate_contradictions(const KnownSettings& known, const std::vector<augment::Axis>& axes,
+                             const std::string& path, config::Problems& problems) {
   for (size_t asked = 0; asked < axes.size(); ++asked) {
     for (size_t drawn = 0; drawn < axes.size(); ++drawn) {
       if (known.marks[asked] != '0' || known.marks[drawn] != '1') continue;
       if (contains(axes[asked].operations, augment::Operation::kColorJitter) &&
           contains(axes[drawn].operations, augment::Operation::kGrayscale)) {
         problems.add(path, "\"" + known.marks + "\"",
-                     "marks whose operations do not undo one another: " + axes[drawn].name + " removes the hue that " + axes[asked].name +
-                         " is asked for",
+                     "marks whose operations do not undo one another: " + axes[drawn].name + " removes the hue that " +
+                         axes[asked].name + " is asked for",
                      "mark " + axes[drawn].name + " with - to leave it alone");
       }
     }
@@ -36,7 +39,8 @@ void TaskSettings::validate(const std::string& path, config::Problems& problems)
   for (Metric metric : metrics) {
     if (is_regression_metric(metric) != (kind == TaskKind::kRegression)) {
       problems.add(config::join_path(path, "metrics"), config::excerpt(config::write(metrics)),
-                   kind == TaskKind::kRegression ? "r2 or r2_flat for a regression task" : "top1 or mean_per_class for a task with classes");
+                   kind == TaskKind::kRegression ? "r2 or r2_flat for a regression task"
+                                                 : "top1 or mean_per_class for a task with classes");
       return;
     }
   }
@@ -51,7 +55,8 @@ std::vector<Metric> TaskSettings::resolved_metrics() const {
   return {Metric::kTop1};
 }
 
-void validate_known(const KnownSettings& known, const std::vector<augment::Axis>& axes, const std::string& path, config::Problems& problems) {
+void validate_known(const KnownSettings& known, const std::vector<augment::Axis>& axes, const std::string& path,
+                    config::Problems& problems) {
   const std::string where = config::join_path(path, "marks");
   const std::string found = "\"" + known.marks + "\"";
   if (known.marks.size() != axes.size() || known.marks.find_first_not_of("01-") != std::string::npos) {
@@ -65,15 +70,17 @@ void validate_known(const KnownSettings& known, const std::vector<augment::Axis>
   const size_t problems_before = problems.list().size();
   for (size_t axis = 0; axis < axes.size(); ++axis) {
     if (known.marks[axis] == '0' && axes[axis].fixed_settings.size() < 2) {
-      problems.add(where, found, fmt::format("0 only on axes with two or more fixed_settings; {} has {}", axes[axis].name, axes[axis].fixed_settings.size()));
+      problems.add(where, found,
+                   fmt::format("0 only on axes with two or more fixed_settings; {} has {}", axes[axis].name,
+                               axes[axis].fixed_settings.size()));
     }
   }
   validate_contradictions(known, axes, where, problems);
   if (problems.list().size() > problems_before) return;
   if (const int64_t pictures = n_pictures(known, axes); pictures < 5) {
     problems.add(config::join_path(path, "classes"), std::to_string(known.classes),
-                 fmt::format("at least {} classes: five pictures times {} combinations of fixed settings", 5 * combinations(known.marks, axes).size(),
-                             combinations(known.marks, axes).size()));
+                 fmt::format("at least {} classes: five pictures times {} combinations of fixed settings",
+                             5 * combinations(known.marks, axes).size(), combinations(known.marks, axes).size()));
   }
 }
 

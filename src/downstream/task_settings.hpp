@@ -16,8 +16,9 @@ namespace invaria::downstream {
 
 enum class TaskKind { kClassification, kRegression, kKnown };
 
-/// A known-invariance task: a class is a picture combined with one fixed setting of every axis marked 0; axes marked 1 are drawn at random
-/// for each sample; axes marked - are left alone. So the invariance that it wants is known: its marks.
+/// A known-invariance task: a class is a picture combined with one fixed setting of every axis marked 0; axes marked 1
+/// are drawn at random for each sample; axes marked - are left alone. So the invariance that it wants is known: its
+/// marks.
 struct KnownSettings {
   std::string marks;  ///< one of 0, 1, - for each axis, in axis order
   int64_t classes = 40;
@@ -25,8 +26,16 @@ struct KnownSettings {
   int64_t validation_per_class = 4;
   int64_t test_per_class = 12;
   std::string split = "test";  ///< pictures that pretraining did not see
-  double min_saturation = 0.15;  ///< of a picture, where an axis with colour operations is marked 0: grey pictures have no hue
-  augment::AugmentSettings augment{.crop_area = {0.35, 1.0}};
+  double min_saturation =
+      0.15;  ///< of a picture, where an axis with colour operations is marked 0: grey pictures have no hue
+  augment::AugmentSettings augment = milder_crops();
+
+  /// Pretraining's operations, but for crops that leave more of the picture: a class must stay recognisable.
+  static augment::AugmentSettings milder_crops() {
+    augment::AugmentSettings settings;
+    settings.crop_area = {0.35, 1.0};
+    return settings;
+  }
 
   static auto settings() {
     using S = KnownSettings;
@@ -39,7 +48,8 @@ struct KnownSettings {
         setting("validation_per_class", &S::validation_per_class, "samples", between(1, 1e4)),
         setting("test_per_class", &S::test_per_class, "samples", between(1, 1e4)),
         setting("split", &S::split, "split that pictures are taken from; one that pretraining does not see"),
-        setting("min_saturation", &S::min_saturation, "mean saturation that a picture needs where colour is asked for", between(0, 1)),
+        setting("min_saturation", &S::min_saturation, "mean saturation that a picture needs where colour is asked for",
+                between(0, 1)),
         setting("augment", &S::augment, "strength of the operations on the axes marked 1"),
     };
   }
@@ -53,8 +63,8 @@ struct TaskSettings {
   std::string validation;  ///< empty: cut from train
   std::string test = "test";
   double validation_fraction = 0.25;
-  int64_t class_every = 1;    ///< of the sorted classes, every n-th
-  int64_t class_limit = 0;    ///< the first n of those; 0: all
+  int64_t class_every = 1;      ///< of the sorted classes, every n-th
+  int64_t class_limit = 0;      ///< the first n of those; 0: all
   std::vector<Metric> metrics;  ///< the first chooses the penalty; empty: top1, or r2 and r2_flat
   KnownSettings known;
 
@@ -69,7 +79,8 @@ struct TaskSettings {
         setting("train", &S::train, "split to learn from"),
         setting("validation", &S::validation, "split to choose by; empty: cut from the training split"),
         setting("test", &S::test, "split to judge by, read once"),
-        setting("validation_fraction", &S::validation_fraction, "share that is cut from the training split", between(0.01, 0.9)),
+        setting("validation_fraction", &S::validation_fraction, "share that is cut from the training split",
+                between(0.01, 0.9)),
         setting("class_every", &S::class_every, "use every n-th of the sorted classes", between(1, 1e6)),
         setting("class_limit", &S::class_limit, "use the first n of those; 0: all", between(0, 1e6)),
         setting("metrics", &S::metrics, "the first chooses on validation; empty: top1, or r2 and r2_flat"),
@@ -82,9 +93,11 @@ struct TaskSettings {
   std::vector<Metric> resolved_metrics() const;
 };
 
-/// What a known task asks of the axes: as many marks as axes, at least one 0 or 1 but not all 0 or -, fixed settings on the axes marked
-/// 0, at least five pictures and at most 80 classes, and no axis marked 0 whose operations another axis marked 1 undoes.
-void validate_known(const KnownSettings& known, const std::vector<augment::Axis>& axes, const std::string& path, config::Problems& problems);
+/// What a known task asks of the axes: as many marks as axes, at least one 0 or 1 but not all 0 or -, fixed settings on
+/// the axes marked 0, at least five pictures and at most 80 classes, and no axis marked 0 whose operations another axis
+/// marked 1 undoes.
+void validate_known(const KnownSettings& known, const std::vector<augment::Axis>& axes, const std::string& path,
+                    config::Problems& problems);
 
 }  // namespace invaria::downstream
 

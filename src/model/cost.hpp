@@ -11,6 +11,12 @@ namespace invaria::model {
 /// Multiply-adds of one forward pass times two, kernels given, for a square image of this side.
 double flops_per_image(const EncoderSettings& settings, int64_t image_size);
 
+/// Numbers that a forward pass keeps for the backward one: input and output of every convolution's BatchNorm.
+double activations_per_image(const EncoderSettings& settings, int64_t image_size);
+
+/// D, the features of an image.
+int64_t feature_dim(const EncoderSettings& settings);
+
 /// Trainable numbers, the hypernetwork's included.
 int64_t n_parameters(const EncoderSettings& settings, int64_t n_axes);
 

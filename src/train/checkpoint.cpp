@@ -16,21 +16,32 @@ constexpr const char* kLogTexts = "log_texts";  // text columns travel in the me
 
 io::DType dtype_of(const at::Tensor& tensor, const std::string& name) {
   switch (tensor.scalar_type()) {
-    case at::kFloat: return io::DType::kF32;
-    case at::kDouble: return io::DType::kF64;
-    case at::kLong: return io::DType::kI64;
-    case at::kByte: return io::DType::kU8;
-    default: throw PreconditionError(fmt::format("checkpoint: {} has a type that is not stored: {}", name, c10::toString(tensor.scalar_type())));
+    case at::kFloat:
+      return io::DType::kF32;
+    case at::kDouble:
+      return io::DType::kF64;
+    case at::kLong:
+      return io::DType::kI64;
+    case at::kByte:
+      return io::DType::kU8;
+    default:
+      throw PreconditionError(
+          fmt::format("checkpoint: {} has a type that is not stored: {}", name, c10::toString(tensor.scalar_type())));
   }
 }
 
 at::ScalarType scalar_type_of(io::DType dtype, const std::string& name, const io::fs::path& path) {
   switch (dtype) {
-    case io::DType::kF32: return at::kFloat;
-    case io::DType::kF64: return at::kDouble;
-    case io::DType::kI64: return at::kLong;
-    case io::DType::kU8: return at::kByte;
-    default: throw_config("{}: {} is of type {}, expected F32, F64, I64 or U8", path.string(), name, io::name_of(dtype));
+    case io::DType::kF32:
+      return at::kFloat;
+    case io::DType::kF64:
+      return at::kDouble;
+    case io::DType::kI64:
+      return at::kLong;
+    case io::DType::kU8:
+      return at::kByte;
+    default:
+      throw_config("{}: {} is of type {}, expected F32, F64, I64 or U8", path.string(), name, io::name_of(dtype));
   }
 }
 
@@ -89,13 +100,18 @@ Checkpoint read_checkpoint(const io::fs::path& path) {
     }
   }
   const auto described = checkpoint.metadata.find(kLogTexts);
-  if (described == checkpoint.metadata.end()) throw_config("{}: its metadata has no {}: no checkpoint of this program", path.string(), kLogTexts);
-  for (const config::json::value& entry : config::parse_text(described->second, path.string()).as_array()) {
+  if (described == checkpoint.metadata.end())
+    throw_config("{}: its metadata has no {}: no checkpoint of this program", path.string(), kLogTexts);
+  const config::json::value columns = config::parse_text(described->second, path.string());
+  for (const config::json::value& entry : columns.as_array()) {
     const config::json::object& column = entry.as_object();
     const std::string name(column.at("name").as_string());
-    io::Column filled{name, {}, std::string(column.at("units").as_string()), std::string(column.at("long_name").as_string())};
+    io::Column filled{
+        name, {}, std::string(column.at("units").as_string()), std::string(column.at("long_name").as_string())};
     if (column.contains("texts")) {
-      filled.cells = config::json::value_to<std::vector<std::string>>(column.at("texts"));
+      config::Problems problems;
+      filled.cells = config::parse<std::vector<std::string>>(column.at("texts"), name, problems);
+      problems.throw_if_any(path.string());
     } else {
       const auto found = log_columns.find(name);
       if (found == log_columns.end()) throw_config("{}: log column {} is missing", path.string(), name);
@@ -114,9 +130,13 @@ Checkpoint read_checkpoint(const io::fs::path& path) {
 CheckpointFolder::CheckpointFolder(const io::fs::path& output, const std::string& encoder_key)
     : folder_(output / "checkpoints" / encoder_key) {}
 
-bool CheckpointFolder::has_state() const { return io::fs::exists(state_file()); }
+bool CheckpointFolder::has_state() const {
+  return io::fs::exists(state_file());
+}
 
-bool CheckpointFolder::has_encoder() const { return io::fs::exists(encoder_file()); }
+bool CheckpointFolder::has_encoder() const {
+  return io::fs::exists(encoder_file());
+}
 
 std::optional<config::json::value> CheckpointFolder::identity() const {
   for (const io::fs::path& path : {encoder_file(), state_file()}) {

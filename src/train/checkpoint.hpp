@@ -2,8 +2,9 @@
 /// @file
 /// Pretraining state on disk: complete or invisible.
 ///
-/// checkpoints/<encoder>-seed<n>/state.safetensors while it trains (weights, moments, log), encoder.safetensors when it is done
-/// (weights, log). Both carry the encoder's resolved settings, so that a run that continues knows what it found.
+/// checkpoints/<encoder>-seed<n>/state.safetensors while it trains (weights, moments, log), encoder.safetensors when it
+/// is done (weights, log). Both carry the encoder's resolved settings, so that a run that continues knows what it
+/// found.
 
 #include <ATen/core/Tensor.h>
 

@@ -1,7 +1,8 @@
 #pragma once
 /// @file
-/// Data-parallel pretraining of one encoder: draw i, make two views with the groups that i switches on, contrast them (arXiv:2302.12712,
-/// Alg. 1). One loop, the same for the amortised encoder and for the baselines, which know a single corner.
+/// Data-parallel pretraining of one encoder: draw i, make two views with the groups that i switches on, contrast them
+/// (arXiv:2302.12712, Alg. 1). One loop, the same for the amortised encoder and for the baselines, which know a single
+/// corner.
 
 #include <c10/core/Device.h>
 
@@ -39,10 +40,11 @@ struct PretrainOutcome {
   std::string error;  ///< kFailed: what happened, with step and rank
 };
 
-/// Pretrain `plan` to its end, continuing a checkpoint of the same settings if there is one; finished encoders return at once.
+/// Pretrain `plan` to its end, continuing a checkpoint of the same settings if there is one; finished encoders return
+/// at once.
 ///
-/// Collective: all ranks. Afterwards, unless stopped or failed, `encoder.safetensors` is complete in its folder. Numbers are bit-equal
-/// whether or not the run was interrupted.
+/// Collective: all ranks. Afterwards, unless stopped or failed, `encoder.safetensors` is complete in its folder.
+/// Numbers are bit-equal whether or not the run was interrupted.
 /// @throws ConfigError if the data set has fewer pictures than a batch, or a checkpoint is damaged
 PretrainOutcome pretrain(const EncoderPlan& plan, const data::ImageSplit& pictures, const PretrainContext& context);
 

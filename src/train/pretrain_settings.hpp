@@ -21,11 +21,11 @@ namespace invaria::train {
 
 /// How one encoder is pretrained.
 struct PretrainSettings {
-  std::string data;              ///< a data set of the suite
+  std::string data;  ///< a data set of the suite
   std::string split = "train";
-  int64_t steps = 250;           ///< 0: an untrained encoder
-  int64_t global_batch = 256;    ///< pictures a step over all ranks; each gives two views
-  int64_t view_size = 32;        ///< side of a view in pixels, downstream too
+  int64_t steps = 250;         ///< 0: an untrained encoder
+  int64_t global_batch = 256;  ///< pictures a step over all ranks; each gives two views
+  int64_t view_size = 32;      ///< side of a view in pixels, downstream too
   model::EncoderSettings model;
   model::ProjectionSettings projection;
   objective::NtXentSettings objective;
@@ -41,7 +41,8 @@ struct PretrainSettings {
         setting("data", &S::data, "data set to pretrain on, by its name in data", config::required()),
         setting("split", &S::split, "its split; labels are not read"),
         setting("steps", &S::steps, "optimiser steps; 0 leaves the encoder untrained", config::between(0, 1e9)),
-        setting("global_batch", &S::global_batch, "pictures a step over all ranks; each gives two views", config::between(2, 1e6)),
+        setting("global_batch", &S::global_batch, "pictures a step over all ranks; each gives two views",
+                config::between(2, 1e6)),
         setting("view_size", &S::view_size, "side of a view in pixels, downstream too", config::between(8, 1024)),
         setting("model", &S::model, "the backbone and how i enters it"),
         setting("projection", &S::projection, "the projectors between features and loss"),

@@ -1,0 +1,50 @@
+#pragma once
+/// @file
+/// The program: one function a subcommand, and the one place where errors become exit codes.
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "core/errors.hpp"
+
+namespace invaria::app {
+
+/// What every subcommand that reads a suite takes.
+struct SuiteOptions {
+  std::string suite;                                ///< path of the suite file
+  std::vector<std::filesystem::path> data_folders;  ///< --data, then INVARIA_DATA
+  std::vector<std::string> overrides;               ///< --set json.path=value
+  std::string device = "auto";                      ///< cpu, cuda, auto
+};
+
+struct RunOptions {
+  SuiteOptions suite;
+  std::filesystem::path output;
+  double stop_after_s = 0.0;  ///< 0: no limit
+};
+
+struct CheckOptions {
+  SuiteOptions suite;
+  bool decode = false;  ///< read every picture too
+};
+
+struct VerifyOptions {
+  std::filesystem::path results;  ///< a run's directory or its results.h5
+  std::vector<std::filesystem::path> data_folders;
+};
+
+/// Each returns the exit code and throws the errors of core/errors.hpp. `argc` and `argv` are for MPI.
+ExitCode run_command(const RunOptions& options, int* argc, char*** argv);
+ExitCode check_command(const CheckOptions& options);
+ExitCode plan_command(const SuiteOptions& options, int64_t ranks, int* argc, char*** argv);
+ExitCode report_command(const std::filesystem::path& results);
+ExitCode verify_command(const VerifyOptions& options);
+ExitCode doctor_command(const std::filesystem::path& output, const std::vector<std::filesystem::path>& data_folders,
+                        int* argc, char*** argv);
+ExitCode schema_command();
+
+/// Parse the command line, call the subcommand, turn what it throws into a message and an exit code.
+int main(int argc, char** argv);
+
+}  // namespace invaria::app

@@ -1,0 +1,51 @@
+#include "app/host.hpp"
+
+#include <cuda_runtime_api.h>
+#include <fmt/format.h>
+
+#include <boost/json/array.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <fstream>
+#include <set>
+#include <thread>
+
+namespace invaria::app {
+namespace json = boost::json;
+
+std::string cpu_model() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
+  }
+  return "unknown";
+}
+
+json::object describe_host(const std::string& name) {
+  json::object host{{"name", name}, {"cpu", cpu_model()}, {"cores", std::thread::hardware_concurrency()}};
+  int n_gpus = 0;
+  const bool has_gpu = cudaGetDeviceCount(&n_gpus) == cudaSuccess && n_gpus > 0;
+  cudaDeviceProp properties{};
+  int driver = 0;
+  if (has_gpu && cudaGetDeviceProperties(&properties, 0) == cudaSuccess) {
+    cudaDriverGetVersion(&driver);
+    host["gpu"] = fmt::format("{} x {}", n_gpus, properties.name);
+    host["driver"] = fmt::format("CUDA {}.{}", driver / 1000, driver % 1000 / 10);
+  } else {
+    cudaGetLastError();  // no GPU is no error here
+    host["gpu"] = "none";
+    host["driver"] = "none";
+  }
+  return host;
+}
+
+std::string describe_hosts(const comm::Communicator& comm) {
+  std::set<std::string> seen;
+  json::array hosts;
+  for (const std::string& text : comm.all_gather(json::serialize(describe_host(comm.host())))) {
+    if (seen.insert(text).second) hosts.push_back(json::parse(text));
+  }
+  return json::serialize(hosts);
+}
+
+}  // namespace invaria::app

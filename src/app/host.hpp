@@ -1,0 +1,21 @@
+#pragma once
+/// @file
+/// What the machine is: for the results file and doctor.
+
+#include <boost/json/object.hpp>
+#include <string>
+
+#include "comm/communicator.hpp"
+
+namespace invaria::app {
+
+/// CPU model as the kernel names it.
+std::string cpu_model();
+
+/// {"name", "cpu", "cores", "gpu", "driver"} of this host; "gpu" is "none" without one.
+boost::json::object describe_host(const std::string& name);
+
+/// Collective. Every host of the run once, as a JSON list.
+std::string describe_hosts(const comm::Communicator& comm);
+
+}  // namespace invaria::app

@@ -1,0 +1,34 @@
+#include "app/loaded_suite.hpp"
+
+#include "io/files.hpp"
+
+namespace invaria::app {
+
+LoadedSuite load_suite(const SuiteOptions& options, data::CheckDepth depth) {
+  if (!std::filesystem::exists(options.suite)) throw_config("{}: no such suite file", options.suite);
+  config::json::value text = config::parse_text(io::read_file(options.suite), options.suite);
+  for (const std::string& assignment : options.overrides) config::apply_override(text, assignment);
+
+  config::Problems problems;
+  LoadedSuite loaded;
+  loaded.folders = {std::filesystem::path(options.suite).parent_path(), options.data_folders};
+  loaded.suite = suite::read_suite(text, problems);
+  suite::validate_suite(loaded.suite, problems);
+  loaded.manifests = suite::find_manifests(loaded.suite, loaded.folders, problems);
+  suite::check_data(loaded.suite, loaded.manifests, loaded.folders, depth, problems);
+  problems.throw_if_any(options.suite);
+
+  loaded.plan = suite::make_plan(loaded.suite);
+  suite::estimate_costs(loaded.plan, loaded.suite, suite::task_sizes(loaded.suite, loaded.manifests));
+  return loaded;
+}
+
+suite::Suite suite_of_record(const std::string& resolved, const std::string& source) {
+  config::Problems problems;
+  const suite::Suite suite = suite::read_suite(config::parse_text(resolved, source), problems);
+  suite::validate_suite(suite, problems);
+  problems.throw_if_any(source + ": the settings recorded in it");
+  return suite;
+}
+
+}  // namespace invaria::app

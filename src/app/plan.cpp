@@ -1,0 +1,120 @@
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+#include <thread>
+
+#include "app/app.hpp"
+#include "app/loaded_suite.hpp"
+#include "comm/communicator.hpp"
+#include "core/progress.hpp"
+#include "model/cost.hpp"
+#include "report/tables.hpp"
+#include "suite/calibrate.hpp"
+
+namespace invaria::app {
+namespace {
+
+using report::Align;
+
+/// Bytes of one rank while it pretrains: weights, gradient and two moments of what is dense; A and two moments of what
+/// is factored; and the activations of its share of both views, which the backward pass keeps.
+double pretraining_memory_MiB(const train::EncoderPlan& encoder, int64_t ranks) {
+  const model::EncoderSettings& settings = encoder.settings.model;
+  model::EncoderSettings plain = settings;
+  plain.conditioning = model::Conditioning::kNone;
+  const double dense = static_cast<double>(model::n_parameters(plain, encoder.n_axes()));
+  const double factored = static_cast<double>(model::n_parameters(settings, encoder.n_axes())) - dense;
+  const double views = 2.0 * static_cast<double>(encoder.settings.global_batch) / static_cast<double>(ranks);
+  const double activations = views * model::activations_per_image(settings, encoder.settings.view_size);
+  return (4.0 * dense + 3.0 * factored + activations) * sizeof(float) / 1048576.0;
+}
+
+std::string kind_name(suite::UnitKind kind) {
+  switch (kind) {
+    case suite::UnitKind::kFixed:
+      return "features at a fixed i";
+    case suite::UnitKind::kProjected:
+      return "learned-projected";
+    case suite::UnitKind::kJoint:
+      return "learned-joint";
+    case suite::UnitKind::kSensitivity:
+      return "sensitivity";
+  }
+  return "";
+}
+
+void print_encoders(const LoadedSuite& loaded, const suite::TimeEstimate& time, int64_t ranks, report::Style style) {
+  report::TextTable table({{"encoder", "", Align::kLeft},
+                           {"corners", ""},
+                           {"steps", ""},
+                           {"parameters", ""},
+                           {"per image", "MFLOP"},
+                           {"memory per rank", "MiB"},
+                           {"time", "m:s"}});
+  for (size_t index = 0; index < loaded.plan.encoders.size(); ++index) {
+    const train::EncoderPlan& encoder = loaded.plan.encoders[index];
+    const train::PretrainSettings& settings = encoder.settings;
+    table.add_row({{encoder.key()},
+                   {std::to_string(encoder.corners.size())},
+                   {std::to_string(settings.steps)},
+                   {std::to_string(model::n_parameters(settings.model, encoder.n_axes()))},
+                   {fmt::format("{:.1f}", model::flops_per_image(settings.model, settings.view_size) / 1e6)},
+                   {fmt::format("{:.0f}", pretraining_memory_MiB(encoder, ranks))},
+                   {format_duration(time.encoder_s[index])}});
+  }
+  fmt::print("Encoders\n{}\n", table.render(style));
+}
+
+void print_units(const LoadedSuite& loaded, const suite::TimeEstimate& time, report::Style style) {
+  struct Group {
+    int64_t units = 0, jobs = 0;
+    double seconds = 0.0;
+  };
+  std::map<suite::UnitKind, Group> groups;
+  for (size_t index = 0; index < loaded.plan.units.size(); ++index) {
+    Group& group = groups[loaded.plan.units[index].kind];
+    ++group.units;
+    group.jobs += static_cast<int64_t>(loaded.plan.units[index].jobs.size());
+    group.seconds += time.unit_s[index];
+  }
+  report::TextTable table(
+      {{"units of work", "", Align::kLeft}, {"units", ""}, {"jobs", ""}, {"time of one core group", "m:s"}});
+  for (const auto& [kind, group] : groups) {
+    table.add_row({{kind_name(kind)},
+                   {std::to_string(group.units)},
+                   {std::to_string(group.jobs)},
+                   {format_duration(group.seconds)}});
+  }
+  fmt::print("Sweep\n{}\n", table.render(style));
+}
+
+}  // namespace
+
+ExitCode plan_command(const SuiteOptions& options, int64_t ranks, int* argc, char*** argv) {
+  const comm::MpiEnvironment environment(argc, argv);
+  const comm::Communicator comm = comm::Communicator::world();
+  if (comm.size() > 1)
+    throw_config("plan: started under a launcher with {} ranks; start it alone and say --ranks {}", comm.size(),
+                 comm.size());
+  const LoadedSuite loaded = load_suite(options, data::CheckDepth::kListing);
+  const auto cores = static_cast<int64_t>(std::thread::hardware_concurrency());
+  at::set_num_threads(static_cast<int>(std::max<int64_t>(1, cores / ranks)));
+  const suite::Calibration calibration = suite::calibrate(loaded.suite, loaded.manifests, loaded.plan, ranks, comm);
+  const suite::TimeEstimate time = suite::estimate_time(loaded.suite, loaded.plan, calibration, ranks);
+  const report::Style style = isatty(STDOUT_FILENO) != 0 ? report::Style::kTerminal : report::Style::kPlain;
+  print_encoders(loaded, time, ranks, style);
+  print_units(loaded, time, style);
+  fmt::print("At {} rank{} of {} thread{} on this machine: pretraining {}, sweep {}, in all {} ({:.0f} s)\n", ranks,
+             ranks == 1 ? "" : "s", at::get_num_threads(), at::get_num_threads() == 1 ? "" : "s",
+             format_duration(time.total_s() - time.sweep_s), format_duration(time.sweep_s),
+             format_duration(time.total_s()), time.total_s());
+  if (ranks > cores)
+    fmt::print("(more ranks than the {} cores here: a rank is taken to have a core of its own)\n", cores);
+  return ExitCode::kOk;
+}
+
+}  // namespace invaria::app

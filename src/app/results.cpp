@@ -1,0 +1,49 @@
+#include "app/results.hpp"
+
+#include "core/errors.hpp"
+#include "io/files.hpp"
+#include "io/segments.hpp"
+#include "report/merge.hpp"
+#include "train/checkpoint.hpp"
+#include "train/pretrain.hpp"
+
+namespace invaria::app {
+
+report::MergeExpectation expectation_of(const suite::Suite& suite, const suite::Plan& plan) {
+  report::MergeExpectation expected;
+  expected.repeats = suite.repeats;
+  const int64_t joint_repeats = std::min(suite.repeats, suite.downstream.joint.repeats);
+  expected.repeats_of_arm = {{"learned-joint", joint_repeats}, {"learned-joint-discretised", joint_repeats}};
+  const std::set<std::string> ids = plan.job_ids();
+  expected.job_ids.assign(ids.begin(), ids.end());
+  for (const suite::EncoderEntry& encoder : suite.encoders) expected.encoders.push_back(encoder.name);
+  return expected;
+}
+
+io::Results write_merged_results(const suite::Suite& suite, const suite::Plan& plan,
+                                 const std::filesystem::path& output, io::RunInfo info) {
+  io::Segment everything = io::read_segments(output / "segments");
+  for (const train::EncoderPlan& encoder : plan.encoders) {
+    if (train::CheckpointFolder(output, encoder.key()).has_encoder()) {
+      everything.encoders.push_back(train::load_encoder(encoder, output).record);
+    }
+  }
+  std::vector<std::string> axes;
+  for (const augment::Axis& axis : suite.axes) axes.push_back(axis.name);
+  for (const io::StageTime& time : everything.stage_times) {
+    if (time.rank == 0) info.wall_s += time.seconds;
+  }
+  const io::Results results = report::merge(std::move(info), axes, std::move(everything), expectation_of(suite, plan));
+  io::write_results(output / "results.h5", results);
+  return results;
+}
+
+std::filesystem::path results_file(const std::filesystem::path& given) {
+  const std::filesystem::path file = std::filesystem::is_directory(given) ? given / "results.h5" : given;
+  if (!std::filesystem::exists(file)) {
+    throw_config("{}: no results yet; `invaria run` writes them when the sweep is done", file.string());
+  }
+  return file;
+}
+
+}  // namespace invaria::app

@@ -1,0 +1,25 @@
+#pragma once
+/// @file
+/// From what a run left on disk to results.h5, and what the suite in it leads one to expect.
+
+#include <filesystem>
+
+#include "io/results.hpp"
+#include "report/validity.hpp"
+#include "suite/plan.hpp"
+#include "suite/suite.hpp"
+
+namespace invaria::app {
+
+/// What a complete run of the suite holds.
+report::MergeExpectation expectation_of(const suite::Suite& suite, const suite::Plan& plan);
+
+/// Merge segments and checkpoints of `output` into its results.h5. Call on one rank when all have flushed.
+/// @return what was written
+io::Results write_merged_results(const suite::Suite& suite, const suite::Plan& plan,
+                                 const std::filesystem::path& output, io::RunInfo info);
+
+/// `results.h5` itself, or the one in a run's directory. @throws ConfigError if there is none
+std::filesystem::path results_file(const std::filesystem::path& given);
+
+}  // namespace invaria::app

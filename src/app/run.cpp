@@ -1,0 +1,140 @@
+#include "suite/run.hpp"
+
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include <boost/json/serialize.hpp>
+
+#include "app/app.hpp"
+#include "app/device.hpp"
+#include "app/host.hpp"
+#include "app/loaded_suite.hpp"
+#include "app/results.hpp"
+#include "app/version.hpp"
+#include "build_info.hpp"
+#include "comm/agree.hpp"
+#include "comm/communicator.hpp"
+#include "core/log.hpp"
+#include "core/progress.hpp"
+#include "core/shutdown.hpp"
+#include "core/timer.hpp"
+#include "io/files.hpp"
+#include "report/report.hpp"
+
+namespace invaria::app {
+namespace {
+
+/// run.json: what the first start of a run wrote, so that one that continues knows when it began.
+std::string started_at(const std::filesystem::path& output, const suite::Suite& suite) {
+  const std::filesystem::path path = output / "run.json";
+  if (std::filesystem::exists(path)) {
+    const config::json::value record = config::parse_text(io::read_file(path), path.string());
+    const config::json::object* object = record.if_object();
+    const config::json::value* created = object != nullptr ? object->if_contains("created") : nullptr;
+    if (created != nullptr && created->is_string()) return std::string(created->get_string());
+  }
+  const std::string now = utc_now();
+  io::write_file_atomically(path, config::pretty(config::json::object{{"created", now}, {"suite", suite.name}}));
+  return now;
+}
+
+io::RunInfo run_info(const suite::Suite& suite, const std::string& created, const std::string& hosts, int world_size) {
+  io::RunInfo info;
+  info.suite = suite.name;
+  info.settings = boost::json::serialize(config::write(suite));
+  info.created = created;
+  info.finished = utc_now();
+  info.version = build::kVersion;
+  info.git_commit = build::kCommit;
+  info.git_dirty = build::kDirty;
+  info.libraries = boost::json::serialize(library_versions());
+  info.hosts = hosts;
+  info.world_size = world_size;
+  return info;
+}
+
+ExitCode run_on_all_ranks(const RunOptions& options, const comm::Communicator& comm) {
+  LoadedSuite loaded;
+  comm::together(comm, [&] { loaded = load_suite(options.suite, data::CheckDepth::kListing); });
+  at::set_num_threads(choose_threads(comm));
+  const c10::Device device = choose_device(options.suite.device, comm);
+
+  std::string created;
+  comm::on_root(comm, [&] {
+    io::make_directories(options.output);
+    created = started_at(options.output, loaded.suite);
+  });
+  EventLog log;
+  comm::together(comm, [&] { log = EventLog((options.output / "log.jsonl").string(), comm.rank()); });
+  if (comm.is_root()) {
+    fmt::print("{}: {} encoders, {} jobs; {} rank{} of {} thread{} on {}\n", loaded.suite.name,
+               loaded.plan.encoders.size(), loaded.plan.job_ids().size(), comm.size(), comm.size() == 1 ? "" : "s",
+               at::get_num_threads(), at::get_num_threads() == 1 ? "" : "s", device.is_cuda() ? "GPU" : "CPU");
+    std::fflush(stdout);
+    log.event("run_begin", {{"suite", loaded.suite.name},
+                            {"ranks", comm.size()},
+                            {"threads", at::get_num_threads()},
+                            {"device", device.str()}});
+  }
+
+  install_shutdown_handlers();
+  const Timer timer;
+  const auto stop_requested = [&] {
+    return shutdown_requested() || (options.stop_after_s > 0 && timer.seconds() > options.stop_after_s);
+  };
+  const suite::RunEnd end = suite::run(loaded.suite, loaded.manifests, loaded.plan,
+                                       {comm, device, options.output, loaded.folders, &log, stop_requested});
+  const std::string hosts = describe_hosts(comm);
+  if (end == suite::RunEnd::kStopped) {
+    if (comm.is_root()) {
+      log.event("run_end", {{"end", "stopped"}});
+      fmt::print("stopped after {}; the same command continues\n", format_duration(timer.seconds()));
+    }
+    return ExitCode::kStopped;
+  }
+  bool valid = false;
+  comm::on_root(comm, [&] {
+    const io::Results results = write_merged_results(loaded.suite, loaded.plan, options.output,
+                                                     run_info(loaded.suite, created, hosts, comm.size()));
+    valid = results.info.valid;
+    log.event("run_end", {{"end", end == suite::RunEnd::kFinished ? "finished" : "some failed"}, {"valid", valid}});
+    fmt::print("{} in {}: {}\n{}\n", (options.output / "results.h5").string(), format_duration(timer.seconds()),
+               end == suite::RunEnd::kFinished ? "all jobs finished" : "some jobs failed",
+               report::verdict(results.info));
+  });
+  return end == suite::RunEnd::kFinished ? ExitCode::kOk : ExitCode::kSomeFailed;
+}
+
+}  // namespace
+
+ExitCode run_command(const RunOptions& options, int* argc, char*** argv) {
+  // Declared first, so that MPI ends after everything that uses it.
+  const comm::MpiEnvironment environment(argc, argv);
+  const comm::Communicator comm = comm::Communicator::world();
+  ExitCode code = ExitCode::kPrecondition;
+  const auto fail = [&](ExitCode kind, const std::exception& error) {
+    const bool is_shared = comm.size() == 1 || dynamic_cast<const comm::SharedFailure*>(&error) != nullptr;
+    if (!is_shared) {
+      // The others wait for this rank somewhere: nobody can leave in good order.
+      fmt::print(stderr, "error on rank {} ({}): {}\n", comm.rank(), comm.host(), error.what());
+      comm::abort_all(static_cast<int>(kind));
+    }
+    if (comm.is_root())
+      fmt::print(stderr, "{}: {}\n", kind == ExitCode::kPrecondition ? "internal error" : "error", error.what());
+    code = kind;
+  };
+  try {
+    code = run_on_all_ranks(options, comm);
+  } catch (const ConfigError& error) {
+    fail(ExitCode::kConfig, error);
+  } catch (const EnvironmentError& error) {
+    fail(ExitCode::kEnvironment, error);
+  } catch (const std::exception& error) {
+    fail(ExitCode::kPrecondition, error);
+  }
+  std::fflush(nullptr);
+  comm.barrier();
+  return code;
+}
+
+}  // namespace invaria::app

@@ -1,0 +1,236 @@
+#include "suite/plan.hpp"
+
+#include <algorithm>
+#include <boost/json/serialize.hpp>
+#include <map>
+
+#include "core/sha256.hpp"
+#include "downstream/sensitivity.hpp"
+#include "model/cost.hpp"
+
+namespace invaria::suite {
+namespace {
+
+namespace json = config::json;
+using downstream::TaskSettings;
+
+const data::DatasetSettings& dataset_settings(const Suite& suite, const std::string& name) {
+  return *std::find_if(suite.data.begin(), suite.data.end(), [&](const auto& entry) { return entry.name == name; });
+}
+
+/// What decides an encoder's weights, and nothing else.
+json::value encoder_identity(const Suite& suite, const EncoderEntry& entry, int64_t seed,
+                             const std::vector<config::Invariance>& corners) {
+  json::array corner_bits;
+  for (const config::Invariance& corner : corners) corner_bits.emplace_back(config::bits(corner));
+  return json::object{{"name", entry.name},
+                      {"seed", seed},
+                      {"axes", config::write(suite.axes)},
+                      {"corners", corner_bits},
+                      {"data", config::write(dataset_settings(suite, entry.pretraining.data))},
+                      {"pretraining", config::write(entry.pretraining)}};
+}
+
+/// Makes the jobs of one (encoder, task, repeat).
+class JobMaker {
+ public:
+  JobMaker(const Suite& suite, const train::EncoderPlan& encoder, const TaskSettings& task, int64_t repeat)
+      : suite_(suite), encoder_(encoder), task_(task), repeat_(repeat) {}
+
+  /// One job a metric for an arm. `arm_settings` holds what is particular to the arm: its i, or how it learns.
+  std::vector<Job> jobs(const std::string& arm, const json::value& arm_settings, bool with_own_readout = false) const {
+    std::vector<Job> made;
+    for (downstream::Metric metric : task_.resolved_metrics()) {
+      const std::string name = config::name_of(metric);
+      made.push_back(job(arm, arm_settings, name));
+      if (with_own_readout) made.push_back(job(arm, arm_settings, name + "_joint_readout"));
+    }
+    return made;
+  }
+
+ private:
+  Job job(const std::string& arm, const json::value& arm_settings, const std::string& metric) const {
+    Job job{"", arm, metric, nullptr};
+    json::object identity{{"encoder", encoder_.identity},
+                          {"task", config::write(task_)},
+                          {"task_data", config::write(dataset_settings(suite_, task_.data))},
+                          {"seed", suite_.seed},
+                          {"repeat", repeat_},
+                          {"arm", arm},
+                          {"arm_settings", arm_settings},
+                          {"metric", metric},
+                          {"protocol", "default"},
+                          {"readout", config::write(suite_.downstream.readout)}};
+    if (encoder_.is_conditioned()) identity["batch_norm"] = config::write(suite_.downstream.batch_norm);
+    job.identity = identity;
+    job.id = sha256_hex(json::serialize(job.identity));
+    return job;
+  }
+
+  const Suite& suite_;
+  const train::EncoderPlan& encoder_;
+  const TaskSettings& task_;
+  int64_t repeat_;
+};
+
+bool asks_for(const Suite& suite, Arm arm) {
+  return std::find(suite.arms.begin(), suite.arms.end(), arm) != suite.arms.end();
+}
+
+void append(std::vector<Job>& jobs, std::vector<Job> more) {
+  std::move(more.begin(), more.end(), std::back_inserter(jobs));
+}
+
+/// The points at which a conditioned encoder is judged at a fixed i, each with the names that arms give it.
+std::map<config::Invariance, std::vector<std::string>> fixed_points(const Suite& suite) {
+  const auto n_axes = static_cast<int64_t>(suite.axes.size());
+  std::map<config::Invariance, std::vector<std::string>> points;
+  if (asks_for(suite, Arm::kCorners)) {
+    for (const config::Invariance& corner : config::all_corners(n_axes))
+      points[corner].push_back("corner-" + config::bits(corner));
+  }
+  if (asks_for(suite, Arm::kCentre)) points[config::centre(n_axes)].push_back("centre");
+  if (asks_for(suite, Arm::kGrid)) {
+    for (const config::Invariance& point : config::grid(n_axes, suite.downstream.grid_per_axis)) {
+      points[point].push_back("grid-" + config::to_string(point));
+    }
+  }
+  return points;
+}
+
+std::string unit_name(const Unit& unit, const train::EncoderPlan& encoder, const std::string& what,
+                      const std::string& task) {
+  return fmt::format("{} {} {} repeat {}", encoder.key(), what, task, unit.repeat);
+}
+
+void add_fixed_units(Plan& plan, const Suite& suite, size_t encoder, size_t task, int64_t repeat) {
+  const train::EncoderPlan& which = plan.encoders[encoder];
+  const JobMaker maker(suite, which, suite.tasks[task], repeat);
+  Unit unit;
+  unit.encoder = encoder;
+  unit.task = task;
+  unit.repeat = repeat;
+  if (!which.is_conditioned()) {
+    unit.jobs = maker.jobs(which.name, nullptr);
+    unit.name = unit_name(unit, which, "features", suite.tasks[task].name);
+    plan.units.push_back(unit);
+    return;
+  }
+  unit.reestimates = suite.downstream.batch_norm.enabled;
+  for (const auto& [point, arms] : fixed_points(suite)) {
+    unit.invariance = point;
+    unit.jobs.clear();
+    for (const std::string& arm : arms)
+      append(unit.jobs, maker.jobs(arm, json::object{{"invariance", config::write(point)}}));
+    unit.name = unit_name(unit, which, "features at " + config::to_string(point), suite.tasks[task].name);
+    plan.units.push_back(unit);
+  }
+}
+
+void add_learned_units(Plan& plan, const Suite& suite, size_t encoder, size_t task, int64_t repeat) {
+  const train::EncoderPlan& which = plan.encoders[encoder];
+  if (!which.is_conditioned()) return;
+  const JobMaker maker(suite, which, suite.tasks[task], repeat);
+  const auto add = [&](UnitKind kind, Arm arm, Arm discretised, const std::string& name, const json::value& settings) {
+    Unit unit;
+    unit.kind = kind;
+    unit.encoder = encoder;
+    unit.task = task;
+    unit.repeat = repeat;
+    unit.reestimates = suite.downstream.batch_norm.enabled;
+    if (asks_for(suite, arm)) append(unit.jobs, maker.jobs(name, settings, kind == UnitKind::kJoint));
+    if (asks_for(suite, discretised)) append(unit.jobs, maker.jobs(name + "-discretised", settings));
+    unit.name = unit_name(unit, which, name, suite.tasks[task].name);
+    if (!unit.jobs.empty()) plan.units.push_back(unit);
+  };
+  add(UnitKind::kProjected, Arm::kLearnedProjected, Arm::kLearnedProjectedDiscretised, "learned-projected",
+      config::write(suite.downstream.projected));
+  if (repeat < suite.downstream.joint.repeats) {
+    json::value settings = config::write(suite.downstream.joint);
+    settings.as_object().erase("repeats");  // how many there are does not change any one of them
+    add(UnitKind::kJoint, Arm::kLearnedJoint, Arm::kLearnedJointDiscretised, "learned-joint", settings);
+  }
+}
+
+void add_sensitivity_units(Plan& plan, const Suite& suite, size_t encoder) {
+  if (suite.sensitivity.data.empty()) return;
+  const train::EncoderPlan& which = plan.encoders[encoder];
+  const std::vector<config::Invariance> corners = which.is_conditioned()
+                                                      ? config::all_corners(which.n_axes())
+                                                      : std::vector<config::Invariance>{which.corners.front()};
+  for (const config::Invariance& corner : corners) {
+    Unit unit;
+    unit.kind = UnitKind::kSensitivity;
+    unit.encoder = encoder;
+    unit.invariance = corner;
+    unit.name = fmt::format("{} sensitivity at {}", which.key(), config::bits(corner));
+    plan.units.push_back(unit);
+  }
+}
+
+}  // namespace
+
+std::set<std::string> Plan::job_ids() const {
+  std::set<std::string> ids;
+  for (const Unit& unit : units) {
+    for (const Job& job : unit.jobs) ids.insert(job.id);
+  }
+  return ids;
+}
+
+Plan make_plan(const Suite& suite) {
+  Plan plan;
+  for (int64_t seed : suite.encoder_seeds) {
+    for (const EncoderEntry& entry : suite.encoders) {
+      train::EncoderPlan encoder{
+          entry.name, seed, entry.pretraining, suite.axes, corners_of(entry, static_cast<int64_t>(suite.axes.size())),
+          nullptr};
+      encoder.identity = encoder_identity(suite, entry, seed, encoder.corners);
+      plan.encoders.push_back(std::move(encoder));
+    }
+  }
+  for (size_t encoder = 0; encoder < plan.encoders.size(); ++encoder) {
+    for (size_t task = 0; task < suite.tasks.size(); ++task) {
+      for (int64_t repeat = 0; repeat < suite.repeats; ++repeat) {
+        add_fixed_units(plan, suite, encoder, task, repeat);
+        add_learned_units(plan, suite, encoder, task, repeat);
+      }
+    }
+    add_sensitivity_units(plan, suite, encoder);
+  }
+  return plan;
+}
+
+void estimate_costs(Plan& plan, const Suite& suite, const std::vector<TaskSize>& sizes) {
+  // A backward pass through frozen weights to the kernels costs about as much as two forward passes.
+  constexpr double kWithBackward = 3.0;
+  std::vector<double> flops;
+  for (const train::EncoderPlan& encoder : plan.encoders) {
+    flops.push_back(model::flops_per_image(encoder.settings.model, encoder.settings.view_size));
+  }
+  for (Unit& unit : plan.units) {
+    const downstream::DownstreamSettings& settings = suite.downstream;
+    double images = 0.0;
+    if (unit.kind == UnitKind::kSensitivity) {
+      images = static_cast<double>(suite.sensitivity.images) *
+               static_cast<double>(downstream::sensitivity_transformations().size() + 1);
+    } else {
+      const TaskSize& size = sizes[unit.task];
+      const double train = static_cast<double>(size.train);
+      images = train + static_cast<double>(size.validation + size.test);
+      if (unit.reestimates) images += static_cast<double>(settings.batch_norm.images);
+      if (unit.kind == UnitKind::kProjected) {
+        images += kWithBackward * static_cast<double>(settings.projected.steps) *
+                  std::min(train, static_cast<double>(settings.projected.batch));
+      }
+      if (unit.kind == UnitKind::kJoint) {
+        images +=
+            static_cast<double>(settings.joint.epochs) * (kWithBackward * train + static_cast<double>(size.validation));
+      }
+    }
+    unit.cost = images * flops[unit.encoder];
+  }
+  std::stable_sort(plan.units.begin(), plan.units.end(), [](const Unit& a, const Unit& b) { return a.cost > b.cost; });
+}
+
+}  // namespace invaria::suite

@@ -1,0 +1,72 @@
+#pragma once
+/// @file
+/// From a suite to the encoders to pretrain and the units to claim.
+///
+/// A job is one arm on one task with one metric: a row of the results. A unit is what a rank claims: everything that
+/// shares one extraction of features, (encoder, i, task, repeat, BatchNorm statistics), so that each extraction happens
+/// once.
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "config/invariance.hpp"
+#include "config/setting.hpp"
+#include "downstream/metrics.hpp"
+#include "suite/suite.hpp"
+#include "train/pretrain_settings.hpp"
+
+namespace invaria::suite {
+
+/// One row of /jobs before it has a value.
+struct Job {
+  std::string id;      ///< SHA-256 of `identity`
+  std::string arm;     ///< as results name it: "corner-01", "grid-0,0.5", "learned-projected", "fixed-default"
+  std::string metric;  ///< "top1", or "top1_joint_readout" for the joint arm's own readout
+  config::json::value identity;
+};
+
+enum class UnitKind {
+  kFixed,        ///< features at one i
+  kProjected,    ///< learn i, then features there
+  kJoint,        ///< likewise, jointly with a readout
+  kSensitivity,  ///< the sensitivity row of one corner
+};
+
+/// What a rank claims.
+struct Unit {
+  UnitKind kind = UnitKind::kFixed;
+  size_t encoder = 0;             ///< index into Plan::encoders
+  config::Invariance invariance;  ///< kFixed, kSensitivity; empty without conditioning
+  size_t task = 0;                ///< index into Suite::tasks; unused by kSensitivity
+  int64_t repeat = 0;
+  bool reestimates = false;  ///< BatchNorm statistics at i rather than the running ones
+  std::vector<Job> jobs;     ///< empty for kSensitivity
+  double cost = 0.0;         ///< expected floating-point operations: the longest is claimed first
+  std::string name;          ///< for the log
+};
+
+struct Plan {
+  std::vector<train::EncoderPlan> encoders;
+  std::vector<Unit> units;  ///< longest first
+
+  /// Ids of all jobs.
+  std::set<std::string> job_ids() const;
+};
+
+/// Encoders for every seed, units for every (encoder, task, repeat, arm). Deterministic: every rank makes the same
+/// plan.
+Plan make_plan(const Suite& suite);
+
+/// Samples of a task's training, validation and test part, as far as they are known without the data: for costs.
+struct TaskSize {
+  int64_t train = 0;
+  int64_t validation = 0;
+  int64_t test = 0;
+};
+/// Fill in every unit's cost and sort the longest first. `sizes` has one entry a task.
+void estimate_costs(Plan& plan, const Suite& suite, const std::vector<TaskSize>& sizes);
+
+}  // namespace invaria::suite

@@ -1,0 +1,324 @@
+#include "suite/run.hpp"
+
+#include <algorithm>
+#include <boost/json/serialize.hpp>
+#include <limits>
+#include <map>
+#include <optional>
+
+#include "comm/agree.hpp"
+#include "comm/job_counter.hpp"
+#include "core/errors.hpp"
+#include "core/progress.hpp"
+#include "core/timer.hpp"
+#include "downstream/learned_invariance.hpp"
+#include "io/segments.hpp"
+#include "suite/load.hpp"
+#include "suite/unit_runner.hpp"
+#include "train/pretrain.hpp"
+
+namespace invaria::suite {
+namespace {
+
+namespace json = config::json;
+
+/// Collects what this rank finished and puts it on disk within seconds.
+class SegmentWriter {
+ public:
+  SegmentWriter(std::filesystem::path directory, int rank, int64_t first_number)
+      : directory_(std::move(directory)), rank_(rank), number_(first_number) {}
+
+  void add(const io::Segment& finished) {
+    io::append(pending_, finished);
+    if (since_flush_.seconds() > kFlushEvery_s) flush();
+  }
+
+  void flush() {
+    since_flush_.lap();
+    if (pending_.empty()) return;
+    io::write_segment(directory_, rank_, number_, pending_);
+    ++number_;
+    pending_ = {};
+  }
+
+ private:
+  static constexpr double kFlushEvery_s = 2.0;
+  std::filesystem::path directory_;
+  int rank_;
+  int64_t number_;
+  io::Segment pending_;
+  Timer since_flush_;
+};
+
+void difference_paths(const json::value& there, const json::value& here, const std::string& path,
+                      std::vector<std::string>& out) {
+  if (there == here) return;
+  if (there.is_object() && here.is_object()) {
+    for (const auto& member : there.get_object()) {
+      const std::string key(member.key());
+      const json::value* other = here.get_object().if_contains(member.key());
+      difference_paths(member.value(), other != nullptr ? *other : json::value(), config::join_path(path, key), out);
+    }
+    for (const auto& member : here.get_object()) {
+      if (!there.get_object().contains(member.key())) {
+        out.push_back(fmt::format("{}: absent there, {} here", config::join_path(path, std::string(member.key())),
+                                  config::excerpt(member.value())));
+      }
+    }
+    return;
+  }
+  if (there.is_array() && here.is_array() && there.get_array().size() == here.get_array().size()) {
+    for (size_t index = 0; index < there.get_array().size(); ++index) {
+      difference_paths(there.get_array()[index], here.get_array()[index], fmt::format("{}[{}]", path, index), out);
+    }
+    return;
+  }
+  out.push_back(fmt::format("{}: {} there, {} here", path, config::excerpt(there), config::excerpt(here)));
+}
+
+/// An encoder's name stands for its settings: other settings under the same name would mix two encoders in one table.
+void refuse_changed_encoders(const Plan& plan, const std::filesystem::path& output) {
+  for (const train::EncoderPlan& encoder : plan.encoders) {
+    const train::CheckpointFolder folder(output, encoder.key());
+    const auto found = folder.identity();
+    if (!found || *found == encoder.identity) continue;
+    std::string paths;
+    for (const std::string& difference : differences(*found, encoder.identity)) paths += "\n  " + difference;
+    throw_config(
+        "encoder {}: {} was pretrained with other settings:{}\nGive the encoder another name, or the run another "
+        "--output.",
+        encoder.key(), folder.folder().string(), paths);
+  }
+}
+
+json::object describe(const Unit& unit) {
+  return {{"unit", unit.name}, {"cost", unit.cost}, {"jobs", unit.jobs.size()}};
+}
+
+/// One run, stage by stage.
+class Run {
+ public:
+  Run(const Suite& suite, const Manifests& manifests, const Plan& plan, const RunContext& context)
+      : suite_(suite), manifests_(manifests), plan_(plan), context_(context), comm_(context.comm) {}
+
+  RunEnd operator()() {
+    Timer timer;
+    prepare();
+    datasets_ = load_datasets(suite_, manifests_, context_.folders, comm_);
+    record_data();
+    record_time("load data", timer.lap());
+    const bool was_stopped = !pretrain_all();
+    record_time("pretrain", timer.lap());
+    if (was_stopped) return end(RunEnd::kStopped);
+    const bool swept = sweep();
+    record_time("sweep", timer.lap());
+    return end(swept ? (any_failed_ ? RunEnd::kSomeFailed : RunEnd::kFinished) : RunEnd::kStopped);
+  }
+
+ private:
+  std::filesystem::path segments() const { return context_.output / "segments"; }
+
+  /// Folders, what is finished already, and the number of this run's first segment.
+  void prepare() {
+    int64_t first_number = 0;
+    comm::on_root(comm_, [&] {
+      io::make_directories(segments());
+      io::remove_stale_temporaries(segments());
+      refuse_changed_encoders(plan_, context_.output);
+    });
+    comm::together(comm_, [&] {
+      const io::Segment found = io::read_segments(segments());
+      for (const io::JobRecord& job : found.jobs) {
+        if (job.status == "finished") finished_.insert(job.job_id);
+      }
+      for (const io::SensitivityRecord& record : found.sensitivity)
+        finished_.insert(sensitivity_key(record.encoder, record.encoder_seed, record.corner));
+      first_number = io::next_segment_number(segments());
+    });
+    comm_.barrier();  // everybody has read before anybody writes
+    writer_.emplace(segments(), comm_.rank(), first_number);
+  }
+
+  static std::string sensitivity_key(const std::string& encoder, int64_t seed, const std::string& corner) {
+    return fmt::format("sensitivity {} {} {}", encoder, seed, corner);
+  }
+
+  void record_data() {
+    if (!comm_.is_root()) return;
+    io::Segment segment;
+    for (const auto& [name, dataset] : datasets_) segment.data.push_back(dataset.record);
+    writer_->add(segment);
+  }
+
+  void record_time(const char* stage, double seconds) {
+    io::Segment segment;
+    segment.stage_times.push_back({stage, comm_.rank(), seconds});
+    writer_->add(segment);
+    if (comm_.is_root()) context_.log->event("stage", {{"stage", stage}, {"seconds", seconds}});
+  }
+
+  /// @return false if stopped
+  bool pretrain_all() {
+    for (const train::EncoderPlan& encoder : plan_.encoders) {
+      const data::ImageSplit& pictures = datasets_.at(encoder.settings.data).split(encoder.settings.split);
+      if (comm_.is_root()) context_.log->event("pretrain_begin", {{"encoder", encoder.key()}});
+      const train::PretrainOutcome outcome = train::pretrain(
+          encoder, pictures,
+          {comm_, context_.device, context_.output, suite_.checkpoint_every_s, context_.log, context_.stop_requested});
+      if (comm_.is_root()) {
+        context_.log->event(
+            "pretrain_end",
+            {{"encoder", encoder.key()}, {"end", static_cast<int>(outcome.end)}, {"error", outcome.error}});
+      }
+      if (outcome.end == train::PretrainEnd::kStopped) return false;
+      if (outcome.end == train::PretrainEnd::kFailed) fail_encoder(encoder, outcome.error);
+    }
+    return true;
+  }
+
+  /// Record a failed encoder; its jobs are blocked, others go on.
+  void fail_encoder(const train::EncoderPlan& encoder, const std::string& error) {
+    any_failed_ = true;
+    failed_encoders_[encoder.key()] = error;
+    if (!comm_.is_root()) return;
+    io::EncoderRecord record;
+    record.name = encoder.name;
+    record.encoder_seed = encoder.seed;
+    record.settings = json::serialize(encoder.identity);
+    record.status = "failed";
+    record.error = error;
+    io::Segment segment;
+    segment.encoders.push_back(record);
+    writer_->add(segment);
+  }
+
+  bool is_finished(const Unit& unit) const {
+    if (unit.kind == UnitKind::kSensitivity) {
+      const train::EncoderPlan& encoder = plan_.encoders[unit.encoder];
+      return finished_.contains(sensitivity_key(encoder.name, encoder.seed, config::bits(unit.invariance)));
+    }
+    return std::all_of(unit.jobs.begin(), unit.jobs.end(),
+                       [this](const Job& job) { return finished_.contains(job.id); });
+  }
+
+  /// The rows of a unit that an earlier run has not.
+  io::Segment without_finished(io::Segment segment) const {
+    std::erase_if(segment.jobs, [this](const io::JobRecord& job) { return finished_.contains(job.job_id); });
+    return segment;
+  }
+
+  io::Segment blocked(const Unit& unit, const std::string& error) const {
+    io::Segment segment;
+    for (const Job& job : unit.jobs) {
+      io::JobRecord record;
+      record.job_id = job.id;
+      record.encoder = plan_.encoders[unit.encoder].name;
+      record.encoder_seed = plan_.encoders[unit.encoder].seed;
+      record.arm = job.arm;
+      record.task = suite_.tasks[unit.task].name;
+      record.metric = job.metric;
+      record.value = record.validation_value = std::numeric_limits<double>::quiet_NaN();
+      record.repeat = unit.repeat;
+      record.protocol = "default";
+      record.invariance.assign(suite_.axes.size(), std::numeric_limits<double>::quiet_NaN());
+      record.host = comm_.host();
+      record.status = "blocked";
+      record.error = "its encoder failed: " + error;
+      segment.jobs.push_back(record);
+    }
+    return segment;
+  }
+
+  /// Claim units, longest first, until none is left. @return false if stopped
+  bool sweep() {
+    std::vector<const Unit*> open;
+    for (const Unit& unit : plan_.units) {
+      if (is_finished(unit)) continue;
+      const auto failed = failed_encoders_.find(plan_.encoders[unit.encoder].key());
+      if (failed == failed_encoders_.end()) {
+        open.push_back(&unit);
+      } else if (comm_.is_root()) {
+        writer_->add(blocked(unit, failed->second));
+      }
+    }
+    if (comm_.is_root())
+      context_.log->event("sweep_begin",
+                          {{"units", open.size()}, {"finished_before", plan_.units.size() - open.size()}});
+
+    UnitRunner runner(suite_, plan_, datasets_, context_.output, context_.device, {comm_.rank(), comm_.host()},
+                      context_.stop_requested);
+    bool stopped = false;
+    std::string error;
+    {
+      comm::JobCounter counter(comm_);
+      Progress progress =
+          comm_.is_root() ? Progress("sweep", static_cast<int64_t>(open.size()), "units") : Progress::quiet();
+      try {
+        for (int64_t next = counter.claim(); next < static_cast<int64_t>(open.size()); next = counter.claim()) {
+          if (context_.stop_requested()) {
+            stopped = true;
+            break;
+          }
+          progress.update(next + 1);
+          run_unit(runner, *open[static_cast<size_t>(next)]);
+        }
+      } catch (const downstream::StoppedError&) {
+        stopped = true;
+      } catch (const std::exception& failure) {
+        // The disk, not a job: this rank can keep nothing more. The others go on to the end of the queue, then all
+        // learn of it.
+        error = failure.what();
+      }
+    }
+    comm::together(comm_, [&] {
+      if (!error.empty()) throw EnvironmentError(error);
+      writer_->flush();
+    });
+    any_failed_ = comm_.any(any_failed_);
+    return !comm_.any(stopped);
+  }
+
+  void run_unit(UnitRunner& runner, const Unit& unit) {
+    Timer timer;
+    context_.log->event("unit_begin", describe(unit));
+    const io::Segment rows = without_finished(runner.run(unit));
+    writer_->add(rows);
+    json::object event = describe(unit);
+    event["seconds"] = timer.seconds();
+    const bool failed = std::any_of(rows.jobs.begin(), rows.jobs.end(),
+                                    [](const io::JobRecord& job) { return job.status != "finished"; });
+    if (failed) event["error"] = rows.jobs.front().error;
+    any_failed_ = any_failed_ || failed;
+    context_.log->event("unit_end", std::move(event));
+  }
+
+  RunEnd end(RunEnd how) {
+    comm::together(comm_, [&] { writer_->flush(); });
+    return how;
+  }
+
+  const Suite& suite_;
+  const Manifests& manifests_;
+  const Plan& plan_;
+  const RunContext& context_;
+  const comm::Communicator& comm_;
+  Datasets datasets_;
+  std::set<std::string> finished_;
+  std::map<std::string, std::string> failed_encoders_;
+  std::optional<SegmentWriter> writer_;
+  bool any_failed_ = false;
+};
+
+}  // namespace
+
+std::vector<std::string> differences(const json::value& there, const json::value& here) {
+  std::vector<std::string> out;
+  difference_paths(there, here, "", out);
+  return out;
+}
+
+RunEnd run(const Suite& suite, const Manifests& manifests, const Plan& plan, const RunContext& context) {
+  return Run(suite, manifests, plan, context)();
+}
+
+}  // namespace invaria::suite

@@ -1,0 +1,43 @@
+#pragma once
+/// @file
+/// The main job: pretrain every encoder data-parallel over all ranks, then sweep the units, each rank claiming the
+/// next.
+
+#include <c10/core/Device.h>
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "comm/communicator.hpp"
+#include "core/log.hpp"
+#include "suite/load.hpp"
+#include "suite/plan.hpp"
+#include "suite/suite.hpp"
+
+namespace invaria::suite {
+
+/// Where and on what a suite runs.
+struct RunContext {
+  const comm::Communicator& comm;
+  c10::Device device;
+  std::filesystem::path output;
+  DataFolders folders;
+  EventLog* log = nullptr;               ///< never null in run()
+  std::function<bool()> stop_requested;  ///< a signal came, or the time is up
+};
+
+enum class RunEnd { kFinished, kSomeFailed, kStopped };
+
+/// Do what is left of `suite` in `context.output`. What an earlier run finished there is kept and not repeated.
+///
+/// Collective. Afterwards every finished job is in a segment on disk, whatever the end.
+/// @throws ConfigError if an encoder of the same name was pretrained with other settings (naming the JSON paths that
+/// differ), or data are missing or damaged
+RunEnd run(const Suite& suite, const Manifests& manifests, const Plan& plan, const RunContext& context);
+
+/// JSON paths at which two values differ, "pretraining.steps: 250 there, 80 here".
+std::vector<std::string> differences(const config::json::value& there, const config::json::value& here);
+
+}  // namespace invaria::suite

@@ -1,0 +1,184 @@
+#include "suite/suite.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "core/errors.hpp"
+
+namespace invaria::suite {
+namespace {
+
+using config::json::object;
+using config::json::value;
+
+/// RFC 7396: members of `patch` replace those of `target`, objects are merged member by member.
+void merge_patch(value& target, const value& patch) {
+  if (!patch.is_object()) {
+    target = patch;
+    return;
+  }
+  if (!target.is_object()) target.emplace_object();
+  for (const auto& member : patch.get_object()) merge_patch(target.get_object()[member.key()], member.value());
+}
+
+/// Put `suite.<section>_defaults` under every entry of `suite.<section>s` and take it out.
+template <class Entry>
+void spread_defaults(object& suite, const std::string& defaults_key, const std::string& list_key,
+                     config::Problems& problems) {
+  const auto found = suite.find(defaults_key);
+  if (found == suite.end()) return;
+  const value defaults = found->value();
+  suite.erase(found);
+  // The defaults are checked alone, as an entry with a name, so that a mistake in them is reported once and where it
+  // is.
+  config::Problems mine;
+  value probe = defaults;
+  if (probe.is_object()) {
+    merge_patch(probe, {{"name", "x"}});
+    config::parse<Entry>(probe, defaults_key, mine);
+  } else {
+    mine.add(defaults_key, config::excerpt(defaults), "an object");
+  }
+  bool is_broken = false;
+  for (const config::Problem& problem : mine.list()) {
+    if (problem.found.empty()) continue;  // a value that the entries themselves give
+    problems.add(problem);
+    is_broken = true;
+  }
+  if (is_broken) return;
+  const auto list = suite.find(list_key);
+  if (list == suite.end() || !list->value().is_array()) return;
+  for (value& entry : list->value().get_array()) {
+    if (!entry.is_object()) continue;
+    value merged = defaults;
+    merge_patch(merged, entry);
+    entry = merged;
+  }
+}
+
+std::vector<std::string> names_of(const auto& entries) {
+  std::vector<std::string> names;
+  for (const auto& entry : entries) names.push_back(entry.name);
+  return names;
+}
+
+void check_unique(const std::vector<std::string>& names, const std::string& path, config::Problems& problems) {
+  std::set<std::string> seen;
+  for (size_t index = 0; index < names.size(); ++index) {
+    if (!seen.insert(names[index]).second)
+      problems.add(fmt::format("{}[{}].name", path, index), "\"" + names[index] + "\"",
+                   "a name that no other entry has");
+    if (names[index].find_first_of("/\\ \t\n") != std::string::npos || names[index].starts_with(".")) {
+      problems.add(fmt::format("{}[{}].name", path, index), "\"" + names[index] + "\"",
+                   "a name that can be a file's: no slash, no space, no leading dot");
+    }
+  }
+}
+
+void check_known(const std::string& name, const std::vector<std::string>& known, const std::string& path,
+                 const std::string& rule, config::Problems& problems) {
+  if (std::find(known.begin(), known.end(), name) == known.end())
+    problems.add(path, "\"" + name + "\"", rule, config::name_hint(name, known));
+}
+
+void validate_encoders(const Suite& suite, config::Problems& problems) {
+  const std::vector<std::string> data = names_of(suite.data);
+  for (size_t index = 0; index < suite.encoders.size(); ++index) {
+    const EncoderEntry& encoder = suite.encoders[index];
+    const std::string path = fmt::format("encoders[{}]", index);
+    check_known(encoder.pretraining.data, data, path + ".pretraining.data", "a data set of the suite", problems);
+    const bool is_conditioned = encoder.pretraining.model.conditioning != model::Conditioning::kNone;
+    for (size_t corner = 0; corner < encoder.corners.size(); ++corner) {
+      const std::string& bits = encoder.corners[corner];
+      if (bits.size() != suite.axes.size() || bits.find_first_not_of("01") != std::string::npos) {
+        problems.add(fmt::format("{}.corners[{}]", path, corner), "\"" + bits + "\"",
+                     fmt::format("{} bits, one an axis, each 0 or 1", suite.axes.size()));
+      }
+    }
+    if (!is_conditioned && encoder.corners.size() > 1) {
+      problems.add(path + ".corners", config::excerpt(config::write(encoder.corners)),
+                   "one corner: without conditioning the encoder cannot tell them apart",
+                   "set pretraining.model.conditioning to \"hypernetwork\"");
+    }
+    if (encoder.corners.empty() && is_conditioned && encoder.min_ones > static_cast<int64_t>(suite.axes.size())) {
+      problems.add(path + ".min_ones", std::to_string(encoder.min_ones),
+                   fmt::format("at most {}, the number of axes", suite.axes.size()));
+    }
+  }
+}
+
+void validate_tasks(const Suite& suite, config::Problems& problems) {
+  const std::vector<std::string> data = names_of(suite.data);
+  for (size_t index = 0; index < suite.tasks.size(); ++index) {
+    const downstream::TaskSettings& task = suite.tasks[index];
+    const std::string path = fmt::format("tasks[{}]", index);
+    check_known(task.data, data, path + ".data", "a data set of the suite", problems);
+    if (task.kind == downstream::TaskKind::kKnown)
+      downstream::validate_known(task.known, suite.axes, path + ".known", problems);
+  }
+}
+
+}  // namespace
+
+Suite read_suite(const value& text, config::Problems& problems) {
+  if (!text.is_object()) {
+    problems.add("", config::excerpt(text), "an object");
+    return {};
+  }
+  value merged = text;
+  spread_defaults<EncoderEntry>(merged.get_object(), "encoder_defaults", "encoders", problems);
+  spread_defaults<downstream::TaskSettings>(merged.get_object(), "task_defaults", "tasks", problems);
+  return config::parse<Suite>(merged, "", problems);
+}
+
+void validate_suite(const Suite& suite, config::Problems& problems) {
+  augment::validate_axes(suite.axes, "axes", problems);
+  check_unique(names_of(suite.data), "data", problems);
+  check_unique(names_of(suite.encoders), "encoders", problems);
+  check_unique(names_of(suite.tasks), "tasks", problems);
+  if (suite.data.empty()) problems.add("data", "[]", "at least one data set");
+  if (suite.encoders.empty()) problems.add("encoders", "[]", "at least one encoder");
+  if (std::set(suite.encoder_seeds.begin(), suite.encoder_seeds.end()).size() != suite.encoder_seeds.size() ||
+      suite.encoder_seeds.empty()) {
+    problems.add("encoder_seeds", config::excerpt(config::write(suite.encoder_seeds)), "one or more different seeds");
+  }
+  if (std::set(suite.arms.begin(), suite.arms.end()).size() != suite.arms.size()) {
+    problems.add("arms", config::excerpt(config::write(suite.arms)), "each arm once");
+  }
+  if (!problems.empty()) return;
+  validate_encoders(suite, problems);
+  validate_tasks(suite, problems);
+  if (!suite.sensitivity.data.empty()) {
+    check_known(suite.sensitivity.data, names_of(suite.data), "sensitivity.data", "a data set of the suite", problems);
+  }
+}
+
+config::json::object suite_schema() {
+  object schema = config::schema<Suite>();
+  const auto add_defaults = [&schema](const char* key, object entry, const char* help) {
+    entry.erase("required");
+    entry["description"] = help;
+    schema["properties"].get_object()[key] = entry;
+  };
+  add_defaults("encoder_defaults", config::schema<EncoderEntry>(),
+               "merged under every entry of encoders, whose own values win");
+  add_defaults("task_defaults", config::schema<downstream::TaskSettings>(),
+               "merged under every entry of tasks, whose own values win");
+  object whole{{"$schema", "https://json-schema.org/draft/2020-12/schema"}, {"title", "Invaria suite"}};
+  for (const auto& member : schema) whole[member.key()] = member.value();
+  return whole;
+}
+
+std::vector<config::Invariance> corners_of(const EncoderEntry& encoder, int64_t n_axes) {
+  std::vector<config::Invariance> corners;
+  for (const std::string& bits : encoder.corners) corners.push_back(config::from_bits(bits));
+  if (!corners.empty()) return corners;
+  if (encoder.pretraining.model.conditioning == model::Conditioning::kNone)
+    return {config::Invariance(static_cast<size_t>(n_axes), 1.0)};
+  for (const config::Invariance& corner : config::all_corners(n_axes)) {
+    if (std::count(corner.begin(), corner.end(), 1.0) >= encoder.min_ones) corners.push_back(corner);
+  }
+  return corners;
+}
+
+}  // namespace invaria::suite

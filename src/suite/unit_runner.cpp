@@ -1,0 +1,324 @@
+#include "suite/unit_runner.hpp"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <limits>
+#include <map>
+#include <optional>
+
+#include "core/errors.hpp"
+#include "core/philox.hpp"
+#include "core/timer.hpp"
+#include "downstream/features.hpp"
+#include "downstream/learned_invariance.hpp"
+#include "downstream/readout.hpp"
+#include "downstream/sensitivity.hpp"
+#include "downstream/task.hpp"
+#include "train/pretrain.hpp"
+
+namespace invaria::suite {
+namespace {
+
+using downstream::LabelledFeatures;
+using downstream::Metric;
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+/// A frozen encoder as this rank holds it.
+struct LoadedEncoder {
+  model::Encoder encoder;
+  std::string hash;  ///< as of the last check
+  std::map<config::Invariance, model::BatchNormStatistics> statistics;
+};
+
+/// One arm's outcome: values of every metric on both sets, and where i ended.
+struct Outcome {
+  std::map<std::string, double> value;
+  std::map<std::string, double> validation_value;
+  config::Invariance invariance;
+  double readout_l2 = 0.0;
+  std::string bn_statistics = "running";
+  std::string bn_hash;
+  io::Trajectory trajectory;
+};
+
+}  // namespace
+
+struct UnitRunner::Impl {
+  const Suite& suite;
+  const Plan& plan;
+  const Datasets& datasets;
+  std::filesystem::path output;
+  c10::Device device;
+  RankPlace place;
+  std::function<bool()> stop_requested;
+  std::map<size_t, LoadedEncoder> encoders;
+  std::map<std::string, at::Tensor> clean_images;
+  std::string task_key;
+  downstream::TaskData task_data;
+  int64_t encoder_passes = 0;  ///< of the present unit
+
+  LoadedEncoder& loaded(size_t index) {
+    const auto found = encoders.find(index);
+    if (found != encoders.end()) return found->second;
+    train::TrainedEncoder trained = train::load_encoder(plan.encoders[index], output);
+    const std::string hash = trained.encoder.hash();
+    if (hash != trained.hash) {
+      throw_config("encoder {}: its weights hash to {}, its checkpoint says {}: the file was altered",
+                   plan.encoders[index].key(), hash, trained.hash);
+    }
+    trained.encoder.to(device);
+    downstream::freeze(trained.encoder);
+    return encoders.emplace(index, LoadedEncoder{trained.encoder, hash, {}}).first->second;
+  }
+
+  const train::EncoderPlan& encoder_plan(const Unit& unit) const { return plan.encoders[unit.encoder]; }
+
+  /// Clean pretraining pictures for re-estimation, drawn by address from the encoder's seed.
+  const at::Tensor& clean_pictures(const train::EncoderPlan& encoder) {
+    const data::ImageSplit& split = datasets.at(encoder.settings.data).split(encoder.settings.split);
+    at::Tensor& images = clean_images[encoder.key()];
+    if (images.defined()) return images;
+    std::vector<int64_t> order(static_cast<size_t>(split.n));
+    for (size_t index = 0; index < order.size(); ++index) order[index] = static_cast<int64_t>(index);
+    Draws({.seed = static_cast<uint64_t>(encoder.seed), .purpose = Purpose::kCalibration}).shuffle(std::span(order));
+    order.resize(static_cast<size_t>(std::min(split.n, suite.downstream.batch_norm.images)));
+    images = downstream::render_clean(split, order, encoder.settings.augment, encoder.settings.view_size);
+    return images;
+  }
+
+  const downstream::TaskData& task(const Unit& unit) {
+    const train::EncoderPlan& encoder = encoder_plan(unit);
+    // Encoders with equal views share rendered tasks.
+    const std::string key =
+        fmt::format("{} {} {} {} {} {}", unit.task, unit.repeat, encoder.settings.view_size,
+                    config::to_string(encoder.settings.augment.mean), config::to_string(encoder.settings.augment.std),
+                    static_cast<int>(encoder.settings.augment.whole_image));
+    if (key == task_key) return task_data;
+    const downstream::TaskSettings& settings = suite.tasks[unit.task];
+    task_data = downstream::make_task(settings, suite.axes, datasets.at(settings.data), encoder.settings.augment,
+                                      encoder.settings.view_size, static_cast<uint64_t>(suite.seed), unit.repeat);
+    task_key = key;
+    return task_data;
+  }
+
+  /// Statistics that features at `invariance` are read under.
+  const model::BatchNormStatistics* statistics_for(const Unit& unit, LoadedEncoder& encoder,
+                                                   const config::Invariance& invariance,
+                                                   const model::Kernels& kernels) {
+    if (!unit.reestimates) return nullptr;
+    const auto found = encoder.statistics.find(invariance);
+    if (found != encoder.statistics.end()) return &found->second;
+    const at::Tensor& images = clean_pictures(encoder_plan(unit));
+    encoder_passes += images.size(0);
+    return &encoder.statistics
+                .emplace(invariance, downstream::reestimate_statistics(encoder.encoder, kernels, images,
+                                                                       suite.downstream.batch_norm.batch))
+                .first->second;
+  }
+
+  LabelledFeatures extract(const LoadedEncoder& encoder, const model::Kernels& kernels,
+                           const model::BatchNormPass& pass, const downstream::Samples& samples, int64_t n_classes) {
+    encoder_passes += samples.size();
+    return {downstream::extract_features(encoder.encoder, kernels, pass, samples.images_BCHW), samples.labels_B,
+            samples.targets_BT, n_classes};
+  }
+
+  /// The common end of every arm: features at i, the readout chosen on validation, the test set read once.
+  Outcome judge(const Unit& unit, LoadedEncoder& encoder, const config::Invariance& invariance) {
+    const downstream::TaskData& data = task(unit);
+    const std::vector<Metric> metrics = suite.tasks[unit.task].resolved_metrics();
+    const model::Kernels kernels = encoder.encoder.kernels(invariance);
+    const model::BatchNormStatistics* statistics = statistics_for(unit, encoder, invariance, kernels);
+    const model::BatchNormPass pass =
+        statistics != nullptr ? model::BatchNormPass::with(*statistics) : model::BatchNormPass::running();
+
+    const LabelledFeatures train = extract(encoder, kernels, pass, data.train, data.n_classes);
+    const LabelledFeatures validation = extract(encoder, kernels, pass, data.validation, data.n_classes);
+    const downstream::Readout readout =
+        downstream::choose_readout(train, validation, suite.downstream.readout, metrics.front());
+    const LabelledFeatures test = extract(encoder, kernels, pass, data.test, data.n_classes);
+    const at::Tensor scores = readout.predict(test.features_BD);
+    const at::Tensor validation_scores = readout.predict(validation.features_BD);
+
+    Outcome outcome;
+    outcome.invariance = invariance;
+    outcome.readout_l2 = readout.l2;
+    for (Metric metric : metrics) {
+      outcome.value[config::name_of(metric)] = downstream::evaluate(scores, test, metric);
+      outcome.validation_value[config::name_of(metric)] = downstream::evaluate(validation_scores, validation, metric);
+    }
+    if (statistics != nullptr) {
+      outcome.bn_statistics = "re-estimated";
+      outcome.bn_hash = statistics->hash();
+    }
+    return outcome;
+  }
+
+  /// Seed of everything an arm draws in one repeat.
+  uint64_t arm_seed(const Unit& unit) const {
+    return static_cast<uint64_t>(suite.seed) * 1000003ull + static_cast<uint64_t>(unit.repeat);
+  }
+
+  /// Outcomes by arm name.
+  std::map<std::string, Outcome> outcomes(const Unit& unit, LoadedEncoder& encoder) {
+    std::map<std::string, Outcome> by_arm;
+    if (unit.kind == UnitKind::kFixed) {
+      const Outcome outcome = judge(unit, encoder, unit.invariance);
+      for (const Job& job : unit.jobs) by_arm[job.arm] = outcome;
+      return by_arm;
+    }
+    downstream::LearnedInvariance learned;
+    std::optional<downstream::JointResult> joint;
+    if (unit.kind == UnitKind::kProjected) {
+      learned = downstream::learn_projected(encoder.encoder, task(unit).train, task(unit).n_classes,
+                                            suite.downstream.projected, arm_seed(unit), stop_requested);
+    } else {
+      const Metric metric = suite.tasks[unit.task].resolved_metrics().front();
+      joint = downstream::learn_joint(encoder.encoder, task(unit), suite.downstream.joint, metric, arm_seed(unit),
+                                      stop_requested);
+      learned = joint->learned;
+    }
+    encoder_passes += learned.encoder_passes;
+    for (const Job& job : unit.jobs) {
+      if (by_arm.contains(job.arm)) continue;
+      const bool is_discretised = job.arm.ends_with("-discretised");
+      Outcome outcome =
+          judge(unit, encoder, is_discretised ? downstream::discretised(learned.invariance) : learned.invariance);
+      outcome.trajectory = learned.trajectory;
+      if (joint && !is_discretised) add_own_readout(unit, encoder, *joint, outcome);
+      by_arm[job.arm] = outcome;
+    }
+    return by_arm;
+  }
+
+  /// `joint`'s own readout belongs to the running statistics that it learned under.
+  void add_own_readout(const Unit& unit, LoadedEncoder& encoder, const downstream::JointResult& joint,
+                       Outcome& outcome) {
+    const downstream::TaskData& data = task(unit);
+    const model::Kernels kernels = encoder.encoder.kernels(joint.learned.invariance);
+    const auto pass = model::BatchNormPass::running();
+    const LabelledFeatures test = extract(encoder, kernels, pass, data.test, data.n_classes);
+    const LabelledFeatures validation = extract(encoder, kernels, pass, data.validation, data.n_classes);
+    for (Metric metric : suite.tasks[unit.task].resolved_metrics()) {
+      const std::string name = config::name_of(metric) + "_joint_readout";
+      outcome.value[name] = downstream::evaluate(joint.readout, test, metric);
+      outcome.validation_value[name] = downstream::evaluate(joint.readout, validation, metric);
+    }
+  }
+
+  /// A row without its outcome.
+  io::JobRecord blank_record(const Unit& unit, const Job& job) const {
+    io::JobRecord record;
+    record.job_id = job.id;
+    record.encoder = encoder_plan(unit).name;
+    record.encoder_seed = encoder_plan(unit).seed;
+    record.arm = job.arm;
+    record.task = suite.tasks[unit.task].name;
+    record.metric = job.metric;
+    record.value = kNaN;
+    record.validation_value = kNaN;
+    record.repeat = unit.repeat;
+    record.protocol = "default";
+    record.readout_l2 = kNaN;
+    record.invariance.assign(suite.axes.size(), kNaN);
+    record.rank = place.rank;
+    record.host = place.host;
+    return record;
+  }
+
+  void fill(io::JobRecord& record, const Job& job, const Outcome& outcome) const {
+    record.value = outcome.value.at(job.metric);
+    record.validation_value = outcome.validation_value.at(job.metric);
+    if (!outcome.invariance.empty()) record.invariance = outcome.invariance;
+    // joint's own readout is no choice among penalties and never sees re-estimated statistics.
+    const bool is_own_readout = job.metric.ends_with("_joint_readout");
+    record.readout_l2 = is_own_readout ? 0.0 : outcome.readout_l2;
+    record.bn_statistics = is_own_readout ? "running" : outcome.bn_statistics;
+    record.bn_hash = is_own_readout ? "" : outcome.bn_hash;
+    record.trajectory = outcome.trajectory;
+    record.status = "finished";
+  }
+
+  std::vector<io::SensitivityRecord> sensitivity(const Unit& unit, LoadedEncoder& encoder) {
+    const train::EncoderPlan& which = encoder_plan(unit);
+    const data::ImageSplit& pictures = datasets.at(suite.sensitivity.data).split(suite.sensitivity.split);
+    const std::vector<double> values = downstream::sensitivities(
+        encoder.encoder, encoder.encoder.kernels(unit.invariance), model::BatchNormPass::running(), pictures,
+        which.settings.augment, which.settings.view_size, suite.sensitivity.images, static_cast<uint64_t>(suite.seed));
+    std::vector<io::SensitivityRecord> records;
+    for (size_t index = 0; index < values.size(); ++index) {
+      records.push_back({which.name, which.seed, config::bits(unit.invariance),
+                         downstream::sensitivity_transformations()[index], values[index]});
+    }
+    return records;
+  }
+};
+
+UnitRunner::UnitRunner(const Suite& suite, const Plan& plan, const Datasets& datasets, std::filesystem::path output,
+                       c10::Device device, RankPlace place, std::function<bool()> stop_requested)
+    : impl_(new Impl{suite,
+                     plan,
+                     datasets,
+                     std::move(output),
+                     device,
+                     std::move(place),
+                     std::move(stop_requested),
+                     {},
+                     {},
+                     {},
+                     {},
+                     0}) {}
+
+UnitRunner::~UnitRunner() = default;
+
+io::Segment UnitRunner::run(const Unit& unit) {
+  Timer timer;
+  io::Segment segment;
+  impl_->encoder_passes = 0;
+  std::string error;
+  std::map<std::string, Outcome> outcomes;
+  std::string hash_before, hash_after;
+  try {
+    LoadedEncoder& encoder = impl_->loaded(unit.encoder);
+    hash_before = encoder.hash;
+    if (unit.kind == UnitKind::kSensitivity) {
+      segment.sensitivity = impl_->sensitivity(unit, encoder);
+      return segment;
+    }
+    outcomes = impl_->outcomes(unit, encoder);
+    encoder.hash = hash_after = encoder.encoder.hash();
+    if (hash_after != hash_before) {
+      error = fmt::format("the encoder's hash changed from {} to {}: it must be immutable downstream", hash_before,
+                          hash_after);
+    }
+    const downstream::TaskData& data = impl_->task(unit);
+    segment.tasks.push_back({impl_->suite.tasks[unit.task].name, unit.repeat, data.split_hash, data.pictures});
+  } catch (const downstream::StoppedError&) {
+    throw;
+  } catch (const std::exception& failure) {
+    error = failure.what();
+  }
+
+  const double seconds = timer.seconds();
+  for (const Job& job : unit.jobs) {
+    io::JobRecord record = impl_->blank_record(unit, job);
+    record.encoder_hash_before = hash_before;
+    record.encoder_hash_after = hash_after;
+    record.seconds = seconds;
+    record.encoder_passes = impl_->encoder_passes;
+    record.samples_per_s = seconds > 0 ? static_cast<double>(impl_->encoder_passes) / seconds : 0.0;
+    if (error.empty()) {
+      impl_->fill(record, job, outcomes.at(job.arm));
+      record.split_hash = segment.tasks.front().split_hash;
+    } else {
+      record.status = "failed";
+      record.error = error;
+    }
+    segment.jobs.push_back(std::move(record));
+  }
+  return segment;
+}
+
+}  // namespace invaria::suite

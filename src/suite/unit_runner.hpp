@@ -1,0 +1,44 @@
+#pragma once
+/// @file
+/// One rank's work on units: keeps what consecutive units share (encoders, statistics, rendered tasks), gives the rows
+/// of each.
+
+#include <c10/core/Device.h>
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "io/records.hpp"
+#include "suite/load.hpp"
+#include "suite/plan.hpp"
+#include "suite/suite.hpp"
+
+namespace invaria::suite {
+
+/// Where a rank is, for its rows.
+struct RankPlace {
+  int64_t rank = 0;
+  std::string host;
+};
+
+/// Runs units on frozen, finished encoders. Not for several threads.
+class UnitRunner {
+ public:
+  /// References must outlive the runner.
+  UnitRunner(const Suite& suite, const Plan& plan, const Datasets& datasets, std::filesystem::path output,
+             c10::Device device, RankPlace place, std::function<bool()> stop_requested);
+  ~UnitRunner();
+
+  /// All rows of a unit, finished or failed: an error in a unit fails its jobs and nothing else. The encoder is hashed
+  /// before and after; a changed hash fails the jobs.
+  /// @throws downstream::StoppedError if a stop was requested meanwhile: the unit is given up
+  io::Segment run(const Unit& unit);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace invaria::suite
