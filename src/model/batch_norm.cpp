@@ -31,8 +31,19 @@ MatrixSize matrix_size(const at::Tensor& x) {
   return {x.numel() / x.size(1), x.size(1)};
 }
 
-const float* data_or_null(const at::Tensor& x) {
-  return x.defined() ? x.const_data_ptr<float>() : nullptr;
+template <class T>
+const T* data_or_null(const at::Tensor& x) {
+  return x.defined() ? x.const_data_ptr<T>() : nullptr;
+}
+
+/// body(T{}) for the tensor's element type, float or double.
+template <class Body>
+void with_element_type(const at::Tensor& x, const Body& body) {
+  if (x.scalar_type() == at::kDouble) {
+    body(double{});
+  } else {
+    body(float{});
+  }
 }
 
 /// Mean and biased variance [C], and the number of elements behind them [1]; double, on x's device.
@@ -54,8 +65,10 @@ Moments local_moments(const at::Tensor& x) {
   }
   const at::Tensor mean_C = at::empty({size.columns}, options);
   const at::Tensor squares_C = at::empty({size.columns}, options);
-  column_moments(size, x.const_data_ptr<float>(), mean_C.mutable_data_ptr<double>(),
-                 squares_C.mutable_data_ptr<double>());
+  with_element_type(x, [&]<class T>(T) {
+    column_moments(size, x.const_data_ptr<T>(), mean_C.mutable_data_ptr<double>(),
+                   squares_C.mutable_data_ptr<double>());
+  });
   return {mean_C, squares_C / static_cast<double>(size.rows), count_1};
 }
 
@@ -78,22 +91,24 @@ void normalise(const at::Tensor& x, const at::Tensor& weight_C, const at::Tensor
   const at::Tensor invstd_C = moments.invstd_C();
   const bool relu = activation == Activation::kRelu;
   if (x.is_cuda()) {
-    y = at::batch_norm_elemt(x, weight_C, bias_C, moments.mean_C.to(at::kFloat), invstd_C.to(at::kFloat),
+    y = at::batch_norm_elemt(x, weight_C, bias_C, moments.mean_C.to(x.scalar_type()), invstd_C.to(x.scalar_type()),
                              kBatchNormEpsilon);
     if (residual.defined()) y.add_(residual);
     if (relu) y.relu_();
     return;
   }
   const at::Tensor scale_C = weight_C.to(at::kDouble) * invstd_C;
-  const at::Tensor shift_C = (bias_C.to(at::kDouble) - moments.mean_C * scale_C).to(at::kFloat);
-  const at::Tensor scale_float_C = scale_C.to(at::kFloat);
-  column_affine({.size = matrix_size(x),
-                 .x = x.const_data_ptr<float>(),
-                 .residual = data_or_null(residual),
-                 .scale = scale_float_C.const_data_ptr<float>(),
-                 .shift = shift_C.const_data_ptr<float>(),
-                 .relu = relu,
-                 .y = y.mutable_data_ptr<float>()});
+  const at::Tensor shift_C = (bias_C.to(at::kDouble) - moments.mean_C * scale_C).to(x.scalar_type());
+  const at::Tensor cast_scale_C = scale_C.to(x.scalar_type());
+  with_element_type(x, [&]<class T>(T) {
+    column_affine<T>({.size = matrix_size(x),
+                      .x = x.const_data_ptr<T>(),
+                      .residual = data_or_null<T>(residual),
+                      .scale = cast_scale_C.const_data_ptr<T>(),
+                      .shift = shift_C.const_data_ptr<T>(),
+                      .relu = relu,
+                      .y = y.mutable_data_ptr<T>()});
+  });
 }
 
 /// Carries the reduction from forward to backward.
@@ -140,8 +155,8 @@ class BatchNormTrain : public torch::autograd::Function<BatchNormTrain> {
     // Local sums of g and g xhat: the gradients of bias and weight. Their sums over ranks enter dL/dx.
     const at::Tensor g = x.is_cuda() ? behind_relu(dy, saved[kY]) : at::Tensor();
     at::Tensor sums = gradient_sums(x, dy, g, saved[kY], saved[kWeight], moments, invstd_C);
-    const at::Tensor dbias_C = sums.narrow(0, 0, n_channels).to(at::kFloat);
-    const at::Tensor dweight_C = sums.narrow(0, n_channels, n_channels).to(at::kFloat);
+    const at::Tensor dbias_C = sums.narrow(0, 0, n_channels).to(x.scalar_type());
+    const at::Tensor dweight_C = sums.narrow(0, n_channels, n_channels).to(x.scalar_type());
     if (context->saved_data.count("sum") > 0) {
       c10::static_intrusive_pointer_cast<SumHolder>(context->saved_data["sum"].toCapsule())->sum_over_ranks(sums);
     }
@@ -150,28 +165,30 @@ class BatchNormTrain : public torch::autograd::Function<BatchNormTrain> {
 
     at::Tensor dx, dresidual;
     if (x.is_cuda()) {
-      dx = at::batch_norm_backward_elemt(g, x, moments.mean_C.to(at::kFloat), invstd_C.to(at::kFloat), saved[kWeight],
-                                         sum_g_C.to(at::kFloat), (sum_g_xhat_C / invstd_C).to(at::kFloat),
-                                         moments.count_1.to(at::kInt));
+      dx = at::batch_norm_backward_elemt(g, x, moments.mean_C.to(x.scalar_type()), invstd_C.to(x.scalar_type()),
+                                         saved[kWeight], sum_g_C.to(x.scalar_type()),
+                                         (sum_g_xhat_C / invstd_C).to(x.scalar_type()), moments.count_1.to(at::kInt));
       if (wants_residual) dresidual = g;
     } else {
       // dL/dx = w invstd (g - mean(g) - xhat mean(g xhat)), means over all ranks (arXiv:1502.03167, Sec. 3).
       const at::Tensor a_C = saved[kWeight].to(at::kDouble) * invstd_C;
-      const at::Tensor a_float_C = a_C.to(at::kFloat);
-      const at::Tensor b_C = (-a_C * invstd_C * sum_g_xhat_C / moments.count_1).to(at::kFloat);
-      const at::Tensor c_C = (-a_C * sum_g_C / moments.count_1).to(at::kFloat);
-      const at::Tensor mean_C = moments.mean_C.to(at::kFloat);
+      const at::Tensor b_C = (-a_C * invstd_C * sum_g_xhat_C / moments.count_1).to(x.scalar_type());
+      const at::Tensor c_C = (-a_C * sum_g_C / moments.count_1).to(x.scalar_type());
+      const at::Tensor cast_a_C = a_C.to(x.scalar_type());
+      const at::Tensor mean_C = moments.mean_C.to(x.scalar_type());
       dx = empty_channels_last(x);
       if (wants_residual) dresidual = empty_channels_last(x);
-      column_affine_backward({.size = matrix_size(x),
-                              .gradient = {dy.const_data_ptr<float>(), data_or_null(saved[kY])},
-                              .x = x.const_data_ptr<float>(),
-                              .mean = mean_C.const_data_ptr<float>(),
-                              .a = a_float_C.const_data_ptr<float>(),
-                              .b = b_C.const_data_ptr<float>(),
-                              .c = c_C.const_data_ptr<float>(),
-                              .dx = dx.mutable_data_ptr<float>(),
-                              .dresidual = wants_residual ? dresidual.mutable_data_ptr<float>() : nullptr});
+      with_element_type(x, [&]<class T>(T) {
+        column_affine_backward<T>({.size = matrix_size(x),
+                                   .gradient = {dy.const_data_ptr<T>(), data_or_null<T>(saved[kY])},
+                                   .x = x.const_data_ptr<T>(),
+                                   .mean = mean_C.const_data_ptr<T>(),
+                                   .a = cast_a_C.const_data_ptr<T>(),
+                                   .b = b_C.const_data_ptr<T>(),
+                                   .c = c_C.const_data_ptr<T>(),
+                                   .dx = dx.mutable_data_ptr<T>(),
+                                   .dresidual = wants_residual ? dresidual.mutable_data_ptr<T>() : nullptr});
+      });
     }
     return {dx, dweight_C, dbias_C, dresidual, {}, {}, {}, {}, {}};
   }
@@ -180,17 +197,19 @@ class BatchNormTrain : public torch::autograd::Function<BatchNormTrain> {
   /// [2 C] double: sum g, then sum g xhat.
   static at::Tensor gradient_sums(const at::Tensor& x, const at::Tensor& dy, const at::Tensor& g, const at::Tensor& y,
                                   const at::Tensor& weight_C, const Moments& moments, const at::Tensor& invstd_C) {
-    const at::Tensor mean_C = moments.mean_C.to(at::kFloat);
+    const at::Tensor mean_C = moments.mean_C.to(x.scalar_type());
     if (x.is_cuda()) {
       const auto reduced =
-          at::batch_norm_backward_reduce(g, x, mean_C, invstd_C.to(at::kFloat), weight_C, true, false, false);
+          at::batch_norm_backward_reduce(g, x, mean_C, invstd_C.to(x.scalar_type()), weight_C, true, false, false);
       return at::cat({std::get<0>(reduced).to(at::kDouble), std::get<1>(reduced).to(at::kDouble) * invstd_C});
     }
     const int64_t n_channels = x.size(1);
     at::Tensor sums = at::empty({2 * n_channels}, moments.mean_C.options());
     double* sum_g = sums.mutable_data_ptr<double>();
-    column_gradient_sums(matrix_size(x), {dy.const_data_ptr<float>(), data_or_null(y)}, x.const_data_ptr<float>(),
-                         mean_C.const_data_ptr<float>(), sum_g, sum_g + n_channels);
+    with_element_type(x, [&]<class T>(T) {
+      column_gradient_sums<T>(matrix_size(x), {dy.const_data_ptr<T>(), data_or_null<T>(y)}, x.const_data_ptr<T>(),
+                              mean_C.const_data_ptr<T>(), sum_g, sum_g + n_channels);
+    });
     sums.narrow(0, n_channels, n_channels).mul_(invstd_C);
     return sums;
   }
@@ -204,7 +223,7 @@ class BatchNormFrozen : public torch::autograd::Function<BatchNormFrozen> {
                             Activation activation) {
     at::Tensor y = empty_channels_last(x);
     normalise(x, weight_C, bias_C, moments, residual.value_or(at::Tensor()), activation, y);
-    const at::Tensor scale_C = (weight_C.to(at::kDouble) * moments.invstd_C()).to(at::kFloat);
+    const at::Tensor scale_C = (weight_C.to(at::kDouble) * moments.invstd_C()).to(x.scalar_type());
     context->save_for_backward({activation == Activation::kRelu ? y : at::Tensor(), scale_C});
     context->saved_data["residual"] = residual.has_value() && residual->requires_grad();
     return y;
@@ -223,11 +242,13 @@ class BatchNormFrozen : public torch::autograd::Function<BatchNormFrozen> {
     } else {
       dx = empty_channels_last(dy);
       if (wants_residual) dresidual = empty_channels_last(dy);
-      column_affine_backward({.size = matrix_size(dy),
-                              .gradient = {dy.const_data_ptr<float>(), data_or_null(y)},
-                              .a = saved[1].const_data_ptr<float>(),
-                              .dx = dx.mutable_data_ptr<float>(),
-                              .dresidual = wants_residual ? dresidual.mutable_data_ptr<float>() : nullptr});
+      with_element_type(dy, [&]<class T>(T) {
+        column_affine_backward<T>({.size = matrix_size(dy),
+                                   .gradient = {dy.const_data_ptr<T>(), data_or_null<T>(y)},
+                                   .a = saved[1].const_data_ptr<T>(),
+                                   .dx = dx.mutable_data_ptr<T>(),
+                                   .dresidual = wants_residual ? dresidual.mutable_data_ptr<T>() : nullptr});
+      });
     }
     return {dx, dresidual, {}, {}, {}, {}};
   }
@@ -241,8 +262,8 @@ Moments given_moments(const at::Tensor& mean_C, const at::Tensor& var_C) {
 void move_running_averages(const BatchNormLayer& layer, const Moments& moments) {
   const at::NoGradGuard no_grad;
   const at::Tensor unbiased_C = moments.var_C * (moments.count_1 / (moments.count_1 - 1));
-  layer.running_mean_C.lerp_(moments.mean_C.to(at::kFloat), kBatchNormMomentum);
-  layer.running_var_C.lerp_(unbiased_C.to(at::kFloat), kBatchNormMomentum);
+  layer.running_mean_C.lerp_(moments.mean_C.to(layer.running_mean_C.scalar_type()), kBatchNormMomentum);
+  layer.running_var_C.lerp_(unbiased_C.to(layer.running_var_C.scalar_type()), kBatchNormMomentum);
   layer.num_batches_tracked.add_(1);
 }
 
@@ -270,8 +291,8 @@ Moments moments_of_pass(const at::Tensor& x, const BatchNormLayer& layer, size_t
   require(pass.collected != nullptr && !pass.collected->empty() && layer_index < pass.collected->back().mean_C.size(),
           "batch_norm: kCollect without a place for layer {}", layer_index);
   Moments moments = local_moments(x);
-  pass.collected->back().mean_C[layer_index] = moments.mean_C.to(at::kFloat);
-  pass.collected->back().var_C[layer_index] = moments.var_C.to(at::kFloat);
+  pass.collected->back().mean_C[layer_index] = moments.mean_C.to(x.scalar_type());
+  pass.collected->back().var_C[layer_index] = moments.var_C.to(x.scalar_type());
   return moments;
 }
 
@@ -291,10 +312,10 @@ std::string BatchNormStatistics::hash() const {
 
 at::Tensor batch_norm(const at::Tensor& x_any, const BatchNormLayer& layer, size_t layer_index,
                       const BatchNormPass& pass, Activation activation, const at::Tensor& residual_any) {
-  require((x_any.dim() == 4 || x_any.dim() == 2) && x_any.scalar_type() == at::kFloat &&
+  require((x_any.dim() == 4 || x_any.dim() == 2) && x_any.scalar_type() == layer.weight_C.scalar_type() &&
               x_any.size(1) == layer.weight_C.size(0),
-          "batch_norm: x is {} of shape [{}], expected float [B, {}] or [B, {}, H, W]",
-          c10::toString(x_any.scalar_type()), fmt::join(x_any.sizes(), ", "), layer.weight_C.size(0),
+          "batch_norm: x is {} of shape [{}], expected {} [B, {}] or [B, {}, H, W]", c10::toString(x_any.scalar_type()),
+          fmt::join(x_any.sizes(), ", "), c10::toString(layer.weight_C.scalar_type()), layer.weight_C.size(0),
           layer.weight_C.size(0));
   require(!residual_any.defined() || residual_any.sizes() == x_any.sizes(),
           "batch_norm: the residual's shape differs from x's");

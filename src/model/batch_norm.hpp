@@ -75,8 +75,8 @@ inline constexpr double kBatchNormMomentum = 0.1;
 /// pixels count alike, so local batches may differ in size; dL/dweight and dL/dbias are this rank's share of their sum
 /// over ranks.
 ///
-/// @param x         [B, C, H, W] (any strides; channels-last is fastest) or [B, C], float. Consumed: where no gradient
-/// is recorded
+/// @param x         [B, C, H, W] (any strides; channels-last is fastest) or [B, C], of the layer's type, float or
+/// double. Consumed: where no gradient is recorded
 ///                  the result may take its place.
 /// @param layer_index  its place in BatchNormStatistics; kCollect writes that place of `pass.collected->back()`, sized
 /// by the caller

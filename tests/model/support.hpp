@@ -1,0 +1,57 @@
+#pragma once
+/// @file
+/// What the model's tests share: addressed random tensors, closeness of the greatest difference.
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include <string>
+
+#include "model/encoder.hpp"
+#include "model/initialise.hpp"
+#include "tests/support/catch.hpp"
+
+namespace invaria::model::testing {
+
+/// N(0, 1) of this shape; different for each seed.
+inline at::Tensor random_tensor(at::IntArrayRef shape, uint64_t seed) {
+  at::Tensor values = at::empty(shape, at::kFloat);
+  fill_normal(values, 1.0, {.seed = seed, .family = TensorFamily::kDense, .index = 987});
+  return values;
+}
+
+/// Greatest absolute difference, relative to the greatest absolute value expected.
+inline double relative_error(const at::Tensor& found, const at::Tensor& expected) {
+  const at::Tensor reference = expected.detach().to(at::kDouble);
+  const double scale = reference.abs().max().item<double>();
+  const double difference = (found.detach().to(at::kDouble) - reference).abs().max().item<double>();
+  return scale > 0 ? difference / scale : difference;
+}
+
+/// A small encoder for tests: 18 layers, 8 channels, K axes.
+inline Encoder small_encoder(Conditioning conditioning, int64_t n_axes = 2, uint64_t seed = 3) {
+  EncoderSettings settings;
+  settings.width = 8;
+  settings.conditioning = conditioning;
+  return Encoder(settings, n_axes, seed);
+}
+
+/// Make every floating tensor of the encoder one of this type, where it stands: oracles in double tell a wrong formula
+/// from rounding.
+inline void set_type(const Encoder& encoder, at::ScalarType type) {
+  for (const Parameter& parameter : encoder.parameters()) parameter.value.set_data(parameter.value.detach().to(type));
+  for (const FactoredParameter& parameter : encoder.factored_parameters()) {
+    parameter.value_PH.set_data(parameter.value_PH.to(type));
+  }
+  for (const auto& [name, tensor] : encoder.state()) {
+    if (name.ends_with("running_mean") || name.ends_with("running_var")) tensor.set_data(tensor.to(type));
+  }
+}
+
+inline std::vector<at::Tensor> gradients_of(const Kernels& kernels) {
+  std::vector<at::Tensor> g;
+  for (const at::Tensor& kernel : kernels.kernels) g.push_back(kernel.grad());
+  return g;
+}
+
+}  // namespace invaria::model::testing
