@@ -43,7 +43,7 @@ Kernels AffineKernels::at(const config::Invariance& invariance) {
   require_invariance(invariance, impl_->n_axes);
   const at::NoGradGuard no_grad;
   Kernels result{invariance, {}, {}, {}};
-  const at::Tensor i_K = invariance_tensor(invariance, impl_->blocks.front().E_RK.device());
+  const at::Tensor i_K = invariance_tensor(invariance, impl_->blocks.front().E_RK);
   for (const BlockGenerator& block : impl_->blocks) {
     const at::Tensor e_R = at::mv(block.E_RK, i_K);
     for (const KernelGenerator& generator : block.convolutions) {

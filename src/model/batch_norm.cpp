@@ -152,11 +152,12 @@ class BatchNormTrain : public torch::autograd::Function<BatchNormTrain> {
     const bool wants_residual = context->saved_data["residual"].toBool();
     const int64_t n_channels = x.size(1);
 
-    // Local sums of g and g xhat: the gradients of bias and weight. Their sums over ranks enter dL/dx.
+    // Local sums of g and g xhat: the gradients of bias and weight, copied before their sums over ranks, which enter
+    // dL/dx.
     const at::Tensor g = x.is_cuda() ? behind_relu(dy, saved[kY]) : at::Tensor();
     at::Tensor sums = gradient_sums(x, dy, g, saved[kY], saved[kWeight], moments, invstd_C);
-    const at::Tensor dbias_C = sums.narrow(0, 0, n_channels).to(x.scalar_type());
-    const at::Tensor dweight_C = sums.narrow(0, n_channels, n_channels).to(x.scalar_type());
+    const at::Tensor dbias_C = sums.narrow(0, 0, n_channels).to(x.scalar_type(), false, true);
+    const at::Tensor dweight_C = sums.narrow(0, n_channels, n_channels).to(x.scalar_type(), false, true);
     if (context->saved_data.count("sum") > 0) {
       c10::static_intrusive_pointer_cast<SumHolder>(context->saved_data["sum"].toCapsule())->sum_over_ranks(sums);
     }

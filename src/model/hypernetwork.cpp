@@ -14,13 +14,8 @@ void require_invariance(const config::Invariance& invariance, int64_t n_axes) {
     require(element >= 0.0 && element <= 1.0, "the invariance has element {}, outside [0, 1]", element);
 }
 
-at::Tensor invariance_tensor(const config::Invariance& invariance, const at::Device& device) {
-  const auto n_axes = static_cast<int64_t>(invariance.size());
-  at::Tensor i_K = at::empty({n_axes}, at::kFloat);
-  for (int64_t axis = 0; axis < n_axes; ++axis) {
-    i_K.mutable_data_ptr<float>()[axis] = static_cast<float>(invariance[static_cast<size_t>(axis)]);
-  }
-  return i_K.to(device);
+at::Tensor invariance_tensor(const config::Invariance& invariance, const at::Tensor& like) {
+  return at::tensor(invariance, at::kDouble).to(like.options());
 }
 
 at::Tensor preactivation(const KernelGenerator& generator, const at::Tensor& e_R) {
@@ -31,7 +26,7 @@ Kernels generate_kernels(const std::vector<BlockGenerator>& blocks, const config
   const at::NoGradGuard no_grad;
   Kernels result{invariance, {}, {}, {}};
   if (blocks.empty()) return result;
-  const at::Tensor i_K = invariance_tensor(invariance, blocks.front().E_RK.device());
+  const at::Tensor i_K = invariance_tensor(invariance, blocks.front().E_RK);
   for (const BlockGenerator& block : blocks) {
     const at::Tensor e_R = at::mv(block.E_RK, i_K);
     for (const KernelGenerator& generator : block.convolutions) {
@@ -52,7 +47,7 @@ std::vector<FactoredGradient> hypernetwork_backward(const std::vector<BlockGener
           "hypernetwork_backward: {} gradients for {} generated kernels", g.size(), kernels.h_H.size());
   std::vector<FactoredGradient> factored;
   if (blocks.empty()) return factored;
-  const at::Tensor i_K = invariance_tensor(kernels.invariance, blocks.front().E_RK.device());
+  const at::Tensor i_K = invariance_tensor(kernels.invariance, blocks.front().E_RK);
   for (size_t block_index = 0; block_index < blocks.size(); ++block_index) {
     const BlockGenerator& block = blocks[block_index];
     const at::Tensor& e_R = kernels.e_R[block_index];

@@ -49,8 +49,8 @@ struct Kernels {
 /// @throws PreconditionError if i has not n_axes elements in [0, 1]
 void require_invariance(const config::Invariance& invariance, int64_t n_axes);
 
-/// i as a float vector [K] on a device.
-at::Tensor invariance_tensor(const config::Invariance& invariance, const at::Device& device);
+/// i as a vector [K] of `like`'s type, on its device.
+at::Tensor invariance_tensor(const config::Invariance& invariance, const at::Tensor& like);
 
 /// B E i + c, before the ReLU.
 at::Tensor preactivation(const KernelGenerator& generator, const at::Tensor& e_R);

@@ -3,6 +3,7 @@
 /// What the model's tests share: addressed random tensors, closeness of the greatest difference.
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 
 #include <string>
