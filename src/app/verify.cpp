@@ -37,7 +37,7 @@ void check_job_ids(const io::Results& results, const suite::Suite& suite, const 
   for (const suite::Unit& unit : plan.units) {
     const train::EncoderPlan& encoder = plan.encoders[unit.encoder];
     for (const suite::Job& job : unit.jobs) {
-      by_id[job.id] = {encoder.name, encoder.seed, job.arm, suite.tasks[unit.task].name, job.metric, unit.repeat};
+      by_id[job.id] = {encoder.name, encoder.seed, job.arm, suite.tasks[unit.task].name, job.metric, job.repeat};
     }
   }
   for (const io::JobRecord& row : results.content.jobs) {

@@ -173,11 +173,19 @@ TaskData make_known_task(const KnownSettings& known, const std::vector<augment::
     return Samples{
         augment::render_views({made.pixels, split.height, split.width}, made.parameters, view_size, rendered.augment),
         at::tensor(made.labels, at::kLong),
+        {},
         {}};
   };
   task.train = render(known.train_per_class, 0);
   task.validation = render(known.validation_per_class, 1);
   task.test = render(known.test_per_class, 2);
+  task.pool_BCHW = at::cat({task.train.images_BCHW, task.validation.images_BCHW, task.test.images_BCHW});
+  task.pool_hash = task.split_hash;
+  int64_t first = 0;
+  for (Samples* part : {&task.train, &task.validation, &task.test}) {
+    part->rows_B = at::arange(first, first + part->size(), at::kLong);
+    first += part->size();
+  }
   return task;
 }
 

@@ -15,12 +15,16 @@ struct Samples {
   at::Tensor images_BCHW;  ///< float, normalised, [n, 3, S, S]
   at::Tensor labels_B;     ///< int64 [n], classes from 0
   at::Tensor targets_BT;   ///< double [n, T]
+  at::Tensor rows_B;       ///< int64 [n], where each image is in the task's pool
 
   int64_t size() const { return images_BCHW.size(0); }
 };
 
-/// Training, validation and test samples of one repeat of a task.
+/// Training, validation and test samples of one repeat of a task, cut from one pool of pictures. Repeats of a task on
+/// real pictures cut the same pool differently: features of the pool at a fixed i serve them all.
 struct TaskData {
+  at::Tensor pool_BCHW;   ///< all pictures of the three parts, each once
+  std::string pool_hash;  ///< equal for equal pools
   int64_t n_classes = 0;  ///< 0 for regression
   Samples train, validation, test;
   std::string split_hash;             ///< SHA-256 over what every sample is

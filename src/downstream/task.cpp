@@ -3,8 +3,8 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <map>
 #include <numeric>
+#include <string>
 
 #include "augment/render.hpp"
 #include "core/errors.hpp"
@@ -15,73 +15,104 @@
 namespace invaria::downstream {
 namespace {
 
-/// Old class index -> new one, for the classes that the task uses.
-std::map<int64_t, int64_t> used_classes(const TaskSettings& task, const data::ImageDataset& dataset) {
-  std::map<int64_t, int64_t> used;
-  const auto n = static_cast<int64_t>(dataset.classes.size());
-  for (int64_t label = 0; label < n; label += task.class_every) {
+/// Classes of the data set that the task uses, in the order of their new labels.
+std::vector<int64_t> used_classes(const TaskSettings& task, const data::ImageDataset& dataset) {
+  std::vector<int64_t> used;
+  for (int64_t label = 0; label < static_cast<int64_t>(dataset.classes.size()); label += task.class_every) {
     if (task.class_limit > 0 && static_cast<int64_t>(used.size()) == task.class_limit) break;
-    used.emplace(label, static_cast<int64_t>(used.size()));
+    used.push_back(label);
   }
-  if (used.size() < 2)
+  if (used.size() < 2) {
     throw_config("task {}: {} leaves {} classes, expected at least 2", task.name, dataset.name, used.size());
+  }
   return used;
 }
 
-/// Indices of the split's samples that belong to the task.
-std::vector<int64_t> members(const data::ImageSplit& split, const std::map<int64_t, int64_t>& used) {
-  std::vector<int64_t> indices;
-  for (int64_t index = 0; index < split.n; ++index) {
-    if (split.labels.empty() || used.contains(split.labels[static_cast<size_t>(index)])) indices.push_back(index);
-  }
-  return indices;
+/// The samples of one split that belong to the task, with their new labels (all 0 for regression).
+data::Subset members(const TaskSettings& task, const data::ImageDataset& dataset, const data::ImageSplit& split) {
+  if (task.kind == TaskKind::kClassification) return data::subset_classes(split.labels, used_classes(task, dataset));
+  data::Subset all{std::vector<int64_t>(static_cast<size_t>(split.n)),
+                   std::vector<int64_t>(static_cast<size_t>(split.n), 0)};
+  std::iota(all.indices.begin(), all.indices.end(), 0);
+  return all;
 }
 
-class SampleMaker {
+/// Members of several splits, one after the other, rendered once.
+class Pool {
  public:
-  SampleMaker(const TaskSettings& task, const data::ImageDataset& dataset, const augment::AugmentSettings& normalise,
-              int64_t view_size)
-      : task_(task), normalise_(normalise), view_size_(view_size) {
-    if (task.kind == TaskKind::kClassification) used_ = used_classes(task, dataset);
+  Pool(const TaskSettings& task, const data::ImageDataset& dataset) : task_(task), dataset_(dataset) {}
+
+  /// Rows of a split's members. Each split once.
+  std::vector<int64_t> add(const std::string& name, const augment::AugmentSettings& normalise, int64_t view_size) {
+    const data::ImageSplit& split = dataset_.split(name);
+    const data::Subset subset = members(task_, dataset_, split);
+    if (subset.indices.empty()) {
+      throw_config("task {}: split {} of {} has no samples for it", task_.name, name, dataset_.name);
+    }
+    const auto first = static_cast<int64_t>(labels_.size());
+    images_.push_back(render_clean(split, subset.indices, normalise, view_size));
+    labels_.insert(labels_.end(), subset.labels.begin(), subset.labels.end());
+    for (int64_t index : subset.indices) {
+      names_.push_back(name + "/" + split.names[static_cast<size_t>(index)]);
+      if (task_.kind == TaskKind::kRegression) add_targets(split, index);
+    }
+    content_.update(fmt::format("{} {}\n", name, split.hash));
+    std::vector<int64_t> rows(subset.indices.size());
+    std::iota(rows.begin(), rows.end(), first);
+    return rows;
   }
 
-  std::vector<int64_t> members(const data::ImageSplit& split) const {
-    if (task_.kind == TaskKind::kClassification) return downstream::members(split, used_);
-    std::vector<int64_t> all(static_cast<size_t>(split.n));
-    std::iota(all.begin(), all.end(), 0);
-    return all;
-  }
-
-  int64_t n_classes() const { return static_cast<int64_t>(used_.size()); }
-
-  std::vector<int64_t> labels(const data::ImageSplit& split, const std::vector<int64_t>& indices) const {
+  std::vector<int64_t> labels(const std::vector<int64_t>& rows) const {
     std::vector<int64_t> labels;
-    for (int64_t index : indices)
-      labels.push_back(used_.empty() ? 0 : used_.at(split.labels[static_cast<size_t>(index)]));
+    for (int64_t row : rows) labels.push_back(labels_[static_cast<size_t>(row)]);
     return labels;
   }
 
-  Samples make(const data::ImageSplit& split, const std::vector<int64_t>& indices) const {
+  /// Close the pool: the task's images and hash.
+  void finish(TaskData& task) {
+    task.pool_BCHW = at::cat(images_);
+    for (const std::string& name : names_) content_.update(name + "\n");
+    task.pool_hash = content_.hex();
+  }
+
+  /// One part of the task. `hash` takes in what every sample is.
+  Samples part(const std::string& name, const std::vector<int64_t>& rows, const TaskData& task, Sha256& hash) const {
     Samples samples;
-    samples.images_BCHW = render_clean(split, indices, normalise_, view_size_);
+    samples.rows_B = at::tensor(rows, at::kLong);
+    samples.images_BCHW = task.pool_BCHW.index_select(0, samples.rows_B);
     if (task_.kind == TaskKind::kClassification) {
-      samples.labels_B = at::tensor(labels(split, indices), at::kLong);
-      return samples;
+      samples.labels_B = at::tensor(labels(rows), at::kLong);
+    } else {
+      samples.targets_BT = at::tensor(targets_, at::kDouble)
+                               .reshape({static_cast<int64_t>(labels_.size()), -1})
+                               .index_select(0, samples.rows_B);
     }
-    if (split.targets.empty()) throw_config("task {}: {} has no regression targets", task_.name, task_.data);
-    const auto n_targets = static_cast<int64_t>(split.targets.front().size());
-    samples.targets_BT = at::empty({static_cast<int64_t>(indices.size()), n_targets}, at::kDouble);
-    double* out = samples.targets_BT.mutable_data_ptr<double>();
-    for (int64_t index : indices) out = std::copy_n(split.targets[static_cast<size_t>(index)].data(), n_targets, out);
+    hash.update(name + "\n");
+    for (int64_t row : rows) hash.update(names_[static_cast<size_t>(row)] + "\n");
     return samples;
   }
 
  private:
+  void add_targets(const data::ImageSplit& split, int64_t index) {
+    if (split.targets.empty()) throw_config("task {}: {} has no regression targets", task_.name, dataset_.name);
+    const std::vector<double>& targets = split.targets[static_cast<size_t>(index)];
+    targets_.insert(targets_.end(), targets.begin(), targets.end());
+  }
+
   const TaskSettings& task_;
-  const augment::AugmentSettings& normalise_;
-  int64_t view_size_;
-  std::map<int64_t, int64_t> used_;
+  const data::ImageDataset& dataset_;
+  std::vector<at::Tensor> images_;
+  std::vector<int64_t> labels_;
+  std::vector<double> targets_;  ///< [row][target]
+  std::vector<std::string> names_;
+  Sha256 content_;
 };
+
+std::vector<int64_t> pick(const std::vector<int64_t>& rows, const std::vector<int64_t>& positions) {
+  std::vector<int64_t> picked;
+  for (int64_t position : positions) picked.push_back(rows[static_cast<size_t>(position)]);
+  return picked;
+}
 
 }  // namespace
 
@@ -97,45 +128,37 @@ at::Tensor render_clean(const data::ImageSplit& split, const std::vector<int64_t
 
 TaskData make_task(const TaskSettings& task, const std::vector<augment::Axis>& axes, const data::ImageDataset& dataset,
                    const augment::AugmentSettings& normalise, int64_t view_size, uint64_t seed, int64_t repeat) {
-  if (task.kind == TaskKind::kKnown)
+  if (task.kind == TaskKind::kKnown) {
     return make_known_task(task.known, axes, dataset, normalise, view_size, seed, repeat);
-  const SampleMaker maker(task, dataset, normalise, view_size);
-  const data::ImageSplit& train = dataset.split(task.train);
-  const data::ImageSplit& test = dataset.split(task.test);
-  std::vector<int64_t> train_indices = maker.members(train);
-  std::vector<int64_t> validation_indices;
-  const bool has_validation = !task.validation.empty();
-  const data::ImageSplit& validation = has_validation ? dataset.split(task.validation) : train;
-  if (has_validation) {
-    validation_indices = maker.members(validation);
+  }
+  TaskData made;
+  if (task.kind == TaskKind::kClassification) {
+    made.n_classes = static_cast<int64_t>(used_classes(task, dataset).size());
+  }
+  Pool pool(task, dataset);
+  std::vector<int64_t> train = pool.add(task.train, normalise, view_size);
+  std::vector<int64_t> validation;
+  if (!task.validation.empty()) {
+    validation = pool.add(task.validation, normalise, view_size);
   } else {
     // Cut from train, stratified; each repeat cuts anew.
-    const auto [kept, cut] = data::stratified_split(maker.labels(train, train_indices), task.validation_fraction,
-                                                    seed + static_cast<uint64_t>(repeat) * 1000003ull);
-    std::vector<int64_t> kept_indices;
-    for (int64_t position : kept) kept_indices.push_back(train_indices[static_cast<size_t>(position)]);
-    for (int64_t position : cut) validation_indices.push_back(train_indices[static_cast<size_t>(position)]);
-    train_indices = std::move(kept_indices);
+    const data::SplitIndices cut = data::stratified_split(pool.labels(train), task.validation_fraction,
+                                                          seed + static_cast<uint64_t>(repeat) * 1000003ull);
+    validation = pick(train, cut.chosen);
+    train = pick(train, cut.rest);
+    if (train.empty() || validation.empty()) {
+      throw_config(
+          "task {}: cutting {} of split {} leaves {} training and {} validation samples, expected some of each",
+          task.name, task.validation_fraction, task.train, train.size(), validation.size());
+    }
   }
-  const std::vector<int64_t> test_indices = maker.members(test);
-  if (train_indices.empty() || validation_indices.empty() || test_indices.empty()) {
-    throw_config("task {}: {} gives {} training, {} validation and {} test samples, expected some of each", task.name,
-                 dataset.name, train_indices.size(), validation_indices.size(), test_indices.size());
-  }
-
-  TaskData made;
-  made.n_classes = maker.n_classes();
-  made.train = maker.make(train, train_indices);
-  made.validation = maker.make(validation, validation_indices);
-  made.test = maker.make(test, test_indices);
+  const std::vector<int64_t> test = pool.add(task.test, normalise, view_size);
+  pool.finish(made);
   Sha256 hash;
-  const auto add = [&hash](const char* part, const data::ImageSplit& split, const std::vector<int64_t>& indices) {
-    hash.update(fmt::format("{} {}\n", part, split.hash));
-    for (int64_t index : indices) hash.update(split.names[static_cast<size_t>(index)] + "\n");
-  };
-  add("train", train, train_indices);
-  add("validation", validation, validation_indices);
-  add("test", test, test_indices);
+  hash.update(made.pool_hash + "\n");
+  made.train = pool.part("train", train, made, hash);
+  made.validation = pool.part("validation", validation, made, hash);
+  made.test = pool.part("test", test, made, hash);
   made.split_hash = hash.hex();
   return made;
 }

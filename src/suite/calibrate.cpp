@@ -9,6 +9,7 @@
 #include <map>
 #include <numeric>
 #include <queue>
+#include <set>
 #include <vector>
 
 #include "core/philox.hpp"
@@ -164,7 +165,14 @@ TimeEstimate estimate_time(const Suite&, const Plan& plan, const Calibration& ca
   }
   for (const Unit& unit : plan.units) {
     const double images = unit.cost / flops[unit.encoder];  // a backward pass is in the cost as two forward ones
-    const double readout_s = unit.kind == UnitKind::kSensitivity ? 0.0 : calibration.readout_s[unit.task];
+    std::set<std::pair<std::string, int64_t>> readouts;
+    if (unit.kind == UnitKind::kFixed) {
+      for (const Job& job : unit.jobs) readouts.emplace("", job.repeat);  // arms at one point share theirs
+    } else {
+      for (const Job& job : unit.jobs) readouts.emplace(job.arm, job.repeat);
+    }
+    const double readout_s =
+        readouts.empty() ? 0.0 : static_cast<double>(readouts.size()) * calibration.readout_s[unit.task];
     estimate.unit_s.push_back(images * calibration.image_s[unit.encoder] + readout_s);
   }
   estimate.sweep_s = makespan(estimate.unit_s, ranks);

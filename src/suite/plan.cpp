@@ -1,7 +1,10 @@
 #include "suite/plan.hpp"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <boost/json/serialize.hpp>
+#include <iterator>
 #include <map>
 
 #include "core/sha256.hpp"
@@ -50,7 +53,7 @@ class JobMaker {
 
  private:
   Job job(const std::string& arm, const json::value& arm_settings, const std::string& metric) const {
-    Job job{"", arm, metric, nullptr};
+    Job job{"", arm, repeat_, metric, nullptr};
     json::object identity{{"encoder", encoder_.identity},
                           {"task", config::write(task_)},
                           {"task_data", config::write(dataset_settings(suite_, task_.data))},
@@ -77,10 +80,6 @@ bool asks_for(const Suite& suite, Arm arm) {
   return std::find(suite.arms.begin(), suite.arms.end(), arm) != suite.arms.end();
 }
 
-void append(std::vector<Job>& jobs, std::vector<Job> more) {
-  std::move(more.begin(), more.end(), std::back_inserter(jobs));
-}
-
 /// The points at which a conditioned encoder is judged at a fixed i, each with the names that arms give it.
 std::map<config::Invariance, std::vector<std::string>> fixed_points(const Suite& suite) {
   const auto n_axes = static_cast<int64_t>(suite.axes.size());
@@ -98,32 +97,40 @@ std::map<config::Invariance, std::vector<std::string>> fixed_points(const Suite&
   return points;
 }
 
-std::string unit_name(const Unit& unit, const train::EncoderPlan& encoder, const std::string& what,
-                      const std::string& task) {
-  return fmt::format("{} {} {} repeat {}", encoder.key(), what, task, unit.repeat);
+void append(std::vector<Job>& jobs, std::vector<Job> more) {
+  std::move(more.begin(), more.end(), std::back_inserter(jobs));
 }
 
-void add_fixed_units(Plan& plan, const Suite& suite, size_t encoder, size_t task, int64_t repeat) {
-  const train::EncoderPlan& which = plan.encoders[encoder];
-  const JobMaker maker(suite, which, suite.tasks[task], repeat);
-  Unit unit;
-  unit.encoder = encoder;
-  unit.task = task;
-  unit.repeat = repeat;
-  if (!which.is_conditioned()) {
-    unit.jobs = maker.jobs(which.name, nullptr);
-    unit.name = unit_name(unit, which, "features", suite.tasks[task].name);
-    plan.units.push_back(unit);
-    return;
+/// Repeats that share their data: one each for a known task, else all of them.
+std::vector<std::vector<int64_t>> groups_of_repeats(const Suite& suite, const TaskSettings& task) {
+  std::vector<std::vector<int64_t>> groups;
+  for (int64_t repeat = 0; repeat < suite.repeats; ++repeat) {
+    if (groups.empty() || task.kind == downstream::TaskKind::kKnown) groups.emplace_back();
+    groups.back().push_back(repeat);
   }
-  unit.reestimates = suite.downstream.batch_norm.enabled;
-  for (const auto& [point, arms] : fixed_points(suite)) {
+  return groups;
+}
+
+void add_fixed_units(Plan& plan, const Suite& suite, size_t encoder, size_t task, const std::vector<int64_t>& repeats) {
+  const train::EncoderPlan& which = plan.encoders[encoder];
+  std::map<config::Invariance, std::vector<std::string>> points{{{}, {which.name}}};
+  if (which.is_conditioned()) points = fixed_points(suite);
+  for (const auto& [point, arms] : points) {
+    Unit unit;
+    unit.encoder = encoder;
+    unit.task = task;
     unit.invariance = point;
-    unit.jobs.clear();
-    for (const std::string& arm : arms)
-      append(unit.jobs, maker.jobs(arm, json::object{{"invariance", config::write(point)}}));
-    unit.name = unit_name(unit, which, "features at " + config::to_string(point), suite.tasks[task].name);
-    plan.units.push_back(unit);
+    unit.reestimates = which.is_conditioned() && suite.downstream.batch_norm.enabled;
+    const json::value settings =
+        which.is_conditioned() ? json::object{{"invariance", config::write(point)}} : json::value();
+    for (int64_t repeat : repeats) {
+      const JobMaker maker(suite, which, suite.tasks[task], repeat);
+      for (const std::string& arm : arms) append(unit.jobs, maker.jobs(arm, settings));
+    }
+    unit.name = fmt::format("{} features{} {} repeat {}", which.key(),
+                            which.is_conditioned() ? " at " + config::to_string(point) : "", suite.tasks[task].name,
+                            fmt::join(repeats, ","));
+    plan.units.push_back(std::move(unit));
   }
 }
 
@@ -136,12 +143,11 @@ void add_learned_units(Plan& plan, const Suite& suite, size_t encoder, size_t ta
     unit.kind = kind;
     unit.encoder = encoder;
     unit.task = task;
-    unit.repeat = repeat;
     unit.reestimates = suite.downstream.batch_norm.enabled;
     if (asks_for(suite, arm)) append(unit.jobs, maker.jobs(name, settings, kind == UnitKind::kJoint));
     if (asks_for(suite, discretised)) append(unit.jobs, maker.jobs(name + "-discretised", settings));
-    unit.name = unit_name(unit, which, name, suite.tasks[task].name);
-    if (!unit.jobs.empty()) plan.units.push_back(unit);
+    unit.name = fmt::format("{} {} {} repeat {}", which.key(), name, suite.tasks[task].name, repeat);
+    if (!unit.jobs.empty()) plan.units.push_back(std::move(unit));
   };
   add(UnitKind::kProjected, Arm::kLearnedProjected, Arm::kLearnedProjectedDiscretised, "learned-projected",
       config::write(suite.downstream.projected));
@@ -191,10 +197,10 @@ Plan make_plan(const Suite& suite) {
   }
   for (size_t encoder = 0; encoder < plan.encoders.size(); ++encoder) {
     for (size_t task = 0; task < suite.tasks.size(); ++task) {
-      for (int64_t repeat = 0; repeat < suite.repeats; ++repeat) {
-        add_fixed_units(plan, suite, encoder, task, repeat);
-        add_learned_units(plan, suite, encoder, task, repeat);
+      for (const std::vector<int64_t>& repeats : groups_of_repeats(suite, suite.tasks[task])) {
+        add_fixed_units(plan, suite, encoder, task, repeats);
       }
+      for (int64_t repeat = 0; repeat < suite.repeats; ++repeat) add_learned_units(plan, suite, encoder, task, repeat);
     }
     add_sensitivity_units(plan, suite, encoder);
   }

@@ -2,9 +2,9 @@
 /// @file
 /// From a suite to the encoders to pretrain and the units to claim.
 ///
-/// A job is one arm on one task with one metric: a row of the results. A unit is what a rank claims: everything that
-/// shares one extraction of features, (encoder, i, task, repeat, BatchNorm statistics), so that each extraction happens
-/// once.
+/// A job is one arm on one repeat of a task with one metric: a row of the results. A unit is what a rank claims:
+/// everything that shares one extraction of features, (encoder, i, data, BatchNorm statistics), so that each extraction
+/// happens once. Repeats of a task on real pictures share their data; each repeat of a known task has its own.
 
 #include <cstdint>
 #include <optional>
@@ -22,8 +22,9 @@ namespace invaria::suite {
 
 /// One row of /jobs before it has a value.
 struct Job {
-  std::string id;      ///< SHA-256 of `identity`
-  std::string arm;     ///< as results name it: "corner-01", "grid-0,0.5", "learned-projected", "fixed-default"
+  std::string id;   ///< SHA-256 of `identity`
+  std::string arm;  ///< as results name it: "corner-01", "grid-0,0.5", "learned-projected", "fixed-default"
+  int64_t repeat = 0;
   std::string metric;  ///< "top1", or "top1_joint_readout" for the joint arm's own readout
   config::json::value identity;
 };
@@ -41,11 +42,10 @@ struct Unit {
   size_t encoder = 0;             ///< index into Plan::encoders
   config::Invariance invariance;  ///< kFixed, kSensitivity; empty without conditioning
   size_t task = 0;                ///< index into Suite::tasks; unused by kSensitivity
-  int64_t repeat = 0;
-  bool reestimates = false;  ///< BatchNorm statistics at i rather than the running ones
-  std::vector<Job> jobs;     ///< empty for kSensitivity
-  double cost = 0.0;         ///< expected floating-point operations: the longest is claimed first
-  std::string name;          ///< for the log
+  bool reestimates = false;       ///< BatchNorm statistics at i rather than the running ones
+  std::vector<Job> jobs;          ///< empty for kSensitivity
+  double cost = 0.0;              ///< expected floating-point operations: the longest is claimed first
+  std::string name;               ///< for the log
 };
 
 struct Plan {

@@ -210,18 +210,7 @@ class Run {
   io::Segment blocked(const Unit& unit, const std::string& error) const {
     io::Segment segment;
     for (const Job& job : unit.jobs) {
-      io::JobRecord record;
-      record.job_id = job.id;
-      record.encoder = plan_.encoders[unit.encoder].name;
-      record.encoder_seed = plan_.encoders[unit.encoder].seed;
-      record.arm = job.arm;
-      record.task = suite_.tasks[unit.task].name;
-      record.metric = job.metric;
-      record.value = record.validation_value = std::numeric_limits<double>::quiet_NaN();
-      record.repeat = unit.repeat;
-      record.protocol = "default";
-      record.invariance.assign(suite_.axes.size(), std::numeric_limits<double>::quiet_NaN());
-      record.host = comm_.host();
+      io::JobRecord record = blank_record(suite_, plan_, unit, job, {comm_.rank(), comm_.host()});
       record.status = "blocked";
       record.error = "its encoder failed: " + error;
       segment.jobs.push_back(record);

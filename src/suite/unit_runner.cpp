@@ -6,6 +6,7 @@
 #include <limits>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "core/errors.hpp"
 #include "core/philox.hpp"
@@ -57,6 +58,7 @@ struct UnitRunner::Impl {
   std::map<std::string, at::Tensor> clean_images;
   std::string task_key;
   downstream::TaskData task_data;
+  std::map<std::string, at::Tensor> features_of_unit;
   int64_t encoder_passes = 0;  ///< of the present unit
 
   LoadedEncoder& loaded(size_t index) {
@@ -88,17 +90,17 @@ struct UnitRunner::Impl {
     return images;
   }
 
-  const downstream::TaskData& task(const Unit& unit) {
+  const downstream::TaskData& task(const Unit& unit, int64_t repeat) {
     const train::EncoderPlan& encoder = encoder_plan(unit);
     // Encoders with equal views share rendered tasks.
     const std::string key =
-        fmt::format("{} {} {} {} {} {}", unit.task, unit.repeat, encoder.settings.view_size,
+        fmt::format("{} {} {} {} {} {}", unit.task, repeat, encoder.settings.view_size,
                     config::to_string(encoder.settings.augment.mean), config::to_string(encoder.settings.augment.std),
                     static_cast<int>(encoder.settings.augment.whole_image));
     if (key == task_key) return task_data;
     const downstream::TaskSettings& settings = suite.tasks[unit.task];
     task_data = downstream::make_task(settings, suite.axes, datasets.at(settings.data), encoder.settings.augment,
-                                      encoder.settings.view_size, static_cast<uint64_t>(suite.seed), unit.repeat);
+                                      encoder.settings.view_size, static_cast<uint64_t>(suite.seed), repeat);
     task_key = key;
     return task_data;
   }
@@ -118,27 +120,38 @@ struct UnitRunner::Impl {
                 .first->second;
   }
 
-  LabelledFeatures extract(const LoadedEncoder& encoder, const model::Kernels& kernels,
-                           const model::BatchNormPass& pass, const downstream::Samples& samples, int64_t n_classes) {
-    encoder_passes += samples.size();
-    return {downstream::extract_features(encoder.encoder, kernels, pass, samples.images_BCHW), samples.labels_B,
-            samples.targets_BT, n_classes};
+  /// Features of a task's whole pool, once for all repeats that share it.
+  at::Tensor pool_features(const LoadedEncoder& encoder, const model::Kernels& kernels,
+                           const model::BatchNormPass& pass, const downstream::TaskData& data) {
+    const std::string key =
+        fmt::format("{} {} {}", data.pool_hash, config::to_string(kernels.invariance), static_cast<int>(pass.mode));
+    at::Tensor& features = features_of_unit[key];
+    if (!features.defined()) {
+      encoder_passes += data.pool_BCHW.size(0);
+      features = downstream::extract_features(encoder.encoder, kernels, pass, data.pool_BCHW);
+    }
+    return features;
+  }
+
+  static LabelledFeatures part(const at::Tensor& pool_features, const downstream::Samples& samples, int64_t n_classes) {
+    return {pool_features.index_select(0, samples.rows_B), samples.labels_B, samples.targets_BT, n_classes};
   }
 
   /// The common end of every arm: features at i, the readout chosen on validation, the test set read once.
-  Outcome judge(const Unit& unit, LoadedEncoder& encoder, const config::Invariance& invariance) {
-    const downstream::TaskData& data = task(unit);
+  Outcome judge(const Unit& unit, int64_t repeat, LoadedEncoder& encoder, const config::Invariance& invariance) {
+    const downstream::TaskData& data = task(unit, repeat);
     const std::vector<Metric> metrics = suite.tasks[unit.task].resolved_metrics();
     const model::Kernels kernels = encoder.encoder.kernels(invariance);
     const model::BatchNormStatistics* statistics = statistics_for(unit, encoder, invariance, kernels);
     const model::BatchNormPass pass =
         statistics != nullptr ? model::BatchNormPass::with(*statistics) : model::BatchNormPass::running();
 
-    const LabelledFeatures train = extract(encoder, kernels, pass, data.train, data.n_classes);
-    const LabelledFeatures validation = extract(encoder, kernels, pass, data.validation, data.n_classes);
+    const at::Tensor features_BD = pool_features(encoder, kernels, pass, data);
+    const LabelledFeatures train = part(features_BD, data.train, data.n_classes);
+    const LabelledFeatures validation = part(features_BD, data.validation, data.n_classes);
     const downstream::Readout readout =
         downstream::choose_readout(train, validation, suite.downstream.readout, metrics.front());
-    const LabelledFeatures test = extract(encoder, kernels, pass, data.test, data.n_classes);
+    const LabelledFeatures test = part(features_BD, data.test, data.n_classes);
     const at::Tensor scores = readout.predict(test.features_BD);
     const at::Tensor validation_scores = readout.predict(validation.features_BD);
 
@@ -157,75 +170,55 @@ struct UnitRunner::Impl {
   }
 
   /// Seed of everything an arm draws in one repeat.
-  uint64_t arm_seed(const Unit& unit) const {
-    return static_cast<uint64_t>(suite.seed) * 1000003ull + static_cast<uint64_t>(unit.repeat);
+  uint64_t arm_seed(int64_t repeat) const {
+    return static_cast<uint64_t>(suite.seed) * 1000003ull + static_cast<uint64_t>(repeat);
   }
 
   /// Outcomes by arm name.
-  std::map<std::string, Outcome> outcomes(const Unit& unit, LoadedEncoder& encoder) {
+  std::map<std::string, Outcome> outcomes(const Unit& unit, int64_t repeat, LoadedEncoder& encoder) {
     std::map<std::string, Outcome> by_arm;
     if (unit.kind == UnitKind::kFixed) {
-      const Outcome outcome = judge(unit, encoder, unit.invariance);
-      for (const Job& job : unit.jobs) by_arm[job.arm] = outcome;
+      const Outcome outcome = judge(unit, repeat, encoder, unit.invariance);
+      for (const Job& job : unit.jobs) by_arm[job.arm] = outcome;  // arms are the same in every repeat
       return by_arm;
     }
     downstream::LearnedInvariance learned;
     std::optional<downstream::JointResult> joint;
     if (unit.kind == UnitKind::kProjected) {
-      learned = downstream::learn_projected(encoder.encoder, task(unit).train, task(unit).n_classes,
-                                            suite.downstream.projected, arm_seed(unit), stop_requested);
+      learned = downstream::learn_projected(encoder.encoder, task(unit, repeat).train, task(unit, repeat).n_classes,
+                                            suite.downstream.projected, arm_seed(repeat), stop_requested);
     } else {
       const Metric metric = suite.tasks[unit.task].resolved_metrics().front();
-      joint = downstream::learn_joint(encoder.encoder, task(unit), suite.downstream.joint, metric, arm_seed(unit),
-                                      stop_requested);
+      joint = downstream::learn_joint(encoder.encoder, task(unit, repeat), suite.downstream.joint, metric,
+                                      arm_seed(repeat), stop_requested);
       learned = joint->learned;
     }
     encoder_passes += learned.encoder_passes;
     for (const Job& job : unit.jobs) {
       if (by_arm.contains(job.arm)) continue;
       const bool is_discretised = job.arm.ends_with("-discretised");
-      Outcome outcome =
-          judge(unit, encoder, is_discretised ? downstream::discretised(learned.invariance) : learned.invariance);
+      Outcome outcome = judge(unit, repeat, encoder,
+                              is_discretised ? downstream::discretised(learned.invariance) : learned.invariance);
       outcome.trajectory = learned.trajectory;
-      if (joint && !is_discretised) add_own_readout(unit, encoder, *joint, outcome);
+      if (joint && !is_discretised) add_own_readout(unit, repeat, encoder, *joint, outcome);
       by_arm[job.arm] = outcome;
     }
     return by_arm;
   }
 
   /// `joint`'s own readout belongs to the running statistics that it learned under.
-  void add_own_readout(const Unit& unit, LoadedEncoder& encoder, const downstream::JointResult& joint,
+  void add_own_readout(const Unit& unit, int64_t repeat, LoadedEncoder& encoder, const downstream::JointResult& joint,
                        Outcome& outcome) {
-    const downstream::TaskData& data = task(unit);
+    const downstream::TaskData& data = task(unit, repeat);
     const model::Kernels kernels = encoder.encoder.kernels(joint.learned.invariance);
-    const auto pass = model::BatchNormPass::running();
-    const LabelledFeatures test = extract(encoder, kernels, pass, data.test, data.n_classes);
-    const LabelledFeatures validation = extract(encoder, kernels, pass, data.validation, data.n_classes);
+    const at::Tensor features_BD = pool_features(encoder, kernels, model::BatchNormPass::running(), data);
+    const LabelledFeatures test = part(features_BD, data.test, data.n_classes);
+    const LabelledFeatures validation = part(features_BD, data.validation, data.n_classes);
     for (Metric metric : suite.tasks[unit.task].resolved_metrics()) {
       const std::string name = config::name_of(metric) + "_joint_readout";
       outcome.value[name] = downstream::evaluate(joint.readout, test, metric);
       outcome.validation_value[name] = downstream::evaluate(joint.readout, validation, metric);
     }
-  }
-
-  /// A row without its outcome.
-  io::JobRecord blank_record(const Unit& unit, const Job& job) const {
-    io::JobRecord record;
-    record.job_id = job.id;
-    record.encoder = encoder_plan(unit).name;
-    record.encoder_seed = encoder_plan(unit).seed;
-    record.arm = job.arm;
-    record.task = suite.tasks[unit.task].name;
-    record.metric = job.metric;
-    record.value = kNaN;
-    record.validation_value = kNaN;
-    record.repeat = unit.repeat;
-    record.protocol = "default";
-    record.readout_l2 = kNaN;
-    record.invariance.assign(suite.axes.size(), kNaN);
-    record.rank = place.rank;
-    record.host = place.host;
-    return record;
   }
 
   void fill(io::JobRecord& record, const Job& job, const Outcome& outcome) const {
@@ -239,6 +232,44 @@ struct UnitRunner::Impl {
     record.bn_hash = is_own_readout ? "" : outcome.bn_hash;
     record.trajectory = outcome.trajectory;
     record.status = "finished";
+  }
+
+  /// Rows of one repeat of a unit. What goes wrong in it fails its rows.
+  io::Segment run_repeat(const Unit& unit, int64_t repeat) {
+    io::Segment segment;
+    std::string error, hash_before, hash_after;
+    std::map<std::string, Outcome> outcome_of_arm;
+    try {
+      LoadedEncoder& encoder = loaded(unit.encoder);
+      hash_before = encoder.hash;
+      outcome_of_arm = outcomes(unit, repeat, encoder);
+      encoder.hash = hash_after = encoder.encoder.hash();
+      if (hash_after != hash_before) {
+        error = fmt::format("the encoder's hash changed from {} to {}: it must be immutable downstream", hash_before,
+                            hash_after);
+      }
+      const downstream::TaskData& data = task(unit, repeat);
+      segment.tasks.push_back({suite.tasks[unit.task].name, repeat, data.split_hash, data.pictures});
+    } catch (const downstream::StoppedError&) {
+      throw;
+    } catch (const std::exception& failure) {
+      error = failure.what();
+    }
+    for (const Job& job : unit.jobs) {
+      if (job.repeat != repeat) continue;
+      io::JobRecord record = blank_record(suite, plan, unit, job, place);
+      record.encoder_hash_before = hash_before;
+      record.encoder_hash_after = hash_after;
+      if (error.empty()) {
+        fill(record, job, outcome_of_arm.at(job.arm));
+        record.split_hash = segment.tasks.front().split_hash;
+      } else {
+        record.status = "failed";
+        record.error = error;
+      }
+      segment.jobs.push_back(std::move(record));
+    }
+    return segment;
   }
 
   std::vector<io::SensitivityRecord> sensitivity(const Unit& unit, LoadedEncoder& encoder) {
@@ -269,54 +300,48 @@ UnitRunner::UnitRunner(const Suite& suite, const Plan& plan, const Datasets& dat
                      {},
                      {},
                      {},
+                     {},
                      0}) {}
 
 UnitRunner::~UnitRunner() = default;
 
+io::JobRecord blank_record(const Suite& suite, const Plan& plan, const Unit& unit, const Job& job,
+                           const RankPlace& place) {
+  io::JobRecord record;
+  record.job_id = job.id;
+  record.encoder = plan.encoders[unit.encoder].name;
+  record.encoder_seed = plan.encoders[unit.encoder].seed;
+  record.arm = job.arm;
+  record.task = suite.tasks[unit.task].name;
+  record.metric = job.metric;
+  record.value = record.validation_value = record.readout_l2 = kNaN;
+  record.repeat = job.repeat;
+  record.protocol = "default";
+  record.invariance.assign(suite.axes.size(), kNaN);
+  record.rank = place.rank;
+  record.host = place.host;
+  return record;
+}
+
 io::Segment UnitRunner::run(const Unit& unit) {
   Timer timer;
-  io::Segment segment;
   impl_->encoder_passes = 0;
-  std::string error;
-  std::map<std::string, Outcome> outcomes;
-  std::string hash_before, hash_after;
-  try {
-    LoadedEncoder& encoder = impl_->loaded(unit.encoder);
-    hash_before = encoder.hash;
-    if (unit.kind == UnitKind::kSensitivity) {
-      segment.sensitivity = impl_->sensitivity(unit, encoder);
-      return segment;
-    }
-    outcomes = impl_->outcomes(unit, encoder);
-    encoder.hash = hash_after = encoder.encoder.hash();
-    if (hash_after != hash_before) {
-      error = fmt::format("the encoder's hash changed from {} to {}: it must be immutable downstream", hash_before,
-                          hash_after);
-    }
-    const downstream::TaskData& data = impl_->task(unit);
-    segment.tasks.push_back({impl_->suite.tasks[unit.task].name, unit.repeat, data.split_hash, data.pictures});
-  } catch (const downstream::StoppedError&) {
-    throw;
-  } catch (const std::exception& failure) {
-    error = failure.what();
+  impl_->features_of_unit.clear();
+  io::Segment segment;
+  if (unit.kind == UnitKind::kSensitivity) {
+    segment.sensitivity = impl_->sensitivity(unit, impl_->loaded(unit.encoder));
+    return segment;
   }
+  std::set<int64_t> repeats;
+  for (const Job& job : unit.jobs) repeats.insert(job.repeat);
+  for (int64_t repeat : repeats) io::append(segment, impl_->run_repeat(unit, repeat));
 
+  const auto n_repeats = static_cast<double>(repeats.size());
   const double seconds = timer.seconds();
-  for (const Job& job : unit.jobs) {
-    io::JobRecord record = impl_->blank_record(unit, job);
-    record.encoder_hash_before = hash_before;
-    record.encoder_hash_after = hash_after;
-    record.seconds = seconds;
-    record.encoder_passes = impl_->encoder_passes;
+  for (io::JobRecord& record : segment.jobs) {
+    record.seconds = seconds / n_repeats;
+    record.encoder_passes = static_cast<int64_t>(static_cast<double>(impl_->encoder_passes) / n_repeats);
     record.samples_per_s = seconds > 0 ? static_cast<double>(impl_->encoder_passes) / seconds : 0.0;
-    if (error.empty()) {
-      impl_->fill(record, job, outcomes.at(job.arm));
-      record.split_hash = segment.tasks.front().split_hash;
-    } else {
-      record.status = "failed";
-      record.error = error;
-    }
-    segment.jobs.push_back(std::move(record));
   }
   return segment;
 }

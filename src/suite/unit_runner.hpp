@@ -23,6 +23,10 @@ struct RankPlace {
   std::string host;
 };
 
+/// The row of a job without an outcome: values NaN, status empty.
+io::JobRecord blank_record(const Suite& suite, const Plan& plan, const Unit& unit, const Job& job,
+                           const RankPlace& place);
+
 /// Runs units on frozen, finished encoders. Not for several threads.
 class UnitRunner {
  public:
@@ -31,8 +35,9 @@ class UnitRunner {
              c10::Device device, RankPlace place, std::function<bool()> stop_requested);
   ~UnitRunner();
 
-  /// All rows of a unit, finished or failed: an error in a unit fails its jobs and nothing else. The encoder is hashed
-  /// before and after; a changed hash fails the jobs.
+  /// All rows of a unit, finished or failed: an error in a repeat fails its jobs and nothing else. Time and images of
+  /// the unit are shared out equally over its repeats. The encoder is hashed before and after; a changed hash fails the
+  /// jobs.
   /// @throws downstream::StoppedError if a stop was requested meanwhile: the unit is given up
   io::Segment run(const Unit& unit);
 
