@@ -17,6 +17,9 @@ c10::Device choose_device(const std::string& name, const comm::Communicator& com
   if (n_gpus > 0) {
     const auto index = static_cast<c10::DeviceIndex>(comm.node_rank() % n_gpus);
     c10::cuda::set_device(index);
+    // Reproducible before fast: cuDNN may neither try algorithms out nor take one that adds in any order.
+    at::globalContext().setDeterministicCuDNN(true);
+    at::globalContext().setBenchmarkCuDNN(false);
     return {c10::kCUDA, index};
   }
   if (name == "cuda")

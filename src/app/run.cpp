@@ -69,7 +69,10 @@ ExitCode run_on_all_ranks(const RunOptions& options, const comm::Communicator& c
   if (comm.is_root()) {
     fmt::print("{}: {} encoders, {} jobs; {} rank{} of {} thread{} on {}\n", loaded.suite.name,
                loaded.plan.encoders.size(), loaded.plan.job_ids().size(), comm.size(), comm.size() == 1 ? "" : "s",
-               at::get_num_threads(), at::get_num_threads() == 1 ? "" : "s", device.is_cuda() ? "GPU" : "CPU");
+               at::get_num_threads(), at::get_num_threads() == 1 ? "" : "s",
+               device.is_cuda()                ? "GPUs"
+               : options.suite.device == "cpu" ? "the CPU"
+                                               : "the CPU (no GPU here)");
     std::fflush(stdout);
     log.event("run_begin", {{"suite", loaded.suite.name},
                             {"ranks", comm.size()},

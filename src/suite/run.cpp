@@ -270,14 +270,25 @@ class Run {
   void run_unit(UnitRunner& runner, const Unit& unit) {
     Timer timer;
     context_.log->event("unit_begin", describe(unit));
-    const io::Segment rows = without_finished(runner.run(unit));
+    io::Segment rows;
+    std::string error;
+    try {
+      rows = without_finished(runner.run(unit));
+    } catch (const downstream::StoppedError&) {
+      throw;
+    } catch (const std::exception& failure) {
+      error = failure.what();  // of a unit without rows that could say so
+    }
+    for (const io::JobRecord& job : rows.jobs) {
+      if (job.status != "finished") error = job.error;
+    }
     writer_->add(rows);
+    // Units come longest first: behind a short one only short ones follow, and their rows may share a segment.
+    if (timer.seconds() > 1.0) writer_->flush();
     json::object event = describe(unit);
     event["seconds"] = timer.seconds();
-    const bool failed = std::any_of(rows.jobs.begin(), rows.jobs.end(),
-                                    [](const io::JobRecord& job) { return job.status != "finished"; });
-    if (failed) event["error"] = rows.jobs.front().error;
-    any_failed_ = any_failed_ || failed;
+    if (!error.empty()) event["error"] = error;
+    any_failed_ = any_failed_ || !error.empty();
     context_.log->event("unit_end", std::move(event));
   }
 
