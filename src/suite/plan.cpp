@@ -24,11 +24,15 @@ const data::DatasetSettings& dataset_settings(const Suite& suite, const std::str
 /// What decides an encoder's weights, and nothing else.
 json::value encoder_identity(const Suite& suite, const EncoderEntry& entry, int64_t seed,
                              const std::vector<config::Invariance>& corners) {
+  json::array axes;  // without the fixed settings: only known tasks read them
+  for (const augment::Axis& axis : suite.axes) {
+    axes.push_back(json::object{{"name", axis.name}, {"operations", config::write(axis.operations)}});
+  }
   json::array corner_bits;
   for (const config::Invariance& corner : corners) corner_bits.emplace_back(config::bits(corner));
   return json::object{{"name", entry.name},
                       {"seed", seed},
-                      {"axes", config::write(suite.axes)},
+                      {"axes", axes},
                       {"corners", corner_bits},
                       {"data", config::write(dataset_settings(suite, entry.pretraining.data))},
                       {"pretraining", config::write(entry.pretraining)}};
@@ -64,6 +68,7 @@ class JobMaker {
                           {"metric", metric},
                           {"protocol", "default"},
                           {"readout", config::write(suite_.downstream.readout)}};
+    if (task_.kind == downstream::TaskKind::kKnown) identity["axes"] = config::write(suite_.axes);
     if (encoder_.is_conditioned()) identity["batch_norm"] = config::write(suite_.downstream.batch_norm);
     job.identity = identity;
     job.id = sha256_hex(json::serialize(job.identity));
