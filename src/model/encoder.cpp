@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/errors.hpp"
+#include "model/cost.hpp"
 #include "model/initialise.hpp"
 #include "model/resnet.hpp"
 #include "model/state.hpp"
@@ -239,21 +240,7 @@ int64_t Encoder::n_parameters() const {
 }
 
 double Encoder::flops_per_image(int64_t image_size) const {
-  const ResNetLayout& layout = impl_->layout;
-  double multiply_adds = 0.0;
-  const auto walk = [&](const ConvolutionLayout& convolution, int64_t input_size) {
-    const int64_t output_size = convolution.output_size(input_size);
-    multiply_adds += static_cast<double>(convolution.n_elements()) * static_cast<double>(output_size * output_size);
-    return output_size;
-  };
-  int64_t size = walk(layout.convolutions.front(), image_size);
-  if (layout.max_pool) size = (size + 2 - 3) / 2 + 1;
-  for (const BlockLayout& block : layout.blocks) {
-    if (block.downsample) walk(layout.convolutions[block.first + block.n_main], size);
-    for (size_t index = block.first; index < block.first + block.n_main; ++index)
-      size = walk(layout.convolutions[index], size);
-  }
-  return 2.0 * multiply_adds;
+  return model::flops_per_image(impl_->settings, image_size);
 }
 
 }  // namespace invaria::model

@@ -1,6 +1,7 @@
 // The encoder as its callers see it: sizes, fresh weights, state, settings; and the projectors.
 #include <cmath>
 
+#include "model/cost.hpp"
 #include "model/projection_heads.hpp"
 #include "tests/model/support.hpp"
 
@@ -60,6 +61,17 @@ TEST_CASE("a conditioned encoder adds E, B, c and A and nothing else", "[model]"
   }
   for (const FactoredParameter& parameter : conditioned.factored_parameters())
     CHECK_FALSE(parameter.value_PH.requires_grad());
+}
+
+TEST_CASE("sizes told from the settings alone are those of the encoder made", "[model][oracle]") {
+  for (const Backbone backbone : {Backbone::kResNet18, Backbone::kResNet34, Backbone::kResNet50}) {
+    for (const Conditioning conditioning : {Conditioning::kNone, Conditioning::kHypernetwork}) {
+      const EncoderSettings settings{backbone, Stem::kCifar, 2, 8, conditioning};
+      const Encoder encoder(settings, 3, 0);
+      CHECK(n_parameters(settings, 3) == encoder.n_parameters());
+      CHECK(feature_dim(settings) == encoder.feature_dim());
+    }
+  }
 }
 
 TEST_CASE("fresh weights have their distributions and depend on nothing but the seed", "[model]") {
