@@ -69,6 +69,10 @@ Communicator Communicator::world(Transport transport) {
   return Communicator(State::make(MPI_COMM_WORLD, transport, std::make_shared<std::atomic<int64_t>>(0)));
 }
 
+Communicator Communicator::alone() {
+  return Communicator(State::make(MPI_COMM_SELF, Transport::kAutomatic, std::make_shared<std::atomic<int64_t>>(0)));
+}
+
 Communicator Communicator::duplicate() const {
   return Communicator(State::make(state_->comm.get(), state_->transport, state_->bytes_reduced));
 }

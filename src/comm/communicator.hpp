@@ -54,6 +54,9 @@ class Communicator {
   /// @throws PreconditionError for kWindow where the ranks live on several nodes
   static Communicator world(Transport transport = Transport::kAutomatic);
 
+  /// This process by itself, whoever runs beside it: the one rank that many are compared with. Not collective.
+  static Communicator alone();
+
   /// Collective. The same ranks with channels of their own, for another thread; bytes_reduced() counts both.
   Communicator duplicate() const;
 

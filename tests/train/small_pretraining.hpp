@@ -1,0 +1,113 @@
+#pragma once
+/// @file
+/// A pretraining of seconds on made pictures, shared by the tests of the training loop.
+
+#include <ATen/ATen.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "comm/communicator.hpp"
+#include "data/synthetic.hpp"
+#include "train/pretrain.hpp"
+#include "train/trainer.hpp"
+
+namespace invaria::train::testing {
+
+/// `n` pictures of coloured shapes, 36 x 36 pixels.
+inline data::ImageSplit made_pictures(int64_t n) {
+  constexpr int64_t kSide = 36;
+  constexpr int64_t kBytes = kSide * kSide * 3;
+  std::shared_ptr<uint8_t[]> pixels(new uint8_t[static_cast<size_t>(n * kBytes)]);
+  for (int64_t sample = 0; sample < n; ++sample) {
+    data::draw_synthetic({}, "train", sample, kSide, std::span(pixels.get() + sample * kBytes, kBytes));
+  }
+  data::ImageSplit split;
+  split.n = n;
+  split.height = split.width = kSide;
+  split.pixels = std::shared_ptr<const std::byte>(pixels, reinterpret_cast<const std::byte*>(pixels.get()));
+  return split;
+}
+
+/// Width 4, 32-pixel views, batches of 10: over 4 ranks 3, 3, 2, 2.
+inline EncoderPlan small_plan(Algorithm algorithm = Algorithm::kAdamW) {
+  EncoderPlan plan;
+  plan.name = "small";
+  plan.seed = 5;
+  plan.settings.data = "made";
+  plan.settings.steps = 12;
+  plan.settings.global_batch = 10;
+  plan.settings.view_size = 32;
+  plan.settings.model.width = 4;
+  plan.settings.projection.hidden = 12;
+  plan.settings.projection.out = 8;
+  plan.settings.optimizer.algorithm = algorithm;
+  plan.settings.optimizer.weight_decay = 0.01;
+  plan.axes = augment::default_axes();
+  plan.corners = {{0, 1}, {1, 0}, {1, 1}};
+  plan.identity = config::json::object{{"name", plan.name}};
+  return plan;
+}
+
+/// Encoder, heads and moments by name.
+inline model::StateDict everything(const TrainState& state) {
+  model::StateDict all = state.encoder.state();
+  all.merge(state.heads.state());
+  for (const auto& [name, tensor] : state.optimizer.state()) all["optimizer/" + name] = tensor;
+  return all;
+}
+
+inline model::StateDict copy_of(const model::StateDict& state) {
+  model::StateDict copy;
+  for (const auto& [name, tensor] : state) copy[name] = tensor.clone();
+  return copy;
+}
+
+/// A folder that all ranks share, removed by rank 0. Collective.
+class SharedScratch {
+ public:
+  explicit SharedScratch(const comm::Communicator& comm) : comm_(comm) {
+    std::string name = (std::filesystem::temp_directory_path() / "invaria-train-XXXXXX").string();
+    if (comm.is_root()) ::mkdtemp(name.data());
+    path_ = comm.broadcast(name);
+  }
+  ~SharedScratch() {
+    comm_.barrier();
+    if (comm_.is_root()) clear();
+  }
+  SharedScratch(const SharedScratch&) = delete;
+  SharedScratch& operator=(const SharedScratch&) = delete;
+
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
+
+ private:
+  /// std::filesystem::remove_all would be LibTorch's own copy of it, which crashes.
+  void clear() const {
+    std::vector<std::filesystem::path> found{path_};
+    std::error_code ignored;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(path_, ignored))
+      found.push_back(entry.path());
+    for (; !found.empty(); found.pop_back()) std::filesystem::remove(found.back(), ignored);
+  }
+
+  const comm::Communicator& comm_;
+  std::filesystem::path path_;
+};
+
+/// Pretrain on one thread, giving up (after a checkpoint) before step `stop_before` of this call if that is not
+/// negative.
+inline PretrainOutcome pretrain_small(const EncoderPlan& plan, const data::ImageSplit& pictures,
+                                      const comm::Communicator& comm, const std::filesystem::path& output,
+                                      int64_t stop_before = -1, double checkpoint_every_s = 1e9) {
+  int64_t asked = 0;
+  return pretrain(plan, pictures, {comm, c10::Device(c10::kCPU), output, checkpoint_every_s, nullptr, [&] {
+                                     return stop_before >= 0 && asked++ == stop_before;
+                                   }});
+}
+
+}  // namespace invaria::train::testing
