@@ -91,6 +91,31 @@ void refuse_changed_encoders(const Plan& plan, const std::filesystem::path& outp
   }
 }
 
+/// The sensitivity table's rows carry no id: one run's rows must all come from the same settings. A file beside the
+/// segments says which.
+void refuse_changed_sensitivity(const Suite& suite, const std::filesystem::path& output) {
+  if (suite.sensitivity.data.empty()) return;
+  const auto data = std::find_if(suite.data.begin(), suite.data.end(),
+                                 [&](const auto& entry) { return entry.name == suite.sensitivity.data; });
+  const json::value settings = json::object{
+      {"sensitivity", config::write(suite.sensitivity)}, {"data", config::write(*data)}, {"seed", suite.seed}};
+  const std::filesystem::path path = output / "sensitivity.json";
+  if (!std::filesystem::exists(path)) {
+    io::write_file_atomically(path, config::pretty(settings) + "\n");
+    return;
+  }
+  std::string paths;
+  for (const std::string& difference : differences(config::parse_text(io::read_file(path), path.string()), settings)) {
+    paths += "\n  " + difference;
+  }
+  if (paths.empty()) return;
+  throw_config(
+      "{}: the sensitivity table was begun with other settings:{}\nSet them back, leave sensitivity.data empty, or "
+      "give "
+      "the run another --output.",
+      path.string(), paths);
+}
+
 json::object describe(const Unit& unit) {
   return {{"unit", unit.name}, {"cost", unit.cost}, {"jobs", unit.jobs.size()}};
 }
@@ -125,6 +150,7 @@ class Run {
       io::make_directories(segments());
       io::remove_stale_temporaries(segments());
       refuse_changed_encoders(plan_, context_.output);
+      refuse_changed_sensitivity(suite_, context_.output);
     });
     comm::together(comm_, [&] {
       const io::Segment found = io::read_segments(segments());

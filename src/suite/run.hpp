@@ -34,7 +34,7 @@ enum class RunEnd { kFinished, kSomeFailed, kStopped };
 ///
 /// Collective. Afterwards every finished job is in a segment on disk, whatever the end.
 /// @throws ConfigError if an encoder of the same name was pretrained with other settings (naming the JSON paths that
-/// differ), or data are missing or damaged
+/// differ) or the sensitivity table was begun with others, or data are missing or damaged
 RunEnd run(const Suite& suite, const Manifests& manifests, const Plan& plan, const RunContext& context);
 
 /// JSON paths at which two values differ, "pretraining.steps: 250 there, 80 here".

@@ -21,32 +21,34 @@ void merge_patch(value& target, const value& patch) {
   for (const auto& member : patch.get_object()) merge_patch(target.get_object()[member.key()], member.value());
 }
 
-/// Put `suite.<section>_defaults` under every entry of `suite.<section>s` and take it out.
+/// A section's defaults and the list whose entries they are put under.
+struct DefaultsSection {
+  std::string defaults;
+  std::string list;
+};
+const DefaultsSection kEncoderSection{"encoder_defaults", "encoders"};
+const DefaultsSection kTaskSection{"task_defaults", "tasks"};
+
+/// Put the section's defaults under every entry of its list and take them out. They are checked alone, as an entry with
+/// a name, so that a mistake in them is reported where it is.
 template <class Entry>
-void spread_defaults(object& suite, const std::string& defaults_key, const std::string& list_key,
-                     config::Problems& problems) {
-  const auto found = suite.find(defaults_key);
+void spread_defaults(object& suite, const DefaultsSection& section, config::Problems& problems) {
+  const auto found = suite.find(section.defaults);
   if (found == suite.end()) return;
   const value defaults = found->value();
   suite.erase(found);
-  // The defaults are checked alone, as an entry with a name, so that a mistake in them is reported once and where it
-  // is.
-  config::Problems mine;
+  if (!defaults.is_object()) {
+    problems.add(section.defaults, config::excerpt(defaults), "an object");
+    return;
+  }
   value probe = defaults;
-  if (probe.is_object()) {
-    merge_patch(probe, {{"name", "x"}});
-    config::parse<Entry>(probe, defaults_key, mine);
-  } else {
-    mine.add(defaults_key, config::excerpt(defaults), "an object");
-  }
-  bool is_broken = false;
+  merge_patch(probe, {{"name", "x"}});
+  config::Problems mine;
+  config::parse<Entry>(probe, section.defaults, mine);
   for (const config::Problem& problem : mine.list()) {
-    if (problem.found.empty()) continue;  // a value that the entries themselves give
-    problems.add(problem);
-    is_broken = true;
+    if (!problem.found.empty()) problems.add(problem);  // the others are values that the entries themselves give
   }
-  if (is_broken) return;
-  const auto list = suite.find(list_key);
+  const auto list = suite.find(section.list);
   if (list == suite.end() || !list->value().is_array()) return;
   for (value& entry : list->value().get_array()) {
     if (!entry.is_object()) continue;
@@ -54,6 +56,16 @@ void spread_defaults(object& suite, const std::string& defaults_key, const std::
     merge_patch(merged, entry);
     entry = merged;
   }
+}
+
+/// Whether an entry's problem came with the defaults, which have reported it.
+bool is_inherited(const config::Problem& problem, const DefaultsSection& section, const config::Problems& reported) {
+  const size_t end = problem.where.find(']');
+  if (!problem.where.starts_with(section.list + "[") || end == std::string::npos) return false;
+  const std::string at_defaults = section.defaults + problem.where.substr(end + 1);
+  return std::any_of(reported.list().begin(), reported.list().end(), [&](const config::Problem& known) {
+    return known.where == at_defaults && known.found == problem.found;
+  });
 }
 
 std::vector<std::string> names_of(const auto& entries) {
@@ -126,9 +138,16 @@ Suite read_suite(const value& text, config::Problems& problems) {
     return {};
   }
   value merged = text;
-  spread_defaults<EncoderEntry>(merged.get_object(), "encoder_defaults", "encoders", problems);
-  spread_defaults<downstream::TaskSettings>(merged.get_object(), "task_defaults", "tasks", problems);
-  return config::parse<Suite>(merged, "", problems);
+  spread_defaults<EncoderEntry>(merged.get_object(), kEncoderSection, problems);
+  spread_defaults<downstream::TaskSettings>(merged.get_object(), kTaskSection, problems);
+  config::Problems found;
+  const Suite suite = config::parse<Suite>(merged, "", found);
+  const config::Problems reported = problems;
+  for (const config::Problem& problem : found.list()) {
+    if (!is_inherited(problem, kEncoderSection, reported) && !is_inherited(problem, kTaskSection, reported))
+      problems.add(problem);
+  }
+  return suite;
 }
 
 void validate_suite(const Suite& suite, config::Problems& problems) {

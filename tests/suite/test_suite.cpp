@@ -1,0 +1,141 @@
+#include "suite/suite.hpp"
+
+#include <boost/json/serialize.hpp>
+
+#include <fstream>
+#include <iterator>
+
+#include "tests/suite/small_suite.hpp"
+
+#include "tests/support/catch.hpp"  // last: LibTorch has a CHECK too
+
+using namespace invaria;
+using namespace invaria::suite;
+using namespace invaria::suite::testing;
+
+namespace {
+
+/// All problems of the small suite under these assignments.
+std::vector<config::Problem> problems_of(const std::vector<std::string>& assignments) {
+  config::Problems problems;
+  read_small(assignments, problems);
+  return problems.list();
+}
+
+bool has(const std::vector<config::Problem>& problems, const std::string& where, const std::string& text = "") {
+  return std::any_of(problems.begin(), problems.end(), [&](const config::Problem& problem) {
+    return problem.where == where && (problem.found + problem.rule + problem.hint).find(text) != std::string::npos;
+  });
+}
+
+std::string read_text(const std::string& path) {
+  std::ifstream file(INVARIA_SOURCE_DIR + ("/" + path));
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+}  // namespace
+
+TEST_CASE("defaults are merged under each entry, whose own values win", "[suite]") {
+  const Suite suite = small_suite();
+  CHECK(suite.encoders.size() == 3);
+  CHECK(suite.encoders[0].pretraining.steps == 4);
+  CHECK(suite.encoders[2].pretraining.steps == 0);
+  CHECK(suite.encoders[0].pretraining.model.conditioning == model::Conditioning::kHypernetwork);
+  CHECK(suite.encoders[0].pretraining.model.width == 4);  // merged member by member, not replaced
+  CHECK(suite.encoders[1].pretraining.model.conditioning == model::Conditioning::kNone);
+  CHECK(suite.tasks[1].data == "shapes");
+  CHECK(suite.seed == 0);  // not said: the struct's default
+}
+
+TEST_CASE("a resolved suite is read as itself", "[suite]") {
+  for (const char* file : {"suites/quickstart.json", "suites/smoke.json", ""}) {
+    INFO(file);
+    config::Problems problems;
+    const Suite suite = *file == '\0' ? small_suite() : read_suite(config::parse_text(read_text(file), file), problems);
+    const std::string written = config::json::serialize(config::write(suite));
+    const Suite again = read_suite(config::parse_text(written, "resolved"), problems);
+    validate_suite(again, problems);
+    CHECK(problems.to_string() == "");
+    CHECK(config::json::serialize(config::write(again)) == written);
+  }
+}
+
+TEST_CASE("a mistake in the defaults is reported once, and where it is", "[suite]") {
+  const auto unknown = problems_of({"encoder_defaults.pretraining.stepz=5"});
+  CHECK(unknown.size() == 1);
+  CHECK(has(unknown, "encoder_defaults.pretraining.stepz", "steps"));
+  CHECK(has(problems_of({"task_defaults.validation_fraction=7"}), "task_defaults.validation_fraction"));
+  CHECK(has(problems_of({"encoder_defaults=[]"}), "encoder_defaults", "an object"));
+  CHECK(has(problems_of({"task_defaults=3"}), "task_defaults", "an object"));
+}
+
+TEST_CASE("every problem is found at once, each with its path", "[suite]") {
+  const auto problems = problems_of({"encoders[0].pretraining.steps=-1", "tasks[1].kind=knwon", "repeats=0", "sed=1"});
+  CHECK(problems.size() == 4);
+  CHECK(has(problems, "encoders[0].pretraining.steps"));
+  CHECK(has(problems, "tasks[1].kind", "known"));
+  CHECK(has(problems, "repeats"));
+  CHECK(has(problems, "sed", "seed"));
+  config::Problems of_a_list;
+  read_suite(config::json::array{}, of_a_list);
+  CHECK(has(of_a_list.list(), "", "an object"));
+}
+
+TEST_CASE("validate_suite holds what spans settings to its rules", "[suite]") {
+  CHECK(problems_of({}).empty());
+  struct Case {
+    std::vector<std::string> assignments;
+    std::string where, text;
+  };
+  const std::vector<Case> cases{
+      {{"data=[]"}, "data", "at least one data set"},
+      {{"encoders=[]"}, "encoders", "at least one encoder"},
+      {{"axes=[]"}, "axes", "at least one axis"},
+      {{"encoders[1].name=amortised"}, "encoders[1].name", "no other entry"},
+      {{"tasks[1].name=shapes-4"}, "tasks[1].name", "no other entry"},
+      {{"encoders[1].name=\"a/b\""}, "encoders[1].name", "file's"},
+      {{"tasks[0].name=\"a b\""}, "tasks[0].name", "file's"},
+      {{"encoders[1].name=\".hidden\""}, "encoders[1].name", "file's"},
+      {{"encoder_seeds=[]"}, "encoder_seeds", "one or more different seeds"},
+      {{"encoder_seeds=[1, 1]"}, "encoder_seeds", "one or more different seeds"},
+      {{"arms=[\"grid\", \"grid\"]"}, "arms", "each arm once"},
+      {{"encoders[1].pretraining.data=shape"}, "encoders[1].pretraining.data", "shapes"},
+      {{"encoders[0].corners=[\"012\"]"}, "encoders[0].corners[0]", "2 bits"},
+      {{"encoders[0].corners=[\"11\", \"0x\"]"}, "encoders[0].corners[1]", "0 or 1"},
+      {{"encoders[1].corners=[\"11\", \"01\"]"}, "encoders[1].corners", "hypernetwork"},
+      {{"encoders[0].min_ones=3"}, "encoders[0].min_ones", "at most 2"},
+      {{"tasks[0].data=shape"}, "tasks[0].data", "shapes"},
+      {{"tasks[1].known.marks=\"0\""}, "tasks[1].known.marks", "2 marks"},
+      {{"tasks[1].known.marks=\"00\""}, "tasks[1].known.marks", "at least one 1"},
+      {{"tasks[1].known.classes=8"}, "tasks[1].known.classes", "five pictures"},
+      {{"sensitivity.data=shape"}, "sensitivity.data", "shapes"},
+  };
+  for (const Case& one : cases) {
+    INFO(one.assignments.front());
+    const auto problems = problems_of(one.assignments);
+    CHECK(has(problems, one.where, one.text));
+    CHECK(problems.size() == 1);
+  }
+}
+
+TEST_CASE("an encoder meets the corners that it names, or all with enough ones, or all ones", "[suite]") {
+  const auto corners = [](const std::vector<std::string>& assignments, size_t encoder) {
+    std::vector<std::string> found;
+    for (const auto& corner : corners_of(small_suite(assignments).encoders[encoder], 2))
+      found.push_back(config::bits(corner));
+    return found;
+  };
+  using Texts = std::vector<std::string>;
+  CHECK(corners({}, 0) == Texts{"01", "10", "11"});
+  CHECK(corners({}, 1) == Texts{"11"});
+  CHECK(corners({"encoders[0].min_ones=2"}, 0) == Texts{"11"});
+  CHECK(corners({"encoders[0].min_ones=0"}, 0) == Texts{"00", "01", "10", "11"});
+  CHECK(corners({"encoders[0].corners=[\"10\", \"00\"]"}, 0) == Texts{"10", "00"});
+  CHECK(corners({"encoders[1].corners=[\"01\"]"}, 1) == Texts{"01"});
+}
+
+TEST_CASE("suites/schema.json is the schema of the code", "[suite]") {
+  // Remake: build/release/invaria schema > suites/schema.json
+  const config::json::value stored = config::parse_text(read_text("suites/schema.json"), "suites/schema.json");
+  CHECK(stored == config::json::value(suite_schema()));
+}
