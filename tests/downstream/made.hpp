@@ -1,0 +1,77 @@
+#pragma once
+/// @file
+/// Small made things for the downstream tests: an encoder, a data set of coloured pictures, features around class
+/// centres.
+
+#include <ATen/ATen.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "augment/axes.hpp"
+#include "core/philox.hpp"
+#include "data/dataset.hpp"
+#include "downstream/readout.hpp"
+#include "downstream/samples.hpp"
+#include "model/encoder.hpp"
+
+namespace invaria::downstream {
+
+inline model::Encoder small_encoder(uint64_t seed = 1) {
+  model::EncoderSettings settings;
+  settings.width = 4;
+  return model::Encoder(settings, 2, seed);
+}
+
+inline at::Tensor noise(at::IntArrayRef shape, uint64_t sample, at::ScalarType type = at::kDouble) {
+  at::Tensor tensor = at::empty(shape, at::kDouble);
+  Draws draws({.purpose = Purpose::kTest, .sample = sample});
+  double* values = tensor.mutable_data_ptr<double>();
+  for (int64_t index = 0; index < tensor.numel(); ++index) values[index] = draws.normal();
+  return tensor.to(type);
+}
+
+/// n features [n, dim] around `classes` centres `distance` apart, labels in turn.
+inline LabelledFeatures around_centres(int64_t n, int64_t dim, int64_t classes, double distance, uint64_t sample) {
+  LabelledFeatures made;
+  made.n_classes = classes;
+  made.labels_B = at::arange(n, at::kLong).remainder(classes);
+  const at::Tensor centres_CD = distance * noise({classes, dim}, 77);
+  made.features_BD = (centres_CD.index_select(0, made.labels_B) + noise({n, dim}, sample)).to(at::kFloat);
+  return made;
+}
+
+/// Pictures of one split: `per_class` pictures each of `classes` classes, 16 x 16; picture n has its own colours.
+inline data::ImageSplit made_split(int64_t classes, int64_t per_class, uint64_t seed) {
+  data::ImageSplit split;
+  split.n = classes * per_class;
+  split.height = split.width = 16;
+  const size_t bytes = static_cast<size_t>(split.n) * 16 * 16 * 3;
+  auto pixels = std::shared_ptr<std::byte>(new std::byte[bytes], std::default_delete<std::byte[]>());
+  for (int64_t picture = 0; picture < split.n; ++picture) {
+    Draws draws({.seed = seed, .purpose = Purpose::kTest, .sample = static_cast<uint64_t>(picture)});
+    for (int64_t index = 0; index < 16 * 16 * 3; ++index) {
+      const bool is_red = index % 3 == picture % 3;
+      pixels.get()[picture * 16 * 16 * 3 + index] = static_cast<std::byte>(draws.below(is_red ? 256 : 100));
+    }
+    split.names.push_back("class" + std::to_string(picture / per_class) + "/picture" +
+                          std::to_string(picture % per_class) + ".png");
+    split.labels.push_back(picture / per_class);
+    split.targets.push_back({static_cast<double>(picture), static_cast<double>(picture * picture)});
+  }
+  split.pixels = pixels;
+  split.hash = "made-" + std::to_string(seed);
+  return split;
+}
+
+inline data::ImageDataset made_dataset(int64_t classes = 10, int64_t per_class = 8) {
+  data::ImageDataset dataset;
+  dataset.name = "made";
+  for (int64_t label = 0; label < classes; ++label) dataset.classes.push_back("class" + std::to_string(label));
+  dataset.splits["train"] = made_split(classes, per_class, 1);
+  dataset.splits["test"] = made_split(classes, per_class, 2);
+  return dataset;
+}
+
+}  // namespace invaria::downstream

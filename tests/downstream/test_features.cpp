@@ -1,0 +1,55 @@
+#include <ATen/ATen.h>
+
+#include "downstream/features.hpp"
+#include "downstream/sensitivity.hpp"
+#include "tests/downstream/made.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace invaria;
+using namespace invaria::downstream;
+
+TEST_CASE("features do not depend on how images are batched", "[downstream]") {
+  const model::Encoder encoder = small_encoder();
+  const at::Tensor images = noise({13, 3, 16, 16}, 1, at::kFloat);
+  const model::Kernels kernels = encoder.kernels({1, 0});
+  const auto pass = model::BatchNormPass::running();
+  CHECK(at::allclose(extract_features(encoder, kernels, pass, images, 5),
+                     extract_features(encoder, kernels, pass, images, 13), 1e-5, 1e-6));
+}
+
+TEST_CASE("re-estimated statistics are the plain average over whole batches and leave the encoder alone",
+          "[downstream]") {
+  const model::Encoder encoder = small_encoder();
+  const std::string hash = encoder.hash();
+  const at::Tensor images = noise({22, 3, 16, 16}, 2, at::kFloat);
+  const model::Kernels kernels = encoder.kernels({0, 1});
+  const model::BatchNormStatistics both = reestimate_statistics(encoder, kernels, images, 10);
+  const model::BatchNormStatistics first = reestimate_statistics(encoder, kernels, images.narrow(0, 0, 10), 10);
+  const model::BatchNormStatistics second = reestimate_statistics(encoder, kernels, images.narrow(0, 10, 10), 10);
+  for (size_t layer = 0; layer < both.mean_C.size(); ++layer) {
+    CHECK(at::allclose(both.mean_C[layer], (first.mean_C[layer] + second.mean_C[layer]) / 2));
+    CHECK(at::allclose(both.var_C[layer], (first.var_C[layer] + second.var_C[layer]) / 2));
+  }
+  CHECK(both.hash() != first.hash());
+  CHECK(encoder.hash() == hash);
+}
+
+TEST_CASE("sensitivity is 0 where a transformation changes nothing, and positive where it does", "[downstream]") {
+  data::ImageDataset dataset = made_dataset(4, 5);
+  data::ImageSplit& split = dataset.splits["test"];
+  // Pictures that mirror themselves.
+  auto* pixels = const_cast<std::byte*>(split.pixels.get());
+  for (int64_t row = 0; row < split.n * 16; ++row) {
+    for (int64_t x = 8; x < 16; ++x) {
+      for (int64_t channel = 0; channel < 3; ++channel)
+        pixels[(row * 16 + x) * 3 + channel] = pixels[(row * 16 + 15 - x) * 3 + channel];
+    }
+  }
+  const model::Encoder encoder = small_encoder();
+  const augment::AugmentSettings augment;
+  const std::vector<double> values =
+      sensitivities(encoder, encoder.kernels({1, 1}), model::BatchNormPass::running(), split, augment, 16, 20, 3);
+  REQUIRE(sensitivity_transformations().front() == "flip");
+  CHECK(values[0] < 1e-8);
+  for (size_t index = 1; index < values.size(); ++index) CHECK(values[index] > 1e-3);
+}

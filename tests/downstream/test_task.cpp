@@ -1,0 +1,182 @@
+#include <ATen/ATen.h>
+
+#include <set>
+
+#include "core/errors.hpp"
+#include "downstream/known_task.hpp"
+#include "downstream/task.hpp"
+#include "tests/downstream/made.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace invaria;
+using namespace invaria::downstream;
+
+namespace {
+
+KnownSettings known(const std::string& marks) {
+  KnownSettings settings;
+  settings.marks = marks;
+  return settings;
+}
+
+std::vector<std::string> rules(const KnownSettings& settings, const std::vector<augment::Axis>& axes) {
+  config::Problems problems;
+  validate_known(settings, axes, "known", problems);
+  std::vector<std::string> found;
+  for (const config::Problem& problem : problems.list()) found.push_back(problem.where + ": " + problem.rule);
+  return found;
+}
+
+std::set<int64_t> rows(const Samples& samples) {
+  const int64_t* first = samples.rows_B.const_data_ptr<int64_t>();
+  return {first, first + samples.rows_B.numel()};
+}
+
+augment::Axis axis(const std::string& name, augment::Operation operation) {
+  augment::Axis made{name, {operation}, std::vector<augment::FixedSetting>(2)};
+  made.fixed_settings[1].hue = 0.3;
+  return made;
+}
+
+}  // namespace
+
+TEST_CASE("a known task has pictures times fixed settings classes, as its marks say", "[downstream][known]") {
+  const auto axes = augment::default_axes();
+  CHECK(combinations("01", axes).size() == 4);
+  CHECK(combinations("10", axes).size() == 4);
+  CHECK(combinations("11", axes).size() == 1);
+  CHECK(combinations("00", axes).size() == 4);  // two settings an axis
+  CHECK(n_pictures(known("01"), axes) == 10);
+  CHECK(n_pictures(known("11"), axes) == 40);
+
+  const augment::AugmentSettings normalise;
+  const TaskData task = make_known_task(known("01"), axes, made_dataset(), normalise, 8, 0, 0);
+  CHECK(task.n_classes == 40);
+  CHECK(task.pictures.size() == 10);
+  CHECK(task.train.size() == 160);
+  CHECK(task.validation.size() == 160);
+  CHECK(task.test.size() == 480);
+  CHECK(at::equal(at::bincount(task.test.labels_B), at::full({40}, 12, at::kLong)));
+}
+
+TEST_CASE("samples of a class differ where an axis is drawn and agree where all is fixed or left alone",
+          "[downstream][known]") {
+  const auto axes = augment::default_axes();
+  const augment::AugmentSettings normalise;
+  const TaskData drawn = make_known_task(known("01"), axes, made_dataset(), normalise, 8, 0, 0);
+  CHECK_FALSE(at::equal(drawn.train.images_BCHW[0], drawn.train.images_BCHW[1]));
+  // Marked 0 and -: nothing is drawn, so all samples of a class are one picture.
+  const TaskData fixed = make_known_task(known("0-"), axes, made_dataset(), normalise, 8, 0, 0);
+  REQUIRE(fixed.train.labels_B[3].item<int64_t>() == 0);
+  for (int64_t sample = 1; sample < 4; ++sample)
+    CHECK(at::equal(fixed.train.images_BCHW[0], fixed.train.images_BCHW[sample]));
+  CHECK_FALSE(at::equal(fixed.train.images_BCHW[0], fixed.train.images_BCHW[4]));  // identity and flip of one picture
+  CHECK(at::allclose(fixed.train.images_BCHW[0].flip({2}), fixed.train.images_BCHW[4], 1e-5, 1e-5));
+}
+
+TEST_CASE("a repeat draws other pictures; the same repeat the same", "[downstream][known]") {
+  const auto axes = augment::default_axes();
+  const augment::AugmentSettings normalise;
+  const auto make = [&](uint64_t seed, int64_t repeat) {
+    return make_known_task(known("10"), axes, made_dataset(), normalise, 8, seed, repeat);
+  };
+  const TaskData task = make(3, 0);
+  CHECK(make(3, 0).split_hash == task.split_hash);
+  CHECK(at::equal(make(3, 0).test.images_BCHW, task.test.images_BCHW));
+  CHECK(make(3, 1).pictures != task.pictures);
+  CHECK(make(3, 1).split_hash != task.split_hash);
+  CHECK(make(4, 0).pictures != task.pictures);
+}
+
+TEST_CASE("where colour is asked for, grey pictures are left out, and too few are refused", "[downstream][known]") {
+  data::ImageDataset dataset = made_dataset(4, 5);
+  auto* pixels = const_cast<std::byte*>(dataset.splits["test"].pixels.get());
+  for (int64_t byte = 0; byte < 9 * 16 * 16 * 3; ++byte) pixels[byte] = std::byte{90};  // pictures 0 to 8
+  CHECK(mean_saturation(dataset.splits["test"].image(0), 256) == 0.0);
+  const uint8_t half_saturated[] = {200, 100, 150};
+  CHECK(mean_saturation(half_saturated, 1) == Approx(0.5));
+  const augment::AugmentSettings normalise;
+  const TaskData task = make_known_task(known("10"), augment::default_axes(), dataset, normalise, 8, 0, 0);
+  for (const std::string& name : task.pictures) CHECK_FALSE(name.starts_with("class0/"));
+  KnownSettings many = known("10");
+  many.classes = 60;
+  CHECK_THROWS_AS(make_known_task(many, augment::default_axes(), dataset, normalise, 8, 0, 0), ConfigError);
+}
+
+TEST_CASE("marks that cannot work are refused with the reason", "[downstream][known]") {
+  const auto axes = augment::default_axes();
+  CHECK(rules(known("01"), axes).empty());
+  CHECK(rules(known("-1"), axes).empty());
+  CHECK(rules(known("00"), axes).size() == 1);   // degenerate
+  CHECK(rules(known("012"), axes).size() == 1);  // wrong length
+  CHECK(rules(known("0x"), axes).size() == 1);
+  KnownSettings few = known("01");
+  few.classes = 16;  // four pictures
+  CHECK(rules(few, axes).size() == 1);
+  std::vector<augment::Axis> bare = axes;
+  bare[0].fixed_settings.resize(1);
+  CHECK(rules(known("01"), bare).size() == 1);
+  const std::vector<augment::Axis> apart{axis("jitter", augment::Operation::kColorJitter),
+                                         axis("grayscale", augment::Operation::kGrayscale)};
+  REQUIRE(rules(known("01"), apart).size() == 1);
+  CHECK(rules(known("01"), apart)[0].find("undo one another") != std::string::npos);
+  CHECK(rules(known("10"), apart).empty());
+}
+
+TEST_CASE("a classification task cuts a stratified validation part from train, anew in each repeat", "[downstream]") {
+  TaskSettings settings;
+  settings.name = "every-third";
+  settings.data = "made";
+  settings.class_every = 3;
+  settings.class_limit = 3;
+  const augment::AugmentSettings normalise;
+  const TaskData task = make_task(settings, {}, made_dataset(), normalise, 8, 0, 0);
+  CHECK(task.n_classes == 3);
+  CHECK(task.train.size() == 18);
+  CHECK(task.validation.size() == 6);
+  CHECK(task.test.size() == 24);
+  CHECK(at::equal(at::bincount(task.validation.labels_B), at::full({3}, 2, at::kLong)));
+  std::set<int64_t> all = rows(task.train);
+  all.merge(rows(task.validation));
+  CHECK(all.size() == 24);  // disjoint
+  all.merge(rows(task.test));
+  CHECK(static_cast<int64_t>(all.size()) == task.pool_BCHW.size(0));
+  CHECK(at::equal(task.validation.images_BCHW, task.pool_BCHW.index_select(0, task.validation.rows_B)));
+
+  const TaskData again = make_task(settings, {}, made_dataset(), normalise, 8, 0, 1);
+  CHECK(again.pool_hash == task.pool_hash);
+  CHECK(again.split_hash != task.split_hash);
+  CHECK(make_task(settings, {}, made_dataset(), normalise, 8, 0, 0).split_hash == task.split_hash);
+}
+
+TEST_CASE("classes are renumbered in the order of the sorted list", "[downstream]") {
+  TaskSettings settings;
+  settings.name = "t";
+  settings.data = "made";
+  settings.class_every = 4;
+  const augment::AugmentSettings normalise;
+  const data::ImageDataset dataset = made_dataset();
+  const TaskData task = make_task(settings, {}, dataset, normalise, 16, 0, 0);
+  CHECK(task.n_classes == 3);  // classes 0, 4, 8
+  // The first test sample of the second class is the first picture of class4.
+  const at::Tensor expected = render_clean(dataset.split("test"), {4 * 8}, normalise, 16);
+  CHECK(task.test.labels_B[8].item<int64_t>() == 1);
+  CHECK(at::equal(task.test.images_BCHW[8], expected[0]));
+}
+
+TEST_CASE("a regression task carries its targets in step with its pictures", "[downstream]") {
+  TaskSettings settings;
+  settings.name = "t";
+  settings.kind = TaskKind::kRegression;
+  settings.data = "made";
+  const augment::AugmentSettings normalise;
+  const data::ImageDataset dataset = made_dataset(2, 6);
+  const TaskData task = make_task(settings, {}, dataset, normalise, 16, 0, 0);
+  CHECK(task.is_regression());
+  CHECK(task.train.size() == 9);
+  for (int64_t sample = 0; sample < task.train.size(); ++sample) {
+    const auto picture = static_cast<int64_t>(task.train.targets_BT[sample][0].item<double>());
+    CHECK(task.train.targets_BT[sample][1].item<double>() == picture * picture);
+    CHECK(at::equal(task.train.images_BCHW[sample], render_clean(dataset.split("train"), {picture}, normalise, 16)[0]));
+  }
+}
