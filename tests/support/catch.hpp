@@ -14,9 +14,9 @@ using Catch::Approx;
 #include <cstdio>
 
 /// End a test case that cannot run here. CTest finds the word SKIPPED and reports the test as skipped.
-#define INVARIA_SKIP(...)                                   \
-  do {                                                      \
+#define INVARIA_SKIP(...)                                  \
+  do {                                                     \
     fmt::print("SKIPPED: {}\n", fmt::format(__VA_ARGS__)); \
-    std::fflush(stdout);                                    \
-    return;                                                 \
+    std::fflush(stdout);                                   \
+    return;                                                \
   } while (false)

@@ -1,4 +1,5 @@
-// The main of the MPI test programs: every rank runs all cases; the exit code is the worst of all ranks, so that no rank leaves early.
+// The main of the MPI test programs: every rank runs all cases; the exit code is the worst of all ranks, so that no
+// rank leaves early.
 #include "comm/mpi.hpp"
 
 #include <cstdio>

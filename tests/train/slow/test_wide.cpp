@@ -48,8 +48,9 @@ TEST_CASE("a step at full width holds A and its moments and nothing else of that
   CHECK(factored > 350'000'000);
 
   Trainer trainer(plan, pictures, comm, c10::Device(c10::kCPU), state);
-  const double loss = trainer.step(1e-4).loss;
-  CHECK(std::isfinite(loss));
+  for (; state.step < 2; ++state.step) {  // moments are there from the second step's beginning
+    CHECK(std::isfinite(trainer.step(1e-4).loss));
+  }
   const int64_t peak = memory("/proc/self/status", "VmHWM") - before;
   const int64_t held = 4 * 3 * (factored + dense);  // weights and two moments
   const int64_t beside = 4 * 3 * dense;             // gradients, kernels, the reducer's bucket
