@@ -127,13 +127,6 @@ void Trainer::update(double learning_rate, int64_t head, const model::Kernels& k
   if (plan_.is_conditioned()) {
     const std::vector<model::FactoredGradient> gradients =
         state_.encoder.hypernetwork_backward(kernels, kernel_gradients);
-    std::vector<at::Tensor> hold;
-    for (const auto& g : gradients) {
-      hold.push_back(at::outer(g.g_P, g.h_H));
-      reducer_->add(hold.back());
-      reducer_->finish();
-      hold.pop_back();
-    }
     for (size_t index = 0; index < gradients.size(); ++index) {
       factored.push_back({&state_.encoder.factored_parameters()[index], gradients[index]});
     }
