@@ -2,6 +2,7 @@
 
 #include "comm/mpi.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <exception>
 #include <string>
@@ -40,7 +41,12 @@ void together(const Communicator& communicator, const std::function<void()>& wor
   const std::vector<std::string> hosts = communicator.all_gather(communicator.host());
   for (size_t rank = 0; rank < reports.size(); ++rank) {
     if (reports[rank].empty()) continue;
-    const std::string message = fmt::format("{} (rank {} on {})", reports[rank].substr(1), rank, hosts[rank]);
+    // What every rank says alike (a wrong suite) is no one rank's.
+    const bool is_common =
+        std::all_of(reports.begin(), reports.end(), [&](const std::string& report) { return report == reports[rank]; });
+    const std::string message = is_common
+                                    ? reports[rank].substr(1)
+                                    : fmt::format("{} (rank {} on {})", reports[rank].substr(1), rank, hosts[rank]);
     switch (reports[rank][0]) {
       case 'C':
         throw Shared<ConfigError>(message);
