@@ -130,6 +130,14 @@ void validate_tasks(const Suite& suite, config::Problems& problems) {
   }
 }
 
+/// Take every "required" out of a schema, at all depths.
+void allow_absence(value& schema) {
+  if (object* members = schema.if_object()) {
+    members->erase("required");
+    for (auto& member : *members) allow_absence(member.value());
+  }
+}
+
 }  // namespace
 
 Suite read_suite(const value& text, config::Problems& problems) {
@@ -174,15 +182,18 @@ void validate_suite(const Suite& suite, config::Problems& problems) {
 
 config::json::object suite_schema() {
   object schema = config::schema<Suite>();
-  const auto add_defaults = [&schema](const char* key, object entry, const char* help) {
-    entry.erase("required");
-    entry["description"] = help;
-    schema["properties"].get_object()[key] = entry;
+  // What an entry must say may stand in the defaults as well: of an entry alone only its name can be asked for.
+  const auto add_defaults = [&schema](const char* list, const char* key, const char* help) {
+    object& properties = schema["properties"].get_object();
+    value& entry = properties[list].get_object()["items"];
+    allow_absence(entry);
+    object defaults = entry.get_object();
+    defaults["description"] = help;
+    entry.get_object()["required"] = config::json::array{"name"};
+    properties[key] = std::move(defaults);
   };
-  add_defaults("encoder_defaults", config::schema<EncoderEntry>(),
-               "merged under every entry of encoders, whose own values win");
-  add_defaults("task_defaults", config::schema<downstream::TaskSettings>(),
-               "merged under every entry of tasks, whose own values win");
+  add_defaults("encoders", "encoder_defaults", "merged under every entry of encoders, whose own values win");
+  add_defaults("tasks", "task_defaults", "merged under every entry of tasks, whose own values win");
   object whole{{"$schema", "https://json-schema.org/draft/2020-12/schema"}, {"title", "Invaria suite"}};
   for (const auto& member : schema) whole[member.key()] = member.value();
   return whole;

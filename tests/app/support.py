@@ -1,0 +1,72 @@
+"""What the end-to-end tests share: the program under mpirun, a small suite, results as tables."""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+
+PROGRAM = Path(sys.argv[1]).resolve()
+SOURCE = Path(__file__).resolve().parent.parent.parent
+TINY = SOURCE / "tests/app/tiny.json"
+# What may differ between two runs of the same suite.
+TIMES_AND_PLACES = {"seconds", "samples_per_s", "rank", "host"}
+ENVIRONMENT = os.environ | {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMP_NUM_THREADS": "1"}
+
+
+def command(*arguments, ranks=0):
+    """The command line of the program, under mpirun if `ranks` > 0."""
+    launcher = ["mpirun", "--oversubscribe", "--bind-to", "none", "--timeout", "240", "-n", str(ranks)] if ranks else []
+    return [*launcher, str(PROGRAM), *map(str, arguments)]
+
+
+def run(*arguments, ranks=0, timeout=300, environment=None):
+    """Run the program to its end; its exit code and what it printed, both streams together."""
+    done = subprocess.run(command(*arguments, ranks=ranks), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          timeout=timeout, env=ENVIRONMENT | (environment or {}))
+    return done.returncode, done.stdout
+
+
+def start(*arguments, ranks=0):
+    """Start the program in a process group of its own, and do not wait."""
+    return subprocess.Popen(command(*arguments, ranks=ranks), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                            env=ENVIRONMENT, start_new_session=True)
+
+
+def scratch():
+    """A folder that goes with the test."""
+    return Path(tempfile.mkdtemp(prefix="invaria-test-"))
+
+
+def jobs(output):
+    """/jobs as a table."""
+    with h5py.File(Path(output) / "results.h5") as file:
+        return pd.DataFrame({name: column.asstr()[()] if h5py.check_string_dtype(column.dtype) else column[()]
+                             for name, column in file["jobs"].items()})
+
+
+def events(output):
+    return [json.loads(line) for line in (Path(output) / "log.jsonl").read_text().splitlines()]
+
+
+def assert_same_numbers(one, other):
+    """Every column but times and places is equal to the bit."""
+    a, b = jobs(one), jobs(other)
+    assert list(a.columns) == list(b.columns) and len(a) == len(b), (len(a), len(b))
+    for name in a.columns:
+        if name not in TIMES_AND_PLACES:
+            x, y = a[name].to_numpy(), b[name].to_numpy()
+            same = (x == y) | (pd.isna(x) & pd.isna(y))
+            assert np.all(same), f"{name} differs in {np.sum(~same)} of {len(x)} rows"
+    with h5py.File(Path(one) / "results.h5") as f, h5py.File(Path(other) / "results.h5") as g:
+        for name in f["encoders"]:
+            x, y = (h[f"encoders/{name}/pretraining/loss"][()] for h in (f, g))
+            assert np.array_equal(x, y), f"pretraining losses of {name} differ"
+
+
+def units(output, which):
+    return [event["unit"] for event in events(output) if event["event"] == which]

@@ -1,0 +1,88 @@
+"""Forty broken suites: `check` names JSON path, value and rule, exits 2, and never hangs or prints a trace."""
+import json
+
+from support import SOURCE, run, scratch
+
+good = json.loads((SOURCE / "suites/quickstart.json").read_text())
+folder = scratch()
+
+
+def edited(edit):
+    suite = json.loads(json.dumps(good))
+    edit(suite)
+    return json.dumps(suite)
+
+
+def put(path, value):
+    """Set suite[path]; `path` like encoders.0.name."""
+    def edit(suite):
+        at = suite
+        *way, last = path.split(".")
+        for step in way:
+            at = at[int(step)] if isinstance(at, list) else at.setdefault(step, {})
+        if isinstance(at, list):
+            at[int(last)] = value
+        else:
+            at[last] = value
+    return edited(edit)
+
+
+def without(key):
+    return edited(lambda suite: suite.pop(key))
+
+
+# (suite text, everything that the message must hold)
+BROKEN = [
+    ("{", ["line 1"]), ("", ["not JSON"]), ("[]", ["an object"]), ('{"name": "x"} trailing', ["not JSON"]),
+    (put("repeat", 2), ["repeat:", 'did you mean "repeats"?']),
+    (put("encoders.0.pretrainign", {}), ["encoders[0].pretrainign", "pretraining"]),
+    (put("tasks.0.known.mark", "01"), ["tasks[0].known.mark", "marks"]),
+    (put("downstream.projected.step", 3), ["downstream.projected.step", "steps"]),
+    (put("data.0.sise", 64), ["data[0].sise", "size"]),
+    (without("name"), ["name: missing"]), (without("data"), ["data: missing"]), (without("encoders"), ["encoders: missing"]),
+    (put("name", 3), ["name: found 3"]), (put("name", ""), ["name", "not empty"]),
+    (put("repeats", 0), ["repeats: found 0", "in [1,"]), (put("repeats", 1.5), ["repeats: found", "a whole number"]),
+    (put("repeats", "3"), ["repeats", "a whole number"]), (put("repeats", None), ["repeats", "null"]),
+    (put("data", {}), ["data", "a list"]), (put("data", []), ["data", "at least one"]),
+    (put("data.0.size", 2), ["data[0].size: found 2"]), (put("data.0.resize", "stretch"), ["data[0].resize", "a known name"]),
+    (put("data.0.name", "caltech101-sampel"), ["data[0].name", "caltech101-sample"]),
+    (put("encoders.1.name", "amortised"), ["encoders[1].name", "no other entry"]),
+    (put("encoders.1.name", "a/b"), ["encoders[1].name", "slash"]),
+    (put("encoders.1.corners", ["111"]), ["encoders[1].corners[0]", "2 bits"]),
+    (put("encoders.1.corners", ["1x"]), ["encoders[1].corners[0]"]),
+    (put("encoders.1.corners", ["11", "01"]), ["encoders[1].corners", "one corner"]),
+    (put("encoders.0.pretraining.data", "nothing"), ["encoders[0].pretraining.data", "a data set of the suite"]),
+    (put("encoders.0.pretraining.split", "trian"), ["encoders[0].pretraining.split", "train"]),
+    (put("encoders.0.pretraining.global_batch", 5000), ["encoders[0].pretraining.global_batch", "1515"]),
+    (put("encoders.0.pretraining.model.backbone", "resnet19"), ["backbone", "resnet18"]),
+    (put("encoders.0.pretraining.optimizer.algorithm", "adamm"), ["algorithm", "adam"]),
+    (put("encoders.0.pretraining.schedule.learning_rate", -1), ["learning_rate: found -1"]),
+    (put("encoder_defaults.pretraining.steps", -5), ["encoder_defaults.pretraining.steps: found -5"]),
+    (put("encoder_seeds", [1, 1]), ["encoder_seeds", "different"]), (put("encoder_seeds", []), ["encoder_seeds"]),
+    (put("tasks.0.known.marks", "00"), ["tasks[0].known.marks", "at least one 1"]),
+    (put("tasks.0.known.marks", "012"), ["tasks[0].known.marks", "2 marks"]),
+    (put("tasks.0.known.classes", 81), ["tasks[0].known.classes: found 81"]),
+    (put("tasks.0.known.classes", 12), ["tasks[0].known.classes", "five pictures"]),
+    (put("tasks.3.metrics", ["r2"]), ["tasks[3].metrics", "top1"]), (put("tasks.3.test", "tset"), ["tasks[3].test", "test"]),
+    (put("arms", ["corners", "corners"]), ["arms", "each arm once"]), (put("arms", ["learned"]), ["arms[0]", "learned-joint"]),
+    (put("axes", []), ["axes"]),
+    (put("axes", [{"name": "a", "operations": ["crop"]}, {"name": "b", "operations": ["crop"]}]), ["axes"]),
+    (put("sensitivity.data", "x"), ["sensitivity.data"]),
+    (put("data.0.name", "cifar10"), ["cifar10", "download"]),
+]
+assert len(BROKEN) >= 40
+for number, (text, expected) in enumerate(BROKEN):
+    path = folder / f"broken-{number}.json"
+    path.write_text(text)
+    code, message = run("check", path, timeout=60)
+    assert code == 2, (number, code, message)
+    assert "Traceback" not in message and "internal error" not in message, (number, message)
+    for piece in expected:
+        assert piece in message, f"broken suite {number}: {piece!r} is not in: {message}"
+
+# All problems of one file come in one list.
+path = folder / "three.json"
+path.write_text(edited(lambda suite: suite.update(repeats=0, seed=-1, typo=1)))
+message = run("check", path)[1]
+assert "3 problems" in message and all(word in message for word in ("repeats", "seed", "typo")), message
+print(f"{len(BROKEN)} broken suites, each named")
