@@ -89,6 +89,7 @@ TEST_CASE("each kind of mistake is named with its path, value and remedy", "[con
   CHECK(only_problem(R"({"name": "n", "colour": "gren"})") == "colour | \"gren\" | did you mean \"green\"?");
   CHECK(only_problem(R"({"name": "n", "list": [1, 0]})") == "list[1] | 0 | ");
   CHECK(only_problem(R"({"name": "n", "maybe": 10})") == "maybe | 10 | ");
+  CHECK(only_problem(R"({"name": "n", "maybe": 1.5})") == "maybe | 1.5E0 | ");  // in range, but not whole
   CHECK(only_problem(R"({"name": "n", "inners": [{}, {"share": 2}]})") == "inners[1].share | 2 | ");
   CHECK(only_problem(R"({"name": "n", "inner": []})") == "inner | [] | ");
   CHECK(only_problem(R"({"name": "n", "count": 13})") == "count | 13 | ");

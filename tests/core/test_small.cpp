@@ -37,6 +37,8 @@ TEST_CASE("the nearest name is the one with the fewest edits, if any is near", "
   CHECK(nearest_name("step", names) == "steps");
   CHECK(nearest_name("spilt", names) == "split");
   CHECK_FALSE(nearest_name("xyzzy", names).has_value());
+  CHECK(nearest_name("step", std::vector<std::string>{"stops", "steps"}) == "steps");  // two are near
+  CHECK(nearest_name("step", std::vector<std::string>{"steps", "stops"}) == "steps");
 }
 
 TEST_CASE("resampling weights sum to one and equal the triangle filter", "[core]") {
