@@ -5,14 +5,7 @@
 #include <algorithm>
 #include <vector>
 
-// Baseline, AVX2 and AVX-512 versions of each loop in one portable binary; the loader picks one (an ifunc of the C
-// library).
-#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__)
-#define INVARIA_CLONES __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
-#else
-#define INVARIA_CLONES
-#endif
-#define INVARIA_INLINE inline __attribute__((always_inline))
+#include "core/vector_clones.hpp"
 
 namespace invaria::model {
 namespace {
