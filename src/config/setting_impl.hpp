@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <cmath>
@@ -105,9 +106,10 @@ void read(const json::value& value, const std::string& path, const Rule& rule, T
       out.reset();
       return;
     }
+    const size_t problems_before = problems.list().size();
     typename T::value_type inner{};
     read(value, path, rule, inner, problems);
-    out = std::move(inner);
+    if (problems.list().size() == problems_before) out = std::move(inner);
   } else if constexpr (detail::is_vector<T>::value) {
     const json::array* array = value.if_array();
     if (array == nullptr) {

@@ -95,6 +95,8 @@ TEST_CASE("each kind of mistake is named with its path, value and remedy", "[con
   CHECK(only_problem(R"({"name": "n", "count": 13})") == "count | 13 | ");
   CHECK(problems_of(R"({"count": 0, "flag": 1, "x": 2})").list().size() == 4);
   CHECK_THROWS_AS(problems_of("{}").throw_if_any("suite.json"), ConfigError);
+  Problems problems;
+  CHECK_FALSE(parse<Outer>(parse_text(R"({"name": "n", "maybe": 10})", "test"), "", problems).maybe.has_value());
 }
 
 TEST_CASE("writing and reading back gives the same, defaults included", "[config]") {
