@@ -1,6 +1,8 @@
 """What the end-to-end tests share: the program under mpirun, a small suite, results as tables."""
+import atexit
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -39,7 +41,9 @@ def start(*arguments, ranks=0):
 
 def scratch():
     """A folder that goes with the test."""
-    return Path(tempfile.mkdtemp(prefix="invaria-test-"))
+    folder = Path(tempfile.mkdtemp(prefix="invaria-test-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def jobs(output):

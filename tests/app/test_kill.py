@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 
-from support import TINY, assert_same_numbers, jobs, run, scratch, start
+from support import TINY, assert_same_numbers, run, scratch, start
 import h5py
 
 kills = int(sys.argv[2]) if len(sys.argv) > 2 else 20

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import xarray as xr
 
-from support import SOURCE, assert_same_numbers, events, jobs, run, scratch, units
+from support import SOURCE, events, jobs, run, scratch, units
 
 output = scratch() / "smoke"
 suite = SOURCE / "suites/smoke.json"

@@ -27,21 +27,28 @@ while not codes or codes[-1] == 75:
 assert codes[-1] == 0 and len(codes) > 1, codes
 assert_same_numbers(reference, output)
 
-# Signals to every rank, during pretraining.
+# Signals to every rank, during pretraining; then on to the end, with the numbers of a run that nobody disturbed.
+LONGER = ("--set", "encoders[0].pretraining.steps=400")
+longer = folder / "longer"
+code, text = run("run", TINY, "--output", longer, *LONGER, ranks=2)
+assert code == 0, text
 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
     output = folder / number.name
-    process = start("run", TINY, "--output", output, "--set", "encoders[0].pretraining.steps=5000", ranks=2)
+    process = start("run", TINY, "--output", output, *LONGER, ranks=2)
     deadline = time.monotonic() + 60
     while not (output / "log.jsonl").exists() or "pretrain_begin" not in (output / "log.jsonl").read_text():
         assert time.monotonic() < deadline and process.poll() is None
-        time.sleep(0.05)
-    time.sleep(0.5)
+        time.sleep(0.02)
+    time.sleep(0.2)
     for rank in ranks_of(process):
         os.kill(rank, number)
     text, _ = process.communicate(timeout=60)
     assert process.returncode == 75, (number, process.returncode, text)
     assert "the same command continues" in text
     assert events(output)[-1]["end"] == "stopped"
+    assert run("run", TINY, "--output", output, *LONGER, ranks=2)[0] == 0
+    assert "pretrain_resumed" in [event["event"] for event in events(output)], number
+    assert_same_numbers(longer, output)
 
 # Other rank counts continue the same directory.
 output = folder / "other-ranks"

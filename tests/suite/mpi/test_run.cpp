@@ -8,6 +8,7 @@
 #include "core/errors.hpp"
 #include "io/segments.hpp"
 #include "tests/suite/small_suite.hpp"
+#include "tests/support/error_of.hpp"
 #include "tests/train/small_pretraining.hpp"
 
 #include "tests/support/catch.hpp"  // last: LibTorch has a CHECK too
@@ -55,15 +56,6 @@ std::map<std::string, io::JobRecord> rows_of(const std::filesystem::path& output
   std::map<std::string, io::JobRecord> rows;
   for (const io::JobRecord& job : io::read_segments(output / "segments").jobs) rows[job.job_id] = job;
   return rows;
-}
-
-std::string error_of(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const ConfigError& error) {
-    return error.what();
-  }
-  return "no ConfigError";
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "core/errors.hpp"
+#include "tests/support/error_of.hpp"
 #include "tests/train/small_pretraining.hpp"
 
 #include "tests/support/catch.hpp"  // last: LibTorch has a CHECK too
@@ -29,15 +30,6 @@ void check_equal(const Checkpoint& found, const Checkpoint& expected) {
     INFO(column);
     CHECK(found.log.column(column).cells == expected.log.column(column).cells);
   }
-}
-
-std::string error_of(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const ConfigError& error) {
-    return error.what();
-  }
-  return "no ConfigError";
 }
 
 }  // namespace
