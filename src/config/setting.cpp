@@ -5,6 +5,7 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/stream_parser.hpp>
 
+#include "config/duplicate_keys.hpp"
 #include "core/errors.hpp"
 
 namespace invaria::config {
@@ -180,6 +181,9 @@ json::value parse_text(const std::string& text, const std::string& source) {
     const auto line_start = std::find(std::make_reverse_iterator(until), text.rend(), '\n').base();
     throw_config("{}, line {}, column {}: not JSON: {}", source, line, until - line_start + 1, error.message());
   }
+  if (const auto duplicate = first_duplicate_key(text)) {
+    throw_config("{}: {} is there twice; leave one", source, *duplicate);
+  }
   return parser.release();
 }
 
@@ -217,7 +221,9 @@ void apply_override(json::value& root, const std::string& assignment) {
       at = &(*object)[step.key];
     }
   }
-  *at = std::move(value);
+  // `known.marks=11` means the text that it replaces, not a number.
+  const bool is_text_in_place = at->is_string() && (value.is_number() || value.is_bool());
+  *at = is_text_in_place ? json::value(json::string(right)) : std::move(value);
 }
 
 }  // namespace invaria::config

@@ -109,15 +109,16 @@ T parse(const json::value& value, const std::string& path, Problems& problems) {
   return out;
 }
 
-/// Parse JSON text. @throws ConfigError naming `source`, line and column
+/// Parse JSON text. @throws ConfigError naming `source`, and line and column, or the path of a member that is there
+/// twice
 json::value parse_text(const std::string& text, const std::string& source);
 
 /// Serialise with two-space indentation; objects and lists that fit in 120 columns stay on one line.
 std::string pretty(const json::value& value);
 
 /// Set one value by its path: `apply_override(v, "training.steps=80")`; `a[2].b` indexes lists; the right side is JSON,
-/// or a bare word taken as text. Missing members on the way are made. @throws ConfigError if the text has no `=` or an
-/// index is out of range
+/// or text if it is none, or a number that replaces a text. Missing members on the way are made. @throws ConfigError if
+/// the text has no `=` or an index is out of range
 void apply_override(json::value& root, const std::string& assignment);
 
 }  // namespace invaria::config

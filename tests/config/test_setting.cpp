@@ -4,6 +4,7 @@
 
 #include "core/errors.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/error_of.hpp"
 
 namespace invaria::config {
 
@@ -134,12 +135,20 @@ TEST_CASE("text that is no JSON is refused with line and column", "[config]") {
   CHECK_THROWS_AS(parse_text("", "x"), ConfigError);
 }
 
+TEST_CASE("a member that is there twice is refused with its path", "[config]") {
+  const std::string error =
+      error_of([] { parse_text(R"({"a": [1, {"b": {"c": 1}}, {"b": {"c": 1, "\u0063": 2}}]})", "file.json"); });
+  CHECK(error.find("file.json: a[2].b.c is there twice") != std::string::npos);
+  CHECK(parse_text(R"({"a": {"b": 1}, "b": [{"b": 1}, {"b": 2}]})", "file.json").is_object());
+}
+
 TEST_CASE("overrides set what their path names", "[config]") {
   json::value root = parse_text(R"({"a": {"b": 1}, "list": [{"c": 1}, {"c": 2}]})", "test");
   apply_override(root, "a.b=5");
   apply_override(root, "list[1].c=word");
+  apply_override(root, "list[1].c=11");
   apply_override(root, "new.deep=[1,2]");
-  CHECK(json::serialize(root) == R"({"a":{"b":5},"list":[{"c":1},{"c":"word"}],"new":{"deep":[1,2]}})");
+  CHECK(json::serialize(root) == R"({"a":{"b":5},"list":[{"c":1},{"c":"11"}],"new":{"deep":[1,2]}})");
   CHECK_THROWS_AS(apply_override(root, "a.b"), ConfigError);
   CHECK_THROWS_AS(apply_override(root, "list[2].c=1"), ConfigError);
   CHECK_THROWS_AS(apply_override(root, "list[x].c=1"), ConfigError);
