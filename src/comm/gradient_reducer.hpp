@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "comm/communicator.hpp"
+#include "comm/overlap.hpp"
 
 namespace invaria::comm {
 
@@ -23,13 +24,6 @@ class GradientReducer {
   /// Collective. Afterwards every tensor added since the last call holds its sum over ranks, divided by the number of
   /// ranks (the MEAN).
   virtual void finish() = 0;
-};
-
-/// Whether buckets travel while the caller computes on.
-enum class Overlap {
-  kAutomatic,  ///< kThread where this rank has a core that its compute threads leave free, else kNone
-  kThread,     ///< a thread of the reducer's reduces: MPI moves nothing by itself
-  kNone,       ///< add() reduces a full bucket: the thread would only take a core from computing
 };
 
 /// Over MPI, for tensors on the CPU, or staged through it: a CUDA tensor is copied to the host by add() and back by

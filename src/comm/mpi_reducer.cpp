@@ -1,6 +1,4 @@
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
-#include <sched.h>
 
 #include <condition_variable>
 #include <exception>
@@ -79,15 +77,6 @@ class BucketThread {
   std::thread thread_;  // last: it uses the others
 };
 
-/// True if this rank may use more cores than it computes with, and the node has one to spare for each of its ranks.
-bool has_free_core(const Communicator& communicator) {
-  const int threads = at::get_num_threads();
-  cpu_set_t own;
-  CPU_ZERO(&own);
-  if (sched_getaffinity(0, sizeof(own), &own) != 0 || CPU_COUNT(&own) <= threads) return false;
-  return static_cast<int>(std::thread::hardware_concurrency()) >= communicator.node_size() * (threads + 1);
-}
-
 class MpiReducer final : public GradientReducer {
  public:
   /// @param communicator  a duplicate of our own: the training thread sums on the original meanwhile (BatchNorm
@@ -147,8 +136,7 @@ std::unique_ptr<GradientReducer> make_mpi_reducer(const Communicator& communicat
                                                   Overlap overlap) {
   require(bucket_bytes >= 1, "bucket_bytes is {}, at least 1 is needed", bucket_bytes);
   // Ranks may choose differently: the sums are the same, in the same order.
-  const bool threaded = overlap == Overlap::kThread || (overlap == Overlap::kAutomatic && has_free_core(communicator));
-  return std::make_unique<MpiReducer>(communicator.duplicate(), bucket_bytes, threaded);
+  return std::make_unique<MpiReducer>(communicator.duplicate(), bucket_bytes, uses_thread(overlap, communicator));
 }
 
 }  // namespace invaria::comm

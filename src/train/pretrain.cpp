@@ -121,10 +121,9 @@ PretrainOutcome pretrain(const EncoderPlan& plan, const data::ImageSplit& pictur
                                                   report.loss, state.step, context.comm.rank())};
       }
       const double step_s = timer.seconds();
-      state.log.append({state.step, report.loss, report.top1, rate,
-                        config::bits(plan.corners[static_cast<size_t>(trainer.corner_index(state.step))]),
-                        static_cast<double>(plan.settings.global_batch) / step_s, report.data_wait_s,
-                        report.comm_wait_s});
+      state.log.append(
+          {state.step, report.loss, report.top1, rate, config::bits(plan.corners[plan.corner_index(state.step)]),
+           static_cast<double>(plan.settings.global_batch) / step_s, report.data_wait_s, report.comm_wait_s});
       state.seconds += step_s;
       ++state.step;
       progress.update(state.step, fmt::format("loss {:.3f}", report.loss));

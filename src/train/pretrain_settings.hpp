@@ -11,6 +11,7 @@
 #include "augment/settings.hpp"
 #include "config/invariance.hpp"
 #include "config/setting.hpp"
+#include "core/philox.hpp"
 #include "model/encoder.hpp"
 #include "model/projection_heads.hpp"
 #include "objective/nt_xent.hpp"
@@ -65,6 +66,12 @@ struct EncoderPlan {
 
   bool is_conditioned() const { return settings.model.conditioning != model::Conditioning::kNone; }
   int64_t n_axes() const { return static_cast<int64_t>(axes.size()); }
+  /// Index into `corners` of a step's invariance: drawn from the encoder's seed, so the same on every rank.
+  size_t corner_index(int64_t step) const {
+    Draws draws(
+        {.seed = static_cast<uint64_t>(seed), .purpose = Purpose::kCorner, .sample = static_cast<uint64_t>(step)});
+    return static_cast<size_t>(draws.below(static_cast<int64_t>(corners.size())));
+  }
   /// `<name>-seed<seed>`: its checkpoint folder and its key.
   std::string key() const { return name + "-seed" + std::to_string(seed); }
 };

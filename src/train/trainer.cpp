@@ -1,11 +1,12 @@
 #include "train/trainer.hpp"
 
 #include <ATen/ATen.h>
+#include <torch/csrc/autograd/function_hook.h>
+#include <torch/csrc/autograd/variable.h>
 
 #include <cmath>
+#include <functional>
 
-#include "augment/render.hpp"
-#include "core/philox.hpp"
 #include "core/timer.hpp"
 #include "train/gather.hpp"
 
@@ -13,6 +14,21 @@ namespace invaria::train {
 namespace {
 
 constexpr int64_t kBucketBytes = int64_t{8} << 20;
+
+/// Called by the backward pass with a leaf whose gradient is complete.
+class WhenComplete final : public torch::autograd::PostAccumulateGradHook {
+ public:
+  explicit WhenComplete(std::function<void(const at::Tensor&)> call) : call_(std::move(call)) {}
+  void operator()(const at::Tensor& leaf) override { call_(leaf); }
+
+ private:
+  std::function<void(const at::Tensor&)> call_;
+};
+
+Loading loading_for(comm::Overlap overlap, c10::Device device, const comm::Communicator& comm) {
+  const bool host_is_free = device.is_cuda() && overlap == comm::Overlap::kAutomatic;
+  return host_is_free || comm::uses_thread(overlap, comm) ? Loading::kAhead : Loading::kInStep;
+}
 
 }  // namespace
 
@@ -24,17 +40,15 @@ TrainState::TrainState(const EncoderPlan& plan)
       optimizer(plan.settings.optimizer) {}
 
 Trainer::Trainer(const EncoderPlan& plan, const data::ImageSplit& pictures, const comm::Communicator& comm,
-                 c10::Device device, TrainState& state)
+                 c10::Device device, TrainState& state, comm::Overlap overlap)
     : plan_(plan),
-      pictures_(pictures),
       comm_(comm),
-      device_(device),
       state_(state),
-      sampler_(pictures.n, plan.settings.global_batch, static_cast<uint64_t>(plan.seed)),
       share_(data::local_share(plan.settings.global_batch, comm.rank(), comm.size())),
+      loader_(plan, pictures, share_, device, loading_for(overlap, device, comm)),
       gather_(gather_with_gradient(comm)),
       reducer_(device.is_cuda() ? comm::make_nccl_reducer(comm, kBucketBytes)
-                                : comm::make_mpi_reducer(comm, kBucketBytes)) {
+                                : comm::make_mpi_reducer(comm, kBucketBytes, overlap)) {
   if (comm.size() > 1) {
     sum_over_ranks_ = [this](at::Tensor& tensor) {
       Timer timer;
@@ -42,26 +56,31 @@ Trainer::Trainer(const EncoderPlan& plan, const data::ImageSplit& pictures, cons
       comm_wait_s_ += timer.seconds();
     };
   }
+  for (const model::Parameter& parameter : state.encoder.parameters()) hooked_.push_back(parameter.value);
+  for (int64_t head = 0; head < state.heads.size(); ++head) {
+    for (const model::Parameter& parameter : state.heads.parameters(head)) hooked_.push_back(parameter.value);
+  }
+  for (const at::Tensor& leaf : hooked_) reduce_when_complete(leaf);
 }
 
-int64_t Trainer::corner_index(int64_t step) const {
-  return Draws({.seed = static_cast<uint64_t>(plan_.seed),
-                .purpose = Purpose::kCorner,
-                .sample = static_cast<uint64_t>(step)})
-      .below(static_cast<int64_t>(plan_.corners.size()));
+Trainer::~Trainer() {
+  for (const at::Tensor& leaf : hooked_) torch::autograd::impl::set_post_acc_grad_hooks(leaf, nullptr);
 }
 
 StepReport Trainer::step(double learning_rate) {
   StepReport report;
   comm_wait_s_ = 0.0;
   Timer timer;
-  const int64_t corner = corner_index(state_.step);
-  const int64_t head = state_.heads.size() > 1 ? corner : 0;
-  const at::Tensor views_BCHW = make_local_views(plan_.corners[static_cast<size_t>(corner)]);
+  const size_t corner = plan_.corner_index(state_.step);
+  const int64_t head = state_.heads.size() > 1 ? static_cast<int64_t>(corner) : 0;
+  const at::Tensor views_BCHW = loader_.views(state_.step);
   report.data_wait_s = timer.seconds();
 
   clear_gradients(head);
-  const model::Kernels kernels = state_.encoder.kernels(plan_.corners[static_cast<size_t>(corner)]);
+  const model::Kernels kernels = state_.encoder.kernels(plan_.corners[corner]);
+  if (plan_.is_conditioned()) {
+    for (const at::Tensor& kernel : kernels.kernels) reduce_when_complete(kernel);
+  }
   const auto batch_norm = model::BatchNormPass::train(sum_over_ranks_);
   const at::Tensor features_BD = state_.encoder.forward(views_BCHW, kernels, batch_norm);
   const at::Tensor embeddings_BC = state_.heads.forward(head, features_BD, batch_norm);
@@ -81,20 +100,15 @@ StepReport Trainer::step(double learning_rate) {
   return report;
 }
 
-/// Both views of this rank's share, first views first: [2 n, 3, S, S]. One forward pass sees both (joint BatchNorm).
-at::Tensor Trainer::make_local_views(const config::Invariance& corner) {
-  const std::vector<int64_t> batch = sampler_.batch(state_.step);
-  std::vector<const uint8_t*> pixels;
-  std::vector<uint64_t> sample_ids;
-  for (int64_t index = share_.first; index < share_.first + share_.count; ++index) {
-    pixels.push_back(pictures_.image(batch[static_cast<size_t>(index)]));
-    sample_ids.push_back(static_cast<uint64_t>(batch[static_cast<size_t>(index)]));
-  }
-  return augment::make_views({pixels, pictures_.height, pictures_.width}, plan_.settings.augment,
-                             augment::active_operations(plan_.axes, corner), plan_.settings.view_size,
-                             static_cast<uint64_t>(plan_.seed), static_cast<uint64_t>(sampler_.epoch_of(state_.step)),
-                             sample_ids)
-      .both.to(device_);
+/// Gradients travel while the backward pass goes on to earlier layers. The order in which they become complete is the
+/// graph's, so the same on every rank.
+void Trainer::reduce_when_complete(const at::Tensor& leaf) {
+  torch::autograd::impl::set_post_acc_grad_hooks(leaf,
+                                                 std::make_unique<WhenComplete>([this](const at::Tensor& complete) {
+                                                   Timer timer;
+                                                   reducer_->add(complete.grad());
+                                                   comm_wait_s_ += timer.seconds();
+                                                 }));
 }
 
 void Trainer::clear_gradients(int64_t head) {
@@ -102,29 +116,20 @@ void Trainer::clear_gradients(int64_t head) {
   for (const model::Parameter& parameter : state_.heads.parameters(head)) parameter.value.mutable_grad().reset();
 }
 
-/// Average what the backward pass left over ranks, derive the hypernetwork's gradients from g, and update. Only g
-/// travels, not A's gradient: 33 times less.
+/// Wait for the mean gradients, derive the hypernetwork's from g, and update. Only g travelled, not A's gradient: 33
+/// times less.
 void Trainer::update(double learning_rate, int64_t head, const model::Kernels& kernels) {
-  std::vector<const model::Parameter*> dense;
-  for (const model::Parameter& parameter : state_.encoder.parameters()) dense.push_back(&parameter);
-  for (const model::Parameter& parameter : state_.heads.parameters(head)) dense.push_back(&parameter);
-
   Timer timer;
-  for (const model::Parameter* parameter : dense) {
-    if (parameter->value.grad().defined()) reducer_->add(parameter->value.grad());
-  }
-  std::vector<at::Tensor> kernel_gradients;
-  if (plan_.is_conditioned()) {
-    for (const at::Tensor& kernel : kernels.kernels) {
-      kernel_gradients.push_back(kernel.grad());
-      reducer_->add(kernel.grad());
-    }
-  }
   reducer_->finish();
   comm_wait_s_ += timer.seconds();
 
+  std::vector<const model::Parameter*> dense;
+  for (const model::Parameter& parameter : state_.encoder.parameters()) dense.push_back(&parameter);
+  for (const model::Parameter& parameter : state_.heads.parameters(head)) dense.push_back(&parameter);
   std::vector<FactoredUpdate> factored;
   if (plan_.is_conditioned()) {
+    std::vector<at::Tensor> kernel_gradients;
+    for (const at::Tensor& kernel : kernels.kernels) kernel_gradients.push_back(kernel.grad());
     const std::vector<model::FactoredGradient> gradients =
         state_.encoder.hypernetwork_backward(kernels, kernel_gradients);
     for (size_t index = 0; index < gradients.size(); ++index) {

@@ -9,9 +9,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "comm/communicator.hpp"
 #include "comm/gradient_reducer.hpp"
+#include "comm/overlap.hpp"
 #include "data/dataset.hpp"
 #include "data/sampler.hpp"
 #include "model/encoder.hpp"
@@ -19,6 +21,7 @@
 #include "objective/nt_xent.hpp"
 #include "train/optimizer.hpp"
 #include "train/pretrain_settings.hpp"
+#include "train/view_loader.hpp"
 
 namespace invaria::train {
 
@@ -44,32 +47,33 @@ struct TrainState {
 /// Runs steps. References must outlive it.
 class Trainer {
  public:
-  /// Collective. @throws PreconditionError if a batch does not fit the pictures
+  /// Collective. @param overlap  whether the next views are made, and gradients travel, while a step computes; changes
+  /// no number. A GPU always leaves the host free for both. @throws PreconditionError if a batch does not fit the
+  /// pictures
   Trainer(const EncoderPlan& plan, const data::ImageSplit& pictures, const comm::Communicator& comm, c10::Device device,
-          TrainState& state);
-
-  /// Index of the corner of a step: drawn from the shared seed, the same on every rank.
-  int64_t corner_index(int64_t step) const;
+          TrainState& state, comm::Overlap overlap = comm::Overlap::kAutomatic);
+  ~Trainer();
+  Trainer(const Trainer&) = delete;
+  Trainer& operator=(const Trainer&) = delete;
 
   /// One optimiser step over the global batch. Collective. Does not count `state.step` up. Returns before the update if
   /// the loss is not finite (on all ranks alike).
   StepReport step(double learning_rate);
 
  private:
-  at::Tensor make_local_views(const config::Invariance& corner);
+  void reduce_when_complete(const at::Tensor& leaf);
   void clear_gradients(int64_t head);
   void update(double learning_rate, int64_t head, const model::Kernels& kernels);
 
   const EncoderPlan& plan_;
-  const data::ImageSplit& pictures_;
   const comm::Communicator& comm_;
-  c10::Device device_;
   TrainState& state_;
-  data::EpochSampler sampler_;
   data::Share share_;
+  ViewLoader loader_;
   objective::GatherRows gather_;
   std::unique_ptr<comm::GradientReducer> reducer_;
   model::SumOverRanks sum_over_ranks_;
+  std::vector<at::Tensor> hooked_;  ///< parameters that hand their gradients to reducer_
   double comm_wait_s_ = 0.0;
 };
 

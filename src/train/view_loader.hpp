@@ -1,0 +1,51 @@
+#pragma once
+/// @file
+/// A rank's share of each step's views, made ahead where a core is free for it.
+///
+/// Shape legend: B pictures of this rank's share, S side of a view.
+
+#include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
+
+#include <cstdint>
+#include <future>
+
+#include "data/dataset.hpp"
+#include "data/sampler.hpp"
+#include "train/pretrain_settings.hpp"
+
+namespace invaria::train {
+
+/// When views are made.
+enum class Loading {
+  kInStep,  ///< when asked for
+  kAhead,   ///< those of the next step on a thread, while the caller works on the present ones
+};
+
+/// Views are a function of the step alone: how they are loaded changes no number. References must outlive it.
+class ViewLoader {
+ public:
+  ViewLoader(const EncoderPlan& plan, const data::ImageSplit& pictures, data::Share share, c10::Device device,
+             Loading loading);
+  ~ViewLoader();
+  ViewLoader(const ViewLoader&) = delete;
+  ViewLoader& operator=(const ViewLoader&) = delete;
+
+  /// Both views of this rank's share of a step, under the step's corner: [2 B, 3, S, S] on the device, first views
+  /// first. @throws what making them threw, on a thread or not
+  at::Tensor views(int64_t step);
+
+ private:
+  at::Tensor make(int64_t step);
+
+  const EncoderPlan& plan_;
+  const data::ImageSplit& pictures_;
+  data::EpochSampler sampler_;
+  data::Share share_;
+  c10::Device device_;
+  Loading loading_;
+  int64_t next_step_ = -1;
+  std::future<at::Tensor> next_;
+};
+
+}  // namespace invaria::train
