@@ -34,6 +34,36 @@ TEST_CASE("re-estimated statistics are the plain average over whole batches and 
   CHECK(encoder.hash() == hash);
 }
 
+TEST_CASE("re-estimated statistics of the stem are those written out by hand", "[downstream][oracle]") {
+  const model::Encoder encoder = small_encoder();
+  freeze(encoder);
+  const at::Tensor images = noise({23, 3, 16, 16}, 3, at::kFloat);
+  const model::BatchNormStatistics found = reestimate_statistics(encoder, encoder.kernels({1, 1}), images, 10);
+  const at::Tensor stem = encoder.state().at("conv1.weight").to(at::kDouble);
+  for (int64_t channel = 0; channel < 4; ++channel) {
+    double mean = 0.0, variance = 0.0;
+    for (int64_t batch : {0, 1}) {  // the last three pictures are left out
+      const at::Tensor outputs =
+          at::conv2d(images.narrow(0, 10 * batch, 10).to(at::kDouble), stem, {}, 2, 1).select(1, channel);
+      mean += outputs.mean().item<double>() / 2;
+      variance += (outputs - outputs.mean()).square().mean().item<double>() / 2;  // biased, about each batch's own mean
+    }
+    CHECK(found.mean_C[0][channel].item<double>() == Approx(mean).epsilon(1e-4).margin(1e-5));
+    CHECK(found.var_C[0][channel].item<double>() == Approx(variance).epsilon(1e-4));
+  }
+}
+
+TEST_CASE("under the statistics of one batch, that batch has the features of training", "[downstream]") {
+  const model::Encoder encoder = small_encoder();
+  const at::Tensor images = noise({12, 3, 32, 32}, 4, at::kFloat);
+  const model::Kernels kernels = encoder.kernels({0, 1});
+  const model::BatchNormStatistics statistics = reestimate_statistics(encoder, kernels, images, 12);
+  const at::Tensor found = extract_features(encoder, kernels, model::BatchNormPass::with(statistics), images);
+  const at::Tensor expected = encoder.forward(images, kernels, model::BatchNormPass::train({})).detach();
+  CHECK(at::allclose(found, expected, 1e-3, 1e-4));
+  CHECK_FALSE(at::allclose(extract_features(encoder, kernels, model::BatchNormPass::running(), images), expected, 0.1));
+}
+
 TEST_CASE("sensitivity is 0 where a transformation changes nothing, and positive where it does", "[downstream]") {
   data::ImageDataset dataset = made_dataset(4, 5);
   data::ImageSplit& split = dataset.splits["test"];

@@ -56,6 +56,26 @@ TEST_CASE("the regressor solves its ridge equations and predicts in the targets'
       at::allclose(flat.predict(train.features_BD), train.targets_BT.mean(0).expand_as(train.targets_BT), 1e-4, 1e-3));
 }
 
+TEST_CASE("the regressor equals one system solved for weights and an unpenalised bias together",
+          "[downstream][oracle]") {
+  const double l2 = GENERATE(1e-4, 0.03, 1.0);
+  LabelledFeatures train;
+  train.features_BD = 3.0 + 2.0 * noise({60, 7}, 20);
+  train.targets_BT = 40.0 + 5.0 * (noise({60, 3}, 21) + at::mm(train.features_BD, noise({7, 3}, 22)));
+  const at::Tensor mean_D = train.features_BD.mean(0);
+  const double scale = (train.features_BD - mean_D).square().mean().sqrt().item<double>();
+  const at::Tensor spread_T = train.targets_BT.var(0, false).sqrt();
+  // Raw features and a column of ones; a penalty on weights of scaled features is scale^2 of it on raw ones' weights.
+  const at::Tensor raw = at::cat({train.features_BD, at::ones({60, 1}, at::kDouble)}, 1);
+  at::Tensor penalty = at::full({8}, l2 * scale * scale, at::kDouble);
+  penalty[7] = 0.0;
+  const at::Tensor solved = at::linalg_solve(at::mm(raw.t(), raw) / 60 + at::diag(penalty),
+                                             at::mm(raw.t(), train.targets_BT / spread_T) / 60);
+  const at::Tensor fresh = 3.0 + 2.0 * noise({10, 7}, 23);
+  const at::Tensor expected = (at::mm(fresh, solved.narrow(0, 0, 7)) + solved[7]) * spread_T;
+  CHECK(at::allclose(fit_readout(train, l2, 1).predict(fresh), expected, 1e-9, 1e-9));
+}
+
 TEST_CASE("the penalty is the one with the best validation metric, the larger on a tie", "[downstream]") {
   const LabelledFeatures train = around_centres(60, 40, 3, 0.35, 5);
   const LabelledFeatures validation = around_centres(300, 40, 3, 0.35, 6);
