@@ -20,8 +20,8 @@ report::MergeExpectation expectation_of(const suite::Suite& suite, const suite::
   return expected;
 }
 
-io::Results write_merged_results(const suite::Suite& suite, const suite::Plan& plan,
-                                 const std::filesystem::path& output, io::RunInfo info) {
+io::Results merge_output(const suite::Suite& suite, const suite::Plan& plan, const std::filesystem::path& output,
+                         io::RunInfo info) {
   io::Segment everything = io::read_segments(output / "segments");
   for (const train::EncoderPlan& encoder : plan.encoders) {
     if (train::CheckpointFolder(output, encoder.key()).has_encoder()) {
@@ -33,7 +33,12 @@ io::Results write_merged_results(const suite::Suite& suite, const suite::Plan& p
   for (const io::StageTime& time : everything.stage_times) {
     if (time.rank == 0) info.wall_s += time.seconds;
   }
-  const io::Results results = report::merge(std::move(info), axes, std::move(everything), expectation_of(suite, plan));
+  return report::merge(std::move(info), axes, std::move(everything), expectation_of(suite, plan));
+}
+
+io::Results write_merged_results(const suite::Suite& suite, const suite::Plan& plan,
+                                 const std::filesystem::path& output, io::RunInfo info) {
+  const io::Results results = merge_output(suite, plan, output, std::move(info));
   io::write_results(output / "results.h5", results);
   return results;
 }

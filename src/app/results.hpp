@@ -14,7 +14,13 @@ namespace invaria::app {
 /// What a complete run of the suite holds.
 report::MergeExpectation expectation_of(const suite::Suite& suite, const suite::Plan& plan);
 
-/// Merge segments and checkpoints of `output` into its results.h5. Call on one rank when all have flushed.
+/// Segments and checkpoints of `output`, merged. An encoder without a checkpoint there is left out unless a segment
+/// says that it failed.
+/// @throws EnvironmentError or ConfigError naming a damaged file
+io::Results merge_output(const suite::Suite& suite, const suite::Plan& plan, const std::filesystem::path& output,
+                         io::RunInfo info);
+
+/// Write merge_output() of `output` as its results.h5. Call on one rank when all have flushed.
 /// @return what was written
 io::Results write_merged_results(const suite::Suite& suite, const suite::Plan& plan,
                                  const std::filesystem::path& output, io::RunInfo info);

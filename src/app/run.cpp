@@ -61,8 +61,12 @@ ExitCode run_on_all_ranks(const RunOptions& options, const comm::Communicator& c
 
   std::string created;
   comm::on_root(comm, [&] {
+    if (std::filesystem::exists(options.output) && !std::filesystem::is_directory(options.output)) {
+      throw_config("--output {}: exists and is no directory; name another", options.output.string());
+    }
     io::make_directories(options.output);
     created = started_at(options.output, loaded.suite);
+    drop_torn_line((options.output / "log.jsonl").string());
   });
   EventLog log;
   comm::together(comm, [&] { log = EventLog((options.output / "log.jsonl").string(), comm.rank()); });

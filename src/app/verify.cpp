@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 
 #include "app/app.hpp"
@@ -17,6 +18,12 @@
 
 namespace invaria::app {
 namespace {
+
+/// A damaged file's error without its advice, which is for `run`: the verdict is one line.
+std::string first_line(const std::exception& error) {
+  const std::string text = error.what();
+  return text.substr(0, text.find('\n'));
+}
 
 /// Everything that makes the run INVALID, and what could not be looked at.
 struct Findings {
@@ -79,7 +86,13 @@ void check_checkpoints(const io::Results& results, const suite::Plan& plan, cons
                                            folder.encoder_file().string(), hash, record->checkpoint_hash));
       continue;
     }
-    const std::string weights = train::load_encoder(encoder, directory).encoder.hash();
+    std::string weights;
+    try {
+      weights = train::load_encoder(encoder, directory).encoder.hash();
+    } catch (const ConfigError& error) {
+      findings.wrong.push_back(first_line(error));
+      continue;
+    }
     for (const io::JobRecord& row : results.content.jobs) {
       if (row.encoder != encoder.name || row.encoder_seed != encoder.seed || row.status != "finished") continue;
       if (row.encoder_hash_before != weights || row.encoder_hash_after != weights) {
@@ -89,6 +102,38 @@ void check_checkpoints(const io::Results& results, const suite::Plan& plan, cons
         break;
       }
     }
+  }
+}
+
+/// What cannot be recomputed (trajectories, sensitivity, pretraining logs) is in the files that the results were merged
+/// from.
+void check_against_disk(const io::Results& results, const suite::Suite& suite, const suite::Plan& plan,
+                        const std::filesystem::path& directory, Findings& findings) {
+  const auto is_failed = [&](const train::EncoderPlan& encoder) {
+    return std::any_of(results.content.encoders.begin(), results.content.encoders.end(), [&](const auto& record) {
+      return record.name == encoder.name && record.encoder_seed == encoder.seed && record.status != "finished";
+    });
+  };
+  const bool has_all = std::filesystem::is_directory(directory / "segments") &&
+                       std::all_of(plan.encoders.begin(), plan.encoders.end(), [&](const train::EncoderPlan& encoder) {
+                         return is_failed(encoder) || train::CheckpointFolder(directory, encoder.key()).has_encoder();
+                       });
+  if (!has_all) {
+    findings.not_checked.push_back(fmt::format(
+        "trajectories, sensitivity and pretraining logs: {} has not all segments and checkpoints", directory.string()));
+    return;
+  }
+  try {
+    const io::Results merged = merge_output(suite, plan, directory, results.info);
+    for (const std::string& difference : report::compare_with_disk(results, merged)) {
+      if (std::find(findings.wrong.begin(), findings.wrong.end(), difference) == findings.wrong.end()) {
+        findings.wrong.push_back(difference);
+      }
+    }
+  } catch (const EnvironmentError& error) {
+    findings.wrong.push_back(first_line(error));
+  } catch (const ConfigError& error) {
+    findings.wrong.push_back(first_line(error));
   }
 }
 
@@ -138,7 +183,9 @@ ExitCode verify_command(const VerifyOptions& options) {
   Findings findings;
   findings.wrong = report::verify_results(results, expectation_of(suite, plan));
   check_job_ids(results, suite, plan, findings);
-  check_checkpoints(results, plan, file.parent_path().empty() ? "." : file.parent_path(), findings);
+  const std::filesystem::path directory = file.parent_path().empty() ? "." : file.parent_path();
+  check_checkpoints(results, plan, directory, findings);
+  check_against_disk(results, suite, plan, directory, findings);
   check_splits(results, suite, options.data_folders, findings);
   if (!results.info.valid) findings.wrong.push_back("the run says so itself: " + results.info.invalid_because);
 

@@ -14,6 +14,19 @@
 
 namespace invaria {
 
+void drop_torn_line(const std::string& path) {
+  const int file = open(path.c_str(), O_RDWR | O_CLOEXEC);
+  if (file < 0) return;  // missing, or EventLog says why
+  const off_t size = lseek(file, 0, SEEK_END);
+  off_t end = size;
+  char last = '\n';
+  while (end > 0 && pread(file, &last, 1, end - 1) == 1 && last != '\n') --end;
+  const bool is_mended = end == size || ftruncate(file, end) == 0;
+  const int code = errno;
+  close(file);
+  if (!is_mended) throw_environment("{}: ftruncate: {} (errno {})", path, std::strerror(code), code);
+}
+
 EventLog::EventLog(const std::string& path, int rank)
     : descriptor_(open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)), rank_(rank) {
   if (descriptor_ < 0) throw_environment("{}: cannot open for appending: {}", path, std::strerror(errno));

@@ -9,6 +9,10 @@
 
 namespace invaria {
 
+/// Drop a last line of the file that a full disk cut off; a file that does not exist is left alone. Call it on one rank
+/// before any opens the log. @throws EnvironmentError
+void drop_torn_line(const std::string& path);
+
 /// Appends events to a file of JSON lines. Each line goes out in one write(2) in append mode, so ranks of a node do not
 /// tear lines.
 class EventLog {
@@ -23,7 +27,7 @@ class EventLog {
   EventLog& operator=(EventLog&&) noexcept;
 
   /// Append {"time": ISO 8601, "t": seconds on the node's monotonic clock, "rank": r, "event": name, fields...}. A full
-  /// disk costs the event, not the run.
+  /// disk costs the event, not the run; drop_torn_line() mends what it left.
   void event(std::string_view name, boost::json::object fields = {});
 
  private:

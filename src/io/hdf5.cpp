@@ -52,12 +52,15 @@ FileHandle create_file(const fs::path& path) {
 }
 
 FileHandle open_file(const fs::path& path) {
-  std::string image = read_file(path);
-  if (image.empty()) throw_environment("{}: an empty file, expected HDF5", path.string());
-  return in_memory(path, &image);
+  return open_bytes(read_file(path), path);
 }
 
-void publish_file(FileHandle file, const fs::path& path) {
+FileHandle open_bytes(std::string bytes, const fs::path& path) {
+  if (bytes.empty()) throw_environment("{}: an empty file, expected HDF5", path.string());
+  return in_memory(path, &bytes);
+}
+
+std::string close_file(FileHandle file, const fs::path& path) {
   require(open_objects(file.get()) == 0, "{}: {} objects of the file are still open", path.string(),
           open_objects(file.get()));
   check(H5Fflush(file.get(), H5F_SCOPE_LOCAL), "H5Fflush", file.get(), path.string());
@@ -65,7 +68,11 @@ void publish_file(FileHandle file, const fs::path& path) {
   std::string image(static_cast<size_t>(bytes), '\0');
   check(H5Fget_file_image(file.get(), image.data(), image.size()), "H5Fget_file_image", file.get());
   check(H5Fclose(file.release()), "H5Fclose", H5I_INVALID_HID, path.string());
-  write_file_atomically(path, image);
+  return image;
+}
+
+void publish_file(FileHandle file, const fs::path& path) {
+  write_file_atomically(path, close_file(std::move(file), path));
 }
 
 GroupHandle create_group(hid_t parent, const std::string& name) {

@@ -38,12 +38,17 @@ using ObjectHandle = UniqueHandle<Hdf5Traits<H5Oclose>>;
 
 /// A new file in memory. `path` only names it in messages.
 FileHandle create_file(const fs::path& path);
-/// Flush, close with every failure reported, and put the file in place of `path` by temporary file, fsync and rename.
-/// All other handles into the file must be closed. @throws EnvironmentError; then `path` is as it was
+/// Flush and close with every failure reported. All other handles into the file must be closed.
+/// @return the file's bytes
+std::string close_file(FileHandle file, const fs::path& path);
+/// close_file(), and put the bytes in place of `path` by temporary file, fsync and rename.
+/// @throws EnvironmentError; then `path` is as it was
 void publish_file(FileHandle file, const fs::path& path);
 /// Read a file into memory and open it for reading. @throws EnvironmentError naming the file if it is missing,
 /// truncated or not HDF5
 FileHandle open_file(const fs::path& path);
+/// The same for bytes that are in memory already; `path` names them in messages.
+FileHandle open_bytes(std::string bytes, const fs::path& path);
 
 /// Groups keep the order in which their members were made.
 GroupHandle create_group(hid_t parent, const std::string& name);

@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "core/errors.hpp"
+#include "core/sha256.hpp"
 #include "io/hdf5_records.hpp"
 #include "io/record_tables.hpp"
 
@@ -14,6 +15,7 @@ namespace invaria::io {
 namespace {
 
 constexpr int64_t kSegmentSchema = 1;
+constexpr size_t kChecksumDigits = 64;
 
 struct SegmentName {
   int64_t number = 0;
@@ -97,14 +99,22 @@ fs::path write_segment(const fs::path& directory, int64_t rank, int64_t number, 
   require(!fs::exists(path), "{}: this segment exists, and segments are immutable", path.string());
   FileHandle file = create_file(path);
   write_content(file.get(), segment);
-  publish_file(std::move(file), path);
+  const std::string bytes = close_file(std::move(file), path);
+  write_file_atomically(path, bytes + sha256_hex(bytes));
   return path;
 }
 
 Segment read_segment(const fs::path& path) {
   try {
-    const FileHandle file = open_file(path);
-    return read_content(file.get());
+    std::string bytes = read_file(path);
+    const size_t length = bytes.size() - std::min(bytes.size(), kChecksumDigits);
+    const std::string checksum = bytes.substr(length);
+    bytes.resize(length);
+    if (const std::string found = sha256_hex(bytes); found != checksum) {
+      throw_environment("its bytes have the SHA-256 {}, its end says otherwise: truncated, altered or no segment",
+                        found);
+    }
+    return read_content(open_bytes(std::move(bytes), path).get());
   } catch (const std::exception& error) {
     // Whatever a broken file sets off, columns that are missing and sizes beyond memory included, it is the file that
     // is broken.
@@ -131,7 +141,13 @@ std::vector<fs::path> list_segments(const fs::path& directory) {
 
 Segment read_segments(const fs::path& directory) {
   Segment all;
-  for (const fs::path& path : list_segments(directory)) append(all, read_segment(path));
+  for (const fs::path& path : list_segments(directory)) {
+    try {
+      append(all, read_segment(path));
+    } catch (const EnvironmentError& error) {
+      throw_environment("{}\nDelete this file and start again: what it held is then done once more.", error.what());
+    }
+  }
   return all;
 }
 

@@ -2,6 +2,9 @@
 /// @file
 /// Segments: what one rank finished since its last flush, as segments/<rank>-<number>.h5. A segment is complete or
 /// invisible, and immutable once visible; so a killed run loses at most what it had not flushed.
+///
+/// Behind the HDF5 bytes, where HDF5's readers do not look, come 64 hexadecimal digits: their SHA-256. HDF5 itself
+/// would read altered numbers as if nothing were wrong.
 
 #include <cstdint>
 
@@ -19,7 +22,7 @@ namespace invaria::io {
 /// @throws PreconditionError if that segment exists; EnvironmentError from the file system (then nothing is left)
 fs::path write_segment(const fs::path& directory, int64_t rank, int64_t number, const Segment& segment);
 
-/// @throws EnvironmentError naming the file if it is truncated, broken or no segment
+/// @throws EnvironmentError naming the file if it is truncated, altered or no segment
 Segment read_segment(const fs::path& path);
 
 /// The segments of a directory in order of number, then rank. Temporary and foreign files are passed over; a directory
@@ -30,7 +33,7 @@ std::vector<fs::path> list_segments(const fs::path& directory);
 
 /// All segments of a directory, concatenated in the order of list_segments(). What an earlier run recorded and a later
 /// one recorded again is in it twice, the later record last.
-/// @throws EnvironmentError naming the broken segment, if there is one
+/// @throws EnvironmentError naming the broken segment, if there is one, and how to mend it
 Segment read_segments(const fs::path& directory);
 
 /// One more than the largest number of any rank's segment in the directory; 1 if there is none.

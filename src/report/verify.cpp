@@ -162,7 +162,121 @@ void compare_tables(const char* name, const io::Table& stored, const io::Table& 
   }
 }
 
+/// How many points of a trajectory hold a number: files fill short ones up with NaN.
+size_t n_points(const io::Trajectory& trajectory) {
+  size_t n = trajectory.loss.size();
+  const auto is_empty = [&](size_t point) {
+    const std::vector<double>& i = trajectory.invariance[point];
+    return std::isnan(trajectory.loss[point]) && std::isnan(trajectory.validation[point]) &&
+           std::all_of(i.begin(), i.end(), [](double value) { return std::isnan(value); });
+  };
+  while (n > 0 && is_empty(n - 1)) --n;
+  return n;
+}
+
+void compare_trajectories(const std::vector<io::JobRecord>& stored, const std::vector<io::JobRecord>& kept,
+                          Differences& out) {
+  using Key = decltype(key_of(stored.front()));
+  Differences none;
+  const auto kept_rows = by_key<Key>(kept, none);
+  for (const io::JobRecord& job : stored) {
+    const auto found = kept_rows.find(key_of(job));
+    if (is_derived(job.arm) || found == kept_rows.end()) continue;
+    const io::Trajectory &a = job.trajectory, &b = found->second->trajectory;
+    const size_t n = n_points(a);
+    if (n != n_points(b)) {
+      out.push_back(fmt::format("{}: a trajectory of {} points, its segment has {}", name_of(job), n, n_points(b)));
+      continue;
+    }
+    for (size_t point = 0; point < n; ++point) {
+      if (same(a.loss[point], b.loss[point]) && same(a.validation[point], b.validation[point]) &&
+          same(a.invariance[point], b.invariance[point]))
+        continue;
+      out.push_back(fmt::format(
+          "{}: trajectory, point {}: i {}, loss {}, validation {}; its segment has i {}, loss {}, validation {}",
+          name_of(job), point, text(a.invariance[point]), a.loss[point], a.validation[point], text(b.invariance[point]),
+          b.loss[point], b.validation[point]));
+      break;
+    }
+  }
+}
+
+void compare_sensitivity(const std::vector<io::SensitivityRecord>& stored,
+                         const std::vector<io::SensitivityRecord>& kept, Differences& out) {
+  const auto rows = [](const std::vector<io::SensitivityRecord>& records) {
+    std::map<std::string, double> by_name;
+    for (const io::SensitivityRecord& row : records) {
+      by_name[fmt::format("sensitivity: {} (encoder seed {}) at {}, {}", row.encoder, row.encoder_seed, row.corner,
+                          row.transformation)] = row.value;
+    }
+    return by_name;
+  };
+  const auto stored_rows = rows(stored), kept_rows = rows(kept);
+  for (const auto& [name, value] : stored_rows) {
+    const auto found = kept_rows.find(name);
+    if (found == kept_rows.end()) {
+      out.push_back(name + ": no segment has it");
+    } else if (!same(value, found->second)) {
+      out.push_back(fmt::format("{} is {}, its segment has {}", name, value, found->second));
+    }
+  }
+  for (const auto& [name, value] : kept_rows) {
+    if (!stored_rows.contains(name)) out.push_back(name + ": missing");
+  }
+}
+
+void compare_encoders(const std::vector<io::EncoderRecord>& stored, const std::vector<io::EncoderRecord>& kept,
+                      Differences& out) {
+  for (const io::EncoderRecord& a : stored) {
+    const std::string name = fmt::format("encoder {} (seed {})", a.name, a.encoder_seed);
+    const auto b = std::find_if(kept.begin(), kept.end(), [&](const io::EncoderRecord& candidate) {
+      return candidate.name == a.name && candidate.encoder_seed == a.encoder_seed;
+    });
+    if (b == kept.end()) {
+      out.push_back(name + ": neither checkpoint nor segment has it");
+      continue;
+    }
+    const auto compare = [&](const char* what, const auto& in_results, const auto& on_disk) {
+      if (!same(in_results, on_disk)) {
+        out.push_back(fmt::format("{}: {} is {}, on disk {}", name, what, text(in_results), text(on_disk)));
+      }
+    };
+    compare("settings", a.settings, b->settings);
+    compare("status", a.status, b->status);
+    compare("error", a.error, b->error);
+    compare("parameters", a.parameters, b->parameters);
+    compare("flops_per_image", a.flops_per_image, b->flops_per_image);
+    compare("seconds", a.seconds, b->seconds);
+    for (const io::Column& column : b->pretraining.columns()) {
+      if (!a.pretraining.contains(column.name)) {
+        out.push_back(fmt::format("{}: pretraining/{} is missing", name, column.name));
+      } else if (!(io::Table({column}) == io::Table({a.pretraining.column(column.name)}))) {
+        out.push_back(fmt::format("{}: pretraining/{} is not what its checkpoint has", name, column.name));
+      }
+    }
+  }
+}
+
+void compare_data(const std::vector<io::DataRecord>& stored, const std::vector<io::DataRecord>& kept,
+                  Differences& out) {
+  for (const io::DataRecord& data : stored) {
+    if (std::find(kept.begin(), kept.end(), data) == kept.end()) {
+      out.push_back(fmt::format("data set {}: its record is not what its segment has", data.name));
+    }
+  }
+}
+
 }  // namespace
+
+std::vector<std::string> compare_with_disk(const io::Results& stored, const io::Results& merged) {
+  Differences differences;
+  compare_jobs(stored.content.jobs, merged.content.jobs, differences);
+  compare_trajectories(stored.content.jobs, merged.content.jobs, differences);
+  compare_sensitivity(stored.content.sensitivity, merged.content.sensitivity, differences);
+  compare_encoders(stored.content.encoders, merged.content.encoders, differences);
+  compare_data(stored.content.data, merged.content.data, differences);
+  return differences;
+}
 
 std::vector<std::string> verify_results(const io::Results& stored, const MergeExpectation& expected) {
   const io::Results recomputed = merge(stored.info, stored.axes, stored.content, expected);

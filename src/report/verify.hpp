@@ -1,7 +1,7 @@
 #pragma once
 /// @file
-/// The part of `verify` that needs the results file alone: everything that follows from the job rows, recomputed and
-/// compared.
+/// Comparisons of `verify`: a results file with what follows from its own job rows, and with the files that it was
+/// merged from.
 
 #include <string>
 #include <vector>
@@ -19,5 +19,12 @@ namespace invaria::report {
 /// INVALID and
 ///         says so has no differences.
 std::vector<std::string> verify_results(const io::Results& stored, const MergeExpectation& expected);
+
+/// Compare what a results file says with `merged`, a merge of the segments and checkpoints beside it: every column of
+/// every job, trajectories, the sensitivity table, encoders with their pretraining logs (their checkpoints' hashes
+/// apart), data sets. Stage times are left out: a run that had nothing more to do adds to them.
+///
+/// @return one line a difference; empty if all agree
+std::vector<std::string> compare_with_disk(const io::Results& stored, const io::Results& merged);
 
 }  // namespace invaria::report

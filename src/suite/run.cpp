@@ -28,8 +28,11 @@ class SegmentWriter {
   SegmentWriter(std::filesystem::path directory, int rank, int64_t first_number)
       : directory_(std::move(directory)), rank_(rank), number_(first_number) {}
 
+  /// Hold on to rows until the next flush: for callers that must not throw on one rank alone.
+  void keep(const io::Segment& rows) { io::append(pending_, rows); }
+
   void add(const io::Segment& finished) {
-    io::append(pending_, finished);
+    keep(finished);
     if (since_flush_.seconds() > kFlushEvery_s) flush();
   }
 
@@ -173,13 +176,13 @@ class Run {
     if (!comm_.is_root()) return;
     io::Segment segment;
     for (const auto& [name, dataset] : datasets_) segment.data.push_back(dataset.record);
-    writer_->add(segment);
+    writer_->keep(segment);
   }
 
   void record_time(const char* stage, double seconds) {
     io::Segment segment;
     segment.stage_times.push_back({stage, comm_.rank(), seconds});
-    writer_->add(segment);
+    writer_->keep(segment);
     if (comm_.is_root()) context_.log->event("stage", {{"stage", stage}, {"seconds", seconds}});
   }
 
@@ -215,7 +218,7 @@ class Run {
     record.error = error;
     io::Segment segment;
     segment.encoders.push_back(record);
-    writer_->add(segment);
+    writer_->keep(segment);
   }
 
   bool is_finished(const Unit& unit) const {
@@ -253,7 +256,7 @@ class Run {
       if (failed == failed_encoders_.end()) {
         open.push_back(&unit);
       } else if (comm_.is_root()) {
-        writer_->add(blocked(unit, failed->second));
+        writer_->keep(blocked(unit, failed->second));
       }
     }
     if (comm_.is_root())

@@ -1,17 +1,21 @@
 #include "train/checkpoint.hpp"
 
 #include <ATen/ATen.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
 #include "core/errors.hpp"
+#include "core/sha256.hpp"
 #include "io/safetensors.hpp"
 
 namespace invaria::train {
 namespace {
 
 constexpr const char* kLogPrefix = "log/";
+constexpr const char* kContentHash = "content_hash";
 constexpr const char* kLogTexts = "log_texts";  // text columns travel in the metadata, as JSON
 
 io::DType dtype_of(const at::Tensor& tensor, const std::string& name) {
@@ -56,6 +60,33 @@ at::Tensor column_tensor(const io::Cells& cells) {
   return at::tensor(std::get<std::vector<int64_t>>(cells), at::kLong);
 }
 
+/// SHA-256 over everything that a checkpoint file holds, in order of name.
+std::string content_hash(const std::map<std::string, std::string>& metadata, std::vector<io::TensorView> views) {
+  Sha256 hash;
+  for (const auto& [key, text] : metadata) {
+    if (key != kContentHash) hash.update(fmt::format("{}\t{}\n", key, text));
+  }
+  std::sort(views.begin(), views.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  for (const io::TensorView& view : views) {
+    hash.update(fmt::format("{}\t{}\t[{}]\n", view.name, io::name_of(view.dtype), fmt::join(view.shape, ",")));
+    hash.update(view.bytes);
+  }
+  return hash.hex();
+}
+
+/// A damaged checkpoint is the user's to remove.
+template <class Read>
+auto read_or_say_how_to_mend(const io::fs::path& path, Read read) {
+  try {
+    return read();
+  } catch (const ConfigError& error) {
+    throw_config(
+        "{}\nThe checkpoint is damaged. Delete {} and start again: its encoder is then pretrained from the beginning, "
+        "and comes out equal on as many ranks as before.",
+        error.what(), path.string());
+  }
+}
+
 template <class T>
 std::vector<T> copy_values(const at::Tensor& tensor) {
   return {tensor.const_data_ptr<T>(), tensor.const_data_ptr<T>() + tensor.numel()};
@@ -81,13 +112,22 @@ void write_checkpoint(const io::fs::path& path, const Checkpoint& checkpoint) {
 
   std::vector<io::TensorView> views;
   for (const auto& [name, tensor] : tensors) views.push_back(view_of(name, tensor));
+  metadata[kContentHash] = content_hash(metadata, views);
   io::write_safetensors(path, views, metadata);
 }
 
-Checkpoint read_checkpoint(const io::fs::path& path) {
+namespace {
+
+Checkpoint read_whole(const io::fs::path& path) {
   const io::SafetensorsFile file(path);
   Checkpoint checkpoint;
   checkpoint.metadata = file.metadata();
+  std::vector<io::TensorView> views;
+  for (const std::string& name : file.names()) views.push_back(file.view(name));
+  const auto stored_hash = checkpoint.metadata.find(kContentHash);
+  if (stored_hash == checkpoint.metadata.end() || stored_hash->second != content_hash(checkpoint.metadata, views)) {
+    throw_config("{}: its contents do not have the hash that is stored with them", path.string());
+  }
   model::StateDict log_columns;
   for (const std::string& name : file.names()) {
     const io::TensorView& view = file.view(name);
@@ -124,7 +164,14 @@ Checkpoint read_checkpoint(const io::fs::path& path) {
     checkpoint.log.add_column(std::move(filled));
   }
   checkpoint.metadata.erase(kLogTexts);
+  checkpoint.metadata.erase(kContentHash);
   return checkpoint;
+}
+
+}  // namespace
+
+Checkpoint read_checkpoint(const io::fs::path& path) {
+  return read_or_say_how_to_mend(path, [&] { return read_whole(path); });
 }
 
 CheckpointFolder::CheckpointFolder(const io::fs::path& output, const std::string& encoder_key)
@@ -141,9 +188,9 @@ bool CheckpointFolder::has_encoder() const {
 std::optional<config::json::value> CheckpointFolder::identity() const {
   for (const io::fs::path& path : {encoder_file(), state_file()}) {
     if (!io::fs::exists(path)) continue;
-    const io::SafetensorsFile file(path);
-    const auto settings = file.metadata().find("settings");
-    if (settings != file.metadata().end()) return config::parse_text(settings->second, path.string());
+    const std::map<std::string, std::string> metadata = read_checkpoint(path).metadata;
+    const auto settings = metadata.find("settings");
+    if (settings != metadata.end()) return config::parse_text(settings->second, path.string());
   }
   return std::nullopt;
 }

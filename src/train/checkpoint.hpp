@@ -29,7 +29,7 @@ struct Checkpoint {
 
 /// Write in one atomic rename. @throws EnvironmentError from the file system
 void write_checkpoint(const io::fs::path& path, const Checkpoint& checkpoint);
-/// @throws ConfigError naming the file if it is damaged
+/// @throws ConfigError naming the file, and saying how to mend it, if it is damaged: its contents are hashed
 Checkpoint read_checkpoint(const io::fs::path& path);
 
 /// The folder of one encoder's checkpoints.
@@ -42,7 +42,7 @@ class CheckpointFolder {
   io::fs::path encoder_file() const { return folder_ / "encoder.safetensors"; }
   bool has_state() const;
   bool has_encoder() const;
-  /// The settings that the files here were made with, if there are any.
+  /// The settings that the files here were made with, if there are any. @throws ConfigError if a file is damaged
   std::optional<config::json::value> identity() const;
 
  private:

@@ -94,6 +94,23 @@ TEST_CASE("events are JSON lines with time, rank and name", "[core]") {
   CHECK_THROWS_AS(EventLog("/proc/no/such", 0), EnvironmentError);
 }
 
+TEST_CASE("a last line that was cut off is dropped from the log, and nothing else", "[core]") {
+  const std::string path = fmt::format("/tmp/invaria-test-{}.jsonl", getpid());
+  const auto dropped = [&](const std::string& text) {
+    std::ofstream(path) << text;
+    drop_torn_line(path);
+    std::ifstream file(path);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  CHECK(dropped("{\"a\":1}\n{\"b\":") == "{\"a\":1}\n");
+  CHECK(dropped("{\"a\":1}\n{\"b\":2}\n") == "{\"a\":1}\n{\"b\":2}\n");
+  CHECK(dropped("{\"a\"") == "");
+  CHECK(dropped("") == "");
+  std::remove(path.c_str());
+  CHECK_NOTHROW(drop_torn_line(path));
+  CHECK_FALSE(std::ifstream(path).is_open());
+}
+
 namespace {
 
 int closed = 0;

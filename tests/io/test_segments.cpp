@@ -95,8 +95,23 @@ TEST_CASE("a segment cut off at any length is an error that names it", "[io][seg
   CHECK_THROWS_WITH(read_segments(scratch.path()), Catch::StartsWith(path.string()));
 }
 
+TEST_CASE("a segment with one bit changed anywhere is an error that names it and says how to mend it",
+          "[io][segments][corrupt]") {
+  const ScratchDirectory scratch;
+  const std::string whole = read_file(write_segment(scratch.path(), 0, 1, example_segment()));
+  const fs::path path = scratch / "0-1.h5";
+  for (size_t at = 0; at < whole.size(); at += 97) {
+    std::string altered = whole;
+    altered[at] = static_cast<char>(altered[at] ^ 1);
+    write_plain(path, altered);
+    INFO("byte " << at << " of " << whole.size());
+    CHECK_THROWS_WITH(read_segment(path), Catch::StartsWith(path.string()) && Catch::Contains("altered"));
+  }
+  CHECK_THROWS_WITH(read_segments(scratch.path()), Catch::StartsWith(path.string()) && Catch::Contains("Delete"));
+}
+
 TEST_CASE("a results file is no segment", "[io][segments][corrupt]") {
   const ScratchDirectory scratch;
   write_results(scratch / "0-1.h5", example_results());
-  CHECK_THROWS_WITH(read_segment(scratch / "0-1.h5"), Catch::Contains("0-1.h5") && Catch::Contains("segment_schema"));
+  CHECK_THROWS_WITH(read_segment(scratch / "0-1.h5"), Catch::Contains("0-1.h5") && Catch::Contains("no segment"));
 }

@@ -100,3 +100,57 @@ TEST_CASE("each altered value, hash and row is named", "[report][verify]") {
     CHECK(differences.find(alteration.named) != std::string::npos);
   }
 }
+
+TEST_CASE("what cannot be recomputed is compared with the files that the results came from", "[report][verify]") {
+  const auto differences_after = [](const std::function<void(io::Segment&)>& alter) {
+    io::Results results = sound();
+    alter(results.content);
+    std::string differences;
+    for (const std::string& line : compare_with_disk(results, sound())) differences += line + "\n";
+    return differences;
+  };
+  CHECK(differences_after([](auto&) {}).empty());
+  // A file fills short trajectories up.
+  CHECK(differences_after([](auto& content) {
+          for (io::JobRecord& job : content.jobs) {
+            job.trajectory.invariance.push_back({kNoNumber, kNoNumber});
+            job.trajectory.loss.push_back(kNoNumber);
+            job.trajectory.validation.push_back(kNoNumber);
+          }
+        }).empty());
+
+  const auto learner = [](io::Segment& content) -> io::JobRecord& {
+    for (io::JobRecord& job : content.jobs) {
+      if (!job.trajectory.loss.empty()) return job;
+    }
+    FAIL("the small run has no trajectory");
+    return content.jobs.front();
+  };
+  const std::vector<std::pair<const char*, std::function<void(io::Segment&)>>> alterations{
+      {"trajectory, point 1: i ", [&](auto& content) { learner(content).trajectory.loss[1] += 1e-9; }},
+      {"trajectory, point 0: i ", [&](auto& content) { learner(content).trajectory.invariance[0][1] += 1e-9; }},
+      {"trajectory, point 0: i ", [&](auto& content) { learner(content).trajectory.validation[0] = 0.25; }},
+      {"its segment has ",
+       [&](auto& content) {
+         io::Trajectory& trajectory = learner(content).trajectory;
+         trajectory.loss.pop_back();
+         trajectory.validation.pop_back();
+         trajectory.invariance.pop_back();
+       }},
+      {"value is ", [](auto& content) { content.jobs.front().value += 1e-9; }},
+      {"sensitivity: ", [](auto& content) { content.sensitivity.front().value += 1e-9; }},
+      {": missing", [](auto& content) { content.sensitivity.pop_back(); }},
+      {"encoder amortised (seed 0): parameters is 1, ", [](auto& content) { content.encoders[0].parameters = 1; }},
+      {"encoder amortised (seed 0): pretraining/loss is not ",
+       [](auto& content) {
+         std::vector<io::Column> columns = content.encoders[0].pretraining.columns();
+         std::get<std::vector<double>>(columns[1].cells)[2] += 1e-9;
+         content.encoders[0].pretraining = io::Table(columns);
+       }},
+      {"data set ", [](auto& content) { content.data.front().files_left_out.push_back("train/a.jpg"); }}};
+  for (const auto& [named, alter] : alterations) {
+    const std::string differences = differences_after(alter);
+    CAPTURE(named, differences);
+    CHECK(differences.find(named) != std::string::npos);
+  }
+}
