@@ -15,6 +15,7 @@ import pandas as pd
 PROGRAM = Path(sys.argv[1]).resolve()
 SOURCE = Path(__file__).resolve().parent.parent.parent
 TINY = SOURCE / "tests/app/tiny.json"
+SKIPPED = 77  # the exit code that CTest shows as skipped
 # What may differ between two runs of the same suite.
 TIMES_AND_PLACES = {"seconds", "samples_per_s", "rank", "host"}
 ENVIRONMENT = os.environ | {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMP_NUM_THREADS": "1"}
@@ -39,11 +40,23 @@ def start(*arguments, ranks=0):
                             env=ENVIRONMENT, start_new_session=True)
 
 
+def ranks_of(launcher):
+    """Process ids of the ranks under a started mpirun."""
+    children = subprocess.run(["pgrep", "-P", str(launcher.pid)], capture_output=True, text=True).stdout.split()
+    return [int(child) for child in children]
+
+
 def scratch():
     """A folder that goes with the test."""
     folder = Path(tempfile.mkdtemp(prefix="invaria-test-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
+
+
+def skip(reason):
+    """Leave as a test that could not run, visibly."""
+    print(f"SKIPPED: {reason}")
+    sys.exit(SKIPPED)
 
 
 def jobs(output):

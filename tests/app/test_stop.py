@@ -1,21 +1,14 @@
 """Stopping on request and going on, exit codes through mpirun, and equal numbers afterwards."""
 import os
 import signal
-import subprocess
 import time
 
-from support import TINY, assert_same_numbers, events, jobs, run, scratch, start
+from support import TINY, assert_same_numbers, events, jobs, ranks_of, run, scratch, start
 
 folder = scratch()
 reference = folder / "reference"
 code, text = run("run", TINY, "--output", reference, ranks=2)
 assert code == 0, text
-
-
-def ranks_of(launcher):
-    children = subprocess.run(["pgrep", "-P", str(launcher.pid)], capture_output=True, text=True).stdout.split()
-    return [int(child) for child in children]
-
 
 # A time limit: stopped with 75, as often as it takes, then finished with equal numbers.
 output = folder / "stop-after"
