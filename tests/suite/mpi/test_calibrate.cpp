@@ -1,0 +1,82 @@
+#include "suite/calibrate.hpp"
+
+#include <cmath>
+#include <numeric>
+
+#include "tests/suite/small_suite.hpp"
+
+#include "tests/support/catch.hpp"  // last: LibTorch has a CHECK too
+
+using namespace invaria;
+using namespace invaria::suite;
+using namespace invaria::suite::testing;
+
+namespace {
+
+Calibration calibrate_small(const Suite& suite) {
+  return calibrate(suite, small_manifests(), small_plan(suite), {comm::Communicator::alone(), c10::Device(c10::kCPU)});
+}
+
+}  // namespace
+
+TEST_CASE("calibration gives positive times, equal for encoders that cost the same", "[suite][mpi]") {
+  const auto comm = comm::Communicator::world();
+  if (comm.is_root()) {
+    const Suite suite = small_suite(
+        {"encoder_seeds=[0, 3]",
+         "encoders=[{\"name\": \"amortised\", \"pretraining\": {\"model\": {\"conditioning\": \"hypernetwork\"}}}, "
+         "{\"name\": \"fixed-default\"}, {\"name\": \"fixed-spatial\", \"corners\": [\"10\"]}, "
+         "{\"name\": \"wide\", \"pretraining\": {\"model\": {\"width\": 32}}}, "
+         "{\"name\": \"random\", \"pretraining\": {\"steps\": 0}}]"});
+    const Plan plan = small_plan(suite);
+    const Calibration found = calibrate_small(suite);
+    REQUIRE(plan.encoders.size() == 10);
+    REQUIRE(found.step_s.size() == 10);
+    REQUIRE(found.image_s.size() == 10);
+    REQUIRE(found.readout_s.size() == 2);
+    std::map<std::string, std::pair<double, double>> of_name;
+    for (size_t encoder = 0; encoder < 10; ++encoder) {
+      INFO(plan.encoders[encoder].key());
+      CHECK((found.image_s[encoder] > 0 && found.image_s[encoder] < 1.0));
+      if (plan.encoders[encoder].name == "random") {
+        CHECK(found.step_s[encoder] == 0.0);
+      } else {
+        CHECK((found.step_s[encoder] > 0 && found.step_s[encoder] < 60.0));
+        CHECK(found.step_s[encoder] > found.image_s[encoder]);  // 32 views, forward and back
+      }
+      const std::pair times{found.step_s[encoder], found.image_s[encoder]};
+      CHECK(of_name.emplace(plan.encoders[encoder].name, times).first->second == times);  // seeds cost nothing
+    }
+    CHECK(of_name.at("fixed-default") == of_name.at("fixed-spatial"));
+    CHECK(of_name.at("fixed-default") != of_name.at("amortised"));
+    CHECK(of_name.at("wide").second > 2 * of_name.at("fixed-default").second);  // 64 times the operations
+    for (double seconds : found.readout_s) CHECK((seconds > 0 && seconds < 60.0));
+  }
+  comm.barrier();
+}
+
+TEST_CASE("time is steps times a step's, and the units' makespan over the ranks", "[suite][mpi]") {
+  const Suite suite = small_suite();
+  const Plan plan = small_plan(suite);
+  const Calibration made{{0.5, 0.25, 0.0},
+                         {0.01, 0.01, 0.01},
+                         {{5.0, 6.0}, {0.0, 0.0}, {0.0, 0.0}},
+                         {{70.0, 80.0}, {0.0, 0.0}, {0.0, 0.0}},
+                         {2.0, 3.0}};
+  const TimeEstimate one = estimate_time(plan, made, 1);
+  CHECK(one.encoder_s == std::vector<double>{2.0, 1.0, 0.0});  // four steps, and none
+  REQUIRE(one.unit_s.size() == plan.units.size());
+  const double all_units = std::accumulate(one.unit_s.begin(), one.unit_s.end(), 0.0);
+  CHECK(one.sweep_s == Approx(all_units));
+  CHECK(one.total_s() == Approx(3.0 + all_units));
+  for (size_t unit = 0; unit < plan.units.size(); ++unit) {
+    INFO(plan.units[unit].name);
+    CHECK((one.unit_s[unit] > 0 && std::isfinite(one.unit_s[unit])));
+    // 136 pictures at 0.01 s and a readout for each of two repeats.
+    if (plan.units[unit].name == "amortised-seed0 features at 0,1 shapes-4 repeat 0,1")
+      CHECK(one.unit_s[unit] == Approx(1.36 + 2 * 2.0));
+  }
+  const TimeEstimate four = estimate_time(plan, made, 4);
+  CHECK(four.sweep_s >= all_units / 4);
+  CHECK(four.sweep_s <= all_units / 4 + *std::max_element(one.unit_s.begin(), one.unit_s.end()));
+}
