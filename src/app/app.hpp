@@ -2,6 +2,7 @@
 /// @file
 /// The program: one function a subcommand, and the one place where errors become exit codes.
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -15,11 +16,11 @@ struct SuiteOptions {
   std::string suite;                                ///< path of the suite file
   std::vector<std::filesystem::path> data_folders;  ///< --data, then INVARIA_DATA
   std::vector<std::string> overrides;               ///< --set json.path=value
-  std::string device = "auto";                      ///< cpu, cuda, auto
 };
 
 struct RunOptions {
   SuiteOptions suite;
+  std::string device = "auto";  ///< cpu, cuda, auto
   std::filesystem::path output;
   double stop_after_s = 0.0;  ///< 0: no limit
 };
@@ -27,6 +28,12 @@ struct RunOptions {
 struct CheckOptions {
   SuiteOptions suite;
   bool decode = false;  ///< read every picture too
+};
+
+struct PlanOptions {
+  SuiteOptions suite;
+  std::string device = "auto";
+  int64_t ranks = 1;  ///< of the run; under a launcher its ranks
 };
 
 struct VerifyOptions {
@@ -37,7 +44,7 @@ struct VerifyOptions {
 /// Each returns the exit code and throws the errors of core/errors.hpp. `argc` and `argv` are for MPI.
 ExitCode run_command(const RunOptions& options, int* argc, char*** argv);
 ExitCode check_command(const CheckOptions& options);
-ExitCode plan_command(const SuiteOptions& options, int64_t ranks, int* argc, char*** argv);
+ExitCode plan_command(const PlanOptions& options, int* argc, char*** argv);
 ExitCode report_command(const std::filesystem::path& results);
 ExitCode verify_command(const VerifyOptions& options);
 ExitCode doctor_command(const std::filesystem::path& output, const std::vector<std::filesystem::path>& data_folders,

@@ -6,6 +6,12 @@ namespace invaria::app {
 
 LoadedSuite load_suite(const SuiteOptions& options, data::CheckDepth depth) {
   if (!std::filesystem::exists(options.suite)) throw_config("{}: no such suite file", options.suite);
+  if (std::filesystem::is_directory(options.suite))
+    throw_config("{}: a directory, expected a suite file", options.suite);
+  for (const std::filesystem::path& folder : options.data_folders) {
+    if (!std::filesystem::is_directory(folder))
+      throw_config("--data or INVARIA_DATA: {} is no directory", folder.string());
+  }
   config::json::value text = config::parse_text(io::read_file(options.suite), options.suite);
   for (const std::string& assignment : options.overrides) config::apply_override(text, assignment);
 

@@ -49,9 +49,22 @@ void add_suite_options(CLI::App& command, SuiteOptions& options) {
       .add_option("--set", options.overrides,
                   "json.path=value: override one setting, e.g. --set repeats=1 --set encoders[0].pretraining.steps=80")
       ->allow_extra_args(false);
-  command.add_option("--device", options.device, "cpu, cuda, or auto: a GPU if there is one")
+}
+
+void add_device_option(CLI::App& command, std::string& device) {
+  command.add_option("--device", device, "cpu, cuda, or auto: a GPU if there is one")
       ->check(CLI::IsMember({"cpu", "cuda", "auto"}))
       ->capture_default_str();
+}
+
+/// What CLI11's own checks say of numbers without an upper bound is hard to read.
+CLI::Validator positive() {
+  return {[](std::string& text) {
+            double value = 0.0;
+            return CLI::detail::lexical_cast(text, value) && value > 0 ? std::string()
+                                                                       : "expected a number above 0, found " + text;
+          },
+          "above 0"};
 }
 
 /// Print an error the way the terminal and the batch log want it: what, then nothing else.
@@ -83,11 +96,12 @@ int main(int argc, char** argv) {
   CLI::App* run_app = program.add_subcommand(
       "run", "pretrain and sweep a suite, alone or under mpirun or srun; continues where an earlier run stopped");
   add_suite_options(*run_app, run.suite);
+  add_device_option(*run_app, run.device);
   run_app->add_option("--output", run.output, "directory of the run; made if missing")->required();
   run_app
       ->add_option("--stop-after", run.stop_after_s,
                    "seconds after which to stop as on a signal: checkpoint, exit 75, resumable")
-      ->check(CLI::PositiveNumber);
+      ->check(positive());
 
   CheckOptions check;
   CLI::App* check_app =
@@ -95,12 +109,15 @@ int main(int argc, char** argv) {
   add_suite_options(*check_app, check.suite);
   check_app->add_flag("--decode", check.decode, "read every picture too");
 
-  SuiteOptions plan;
-  int64_t plan_ranks = 1;
+  PlanOptions plan;
   CLI::App* plan_app =
       program.add_subcommand("plan", "what a run will do: encoders, jobs, memory, and time on this machine");
-  add_suite_options(*plan_app, plan);
-  plan_app->add_option("--ranks", plan_ranks, "ranks to plan for")->check(CLI::PositiveNumber)->capture_default_str();
+  add_suite_options(*plan_app, plan.suite);
+  add_device_option(*plan_app, plan.device);
+  plan_app
+      ->add_option("--ranks", plan.ranks, "ranks to plan for, where plan runs alone; under mpirun, the ranks there are")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
 
   std::filesystem::path report;
   CLI::App* report_app = program.add_subcommand("report", "print the tables of a run");
@@ -127,14 +144,14 @@ int main(int argc, char** argv) {
     const int code = program.exit(error);
     return code == 0 ? 0 : static_cast<int>(ExitCode::kConfig);
   }
-  for (auto* folders :
-       {&run.suite.data_folders, &check.suite.data_folders, &plan.data_folders, &verify.data_folders, &doctor_data}) {
+  for (auto* folders : {&run.suite.data_folders, &check.suite.data_folders, &plan.suite.data_folders,
+                        &verify.data_folders, &doctor_data}) {
     add_environment_folders(*folders);
   }
   const ExitCode code = guarded([&] {
     if (run_app->parsed()) return run_command(run, &argc, &argv);
     if (check_app->parsed()) return check_command(check);
-    if (plan_app->parsed()) return plan_command(plan, plan_ranks, &argc, &argv);
+    if (plan_app->parsed()) return plan_command(plan, &argc, &argv);
     if (report_app->parsed()) return report_command(report);
     if (verify_app->parsed()) return verify_command(verify);
     if (doctor_app->parsed()) return doctor_command(doctor_output, doctor_data, &argc, &argv);

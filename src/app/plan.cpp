@@ -8,7 +8,9 @@
 #include <thread>
 
 #include "app/app.hpp"
+#include "app/device.hpp"
 #include "app/loaded_suite.hpp"
+#include "comm/agree.hpp"
 #include "comm/communicator.hpp"
 #include "core/progress.hpp"
 #include "model/cost.hpp"
@@ -92,28 +94,43 @@ void print_units(const LoadedSuite& loaded, const suite::TimeEstimate& time, rep
   fmt::print("Sweep\n{}\n", table.render(style));
 }
 
-}  // namespace
-
-ExitCode plan_command(const SuiteOptions& options, int64_t ranks, int* argc, char*** argv) {
-  const comm::MpiEnvironment environment(argc, argv);
-  const comm::Communicator comm = comm::Communicator::world();
-  if (comm.size() > 1)
-    throw_config("plan: started under a launcher with {} ranks; start it alone and say --ranks {}", comm.size(),
-                 comm.size());
-  const LoadedSuite loaded = load_suite(options, data::CheckDepth::kListing);
-  const auto cores = static_cast<int64_t>(std::thread::hardware_concurrency());
-  at::set_num_threads(static_cast<int>(std::max<int64_t>(1, cores / ranks)));
-  const suite::Calibration calibration = suite::calibrate(loaded.suite, loaded.manifests, loaded.plan, ranks, comm);
-  const suite::TimeEstimate time = suite::estimate_time(loaded.suite, loaded.plan, calibration, ranks);
+void print_plan(const LoadedSuite& loaded, const suite::Calibration& calibration, int64_t ranks, const char* device) {
+  const suite::TimeEstimate time = suite::estimate_time(loaded.plan, calibration, ranks);
   const report::Style style = isatty(STDOUT_FILENO) != 0 ? report::Style::kTerminal : report::Style::kPlain;
   print_encoders(loaded, time, ranks, style);
   print_units(loaded, time, style);
-  fmt::print("At {} rank{} of {} thread{} on this machine: pretraining {}, sweep {}, in all {} ({:.0f} s)\n", ranks,
-             ranks == 1 ? "" : "s", at::get_num_threads(), at::get_num_threads() == 1 ? "" : "s",
+  fmt::print("At {} rank{} of {} thread{} on {} of this machine: pretraining {}, sweep {}, in all {} ({:.0f} s)\n",
+             ranks, ranks == 1 ? "" : "s", at::get_num_threads(), at::get_num_threads() == 1 ? "" : "s", device,
              format_duration(time.total_s() - time.sweep_s), format_duration(time.sweep_s),
              format_duration(time.total_s()), time.total_s());
-  if (ranks > cores)
+}
+
+}  // namespace
+
+ExitCode plan_command(const PlanOptions& options, int* argc, char*** argv) {
+  const comm::MpiEnvironment environment(argc, argv);
+  const comm::Communicator comm = comm::Communicator::world();
+  const bool is_alone = comm.size() == 1;
+  if (!is_alone && options.ranks > 1 && options.ranks != comm.size()) {
+    throw_config("plan: --ranks {} under a launcher with {} ranks; leave --ranks out, or start it alone", options.ranks,
+                 comm.size());
+  }
+  const int64_t ranks = is_alone ? options.ranks : comm.size();
+  LoadedSuite loaded;
+  comm::together(comm, [&] { loaded = load_suite(options.suite, data::CheckDepth::kListing); });
+  const auto cores = static_cast<int64_t>(std::thread::hardware_concurrency());
+  const int64_t threads = is_alone ? std::max<int64_t>(1, cores / ranks) : choose_threads(comm);
+  at::set_num_threads(static_cast<int>(threads));
+  const c10::Device device = choose_device(options.device, comm);
+  const int64_t beside = is_alone && device.is_cpu() ? std::min(ranks, cores / threads) : 1;
+  const suite::Calibration calibration =
+      suite::calibrate(loaded.suite, loaded.manifests, loaded.plan, {comm, device, ranks, beside});
+  if (!comm.is_root()) return ExitCode::kOk;
+  print_plan(loaded, calibration, ranks, device.is_cuda() ? "a GPU each" : "the CPU");
+  if (is_alone && ranks > cores)
     fmt::print("(more ranks than the {} cores here: a rank is taken to have a core of its own)\n", cores);
+  if (is_alone && ranks > 1)
+    fmt::print("(without the time that messages take; under mpirun or srun, plan measures that too)\n");
   return ExitCode::kOk;
 }
 

@@ -57,7 +57,7 @@ ExitCode run_on_all_ranks(const RunOptions& options, const comm::Communicator& c
   LoadedSuite loaded;
   comm::together(comm, [&] { loaded = load_suite(options.suite, data::CheckDepth::kListing); });
   at::set_num_threads(choose_threads(comm));
-  const c10::Device device = choose_device(options.suite.device, comm);
+  const c10::Device device = choose_device(options.device, comm);
 
   std::string created;
   comm::on_root(comm, [&] {
@@ -75,7 +75,7 @@ ExitCode run_on_all_ranks(const RunOptions& options, const comm::Communicator& c
                loaded.plan.encoders.size(), loaded.plan.job_ids().size(), comm.size(), comm.size() == 1 ? "" : "s",
                at::get_num_threads(), at::get_num_threads() == 1 ? "" : "s",
                device.is_cuda()                ? "GPUs"
-               : options.suite.device == "cpu" ? "the CPU"
+               : options.device == "cpu" ? "the CPU"
                                                : "the CPU (no GPU here)");
     std::fflush(stdout);
     log.event("run_begin", {{"suite", loaded.suite.name},

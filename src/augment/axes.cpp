@@ -54,6 +54,13 @@ void Axis::validate(const std::string& path, config::Problems& problems) const {
     }
   }
   for (size_t n = 0; n < fixed_settings.size(); ++n) {
+    for (size_t before = 0; before < n; ++before) {
+      if (config::write(fixed_settings[before]) != config::write(fixed_settings[n])) continue;
+      problems.add(
+          fmt::format("{}[{}]", config::join_path(path, "fixed_settings"), n),
+          config::excerpt(config::write(fixed_settings[n])),
+          fmt::format("a setting of its own: fixed_settings[{}] is the same, and so would be their classes", before));
+    }
     for (const Operation used : fixed_settings[n].operations()) {
       if (contains(operations, used)) continue;
       problems.add(fmt::format("{}[{}]", config::join_path(path, "fixed_settings"), n), quoted(used),

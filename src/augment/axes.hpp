@@ -61,7 +61,7 @@ struct Axis {
   static auto settings() {
     using config::setting;
     return std::tuple{
-        setting("name", &Axis::name, "unique name of the axis", config::required()),
+        setting("name", &Axis::name, "unique name of the axis", config::required_name()),
         setting("operations", &Axis::operations, "operations that the axis switches", config::required()),
         setting("fixed_settings", &Axis::fixed_settings,
                 "settings that known tasks tell apart; known tasks need two or more"),

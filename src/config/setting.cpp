@@ -4,6 +4,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/stream_parser.hpp>
+#include <string_view>
 
 #include "config/duplicate_keys.hpp"
 #include "core/errors.hpp"
@@ -13,6 +14,7 @@ namespace {
 
 constexpr size_t kExcerptLength = 80;
 constexpr size_t kLineLength = 120;
+constexpr const char* kNamePattern = "^[A-Za-z0-9][A-Za-z0-9_.+-]*$";  // is_name() in words
 
 void pretty_to(std::string& out, const json::value& value, size_t indent) {
   const std::string flat = json::serialize(value);
@@ -98,6 +100,15 @@ std::vector<PathStep> split_path(const std::string& path) {
 
 }  // namespace
 
+bool is_name(const std::string& text) {
+  const auto is_plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+  };
+  return !text.empty() && is_plain(text.front()) && std::all_of(text.begin(), text.end(), [&](char c) {
+    return is_plain(c) || std::string_view("_.+-").find(c) != std::string_view::npos;
+  });
+}
+
 std::string rule_in_words(const Rule& rule) {
   const bool has_minimum = std::isfinite(rule.minimum);
   const bool has_maximum = std::isfinite(rule.maximum);
@@ -121,7 +132,8 @@ std::string join_path(const std::string& parent, const std::string& key) {
 namespace detail {
 
 void read_number(const json::value& value, const std::string& path, const Rule& rule, double& out, Problems& problems) {
-  if (!value.is_number() || !obeys(value.to_number<double>(), rule)) {
+  // Boost.JSON reads 1e999 as infinity.
+  if (!value.is_number() || !std::isfinite(value.to_number<double>()) || !obeys(value.to_number<double>(), rule)) {
     problems.add(path, excerpt(value), fmt::format("a number {}", rule_in_words(rule)));
     return;
   }
@@ -146,6 +158,10 @@ void read_text(const json::value& value, const std::string& path, const Rule& ru
     problems.add(path, excerpt(value), text == nullptr ? "a text" : "a text that is not empty");
     return;
   }
+  if (rule.is_name && !is_name(std::string(*text))) {
+    problems.add(path, excerpt(value), "a name: letters, digits and _ . + -, first a letter or digit");
+    return;
+  }
   out = std::string(*text);
 }
 
@@ -157,6 +173,12 @@ void read_flag(const json::value& value, const std::string& path, bool& out, Pro
   out = value.get_bool();
 }
 
+json::object text_schema(const Rule& rule) {
+  json::object object{{"type", "string"}};
+  if (rule.is_name) object["pattern"] = kNamePattern;
+  return object;
+}
+
 json::object number_schema(const char* type, const Rule& rule) {
   json::object object{{"type", type}};
   if (std::isfinite(rule.minimum)) object[rule.exclusive_minimum ? "exclusiveMinimum" : "minimum"] = rule.minimum;
@@ -166,7 +188,9 @@ json::object number_schema(const char* type, const Rule& rule) {
 
 }  // namespace detail
 
-json::value parse_text(const std::string& text, const std::string& source) {
+json::value parse_text(const std::string& whole, const std::string& source) {
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  const std::string text = whole.starts_with(kByteOrderMark) ? whole.substr(kByteOrderMark.size()) : whole;
   boost::json::stream_parser parser;
   boost::system::error_code error;
   const size_t consumed = parser.write_some(text, error);
@@ -196,7 +220,7 @@ std::string pretty(const json::value& value) {
 void apply_override(json::value& root, const std::string& assignment) {
   const size_t equals = assignment.find('=');
   if (equals == std::string::npos || equals == 0) {
-    throw_config("--set {}: expected json.path=value, for example --set training.steps=80", assignment);
+    throw_config("--set {}: expected json.path=value, for example --set repeats=1", assignment);
   }
   const std::string path = assignment.substr(0, equals);
   const std::string right = assignment.substr(equals + 1);
@@ -208,9 +232,11 @@ void apply_override(json::value& root, const std::string& assignment) {
   for (const PathStep& step : split_path(path)) {
     if (step.index) {
       json::array* array = at->if_array();
-      if (array == nullptr || *step.index >= array->size()) {
-        throw_config("--set {}: index {} is outside the list, which has {} elements", path, *step.index,
-                     array == nullptr ? 0 : array->size());
+      if (array == nullptr) {
+        throw_config("--set {}: there is no list at [{}] in the file; set the whole list", path, *step.index);
+      }
+      if (*step.index >= array->size()) {
+        throw_config("--set {}: index {} is outside the list, which has {} elements", path, *step.index, array->size());
       }
       at = &(*array)[*step.index];
     } else {

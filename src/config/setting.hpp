@@ -43,6 +43,7 @@ struct Rule {
   double maximum = std::numeric_limits<double>::infinity();
   bool exclusive_minimum = false;
   bool required = false;
+  bool is_name = false;  ///< a text that names a file, a column or an attribute: see is_name()
 };
 
 constexpr Rule anything() {
@@ -50,6 +51,9 @@ constexpr Rule anything() {
 }
 constexpr Rule required() {
   return {.required = true};
+}
+constexpr Rule required_name() {
+  return {.required = true, .is_name = true};
 }
 constexpr Rule between(double minimum, double maximum) {
   return {.minimum = minimum, .maximum = maximum};
@@ -78,6 +82,8 @@ constexpr Setting<S, T> setting(const char* name, T S::*member, const char* help
 template <class T>
 concept SettingsStruct = requires { T::settings(); };
 
+/// Letters, digits and `_ . + -`, the first a letter or digit: fit for a file, a column and a table.
+bool is_name(const std::string& text);
 /// "in [0, 1]", "above 0", "at least 1": the rule in words.
 std::string rule_in_words(const Rule& rule);
 /// A JSON value cut to a readable length for a message.
@@ -109,14 +115,14 @@ T parse(const json::value& value, const std::string& path, Problems& problems) {
   return out;
 }
 
-/// Parse JSON text. @throws ConfigError naming `source`, and line and column, or the path of a member that is there
-/// twice
-json::value parse_text(const std::string& text, const std::string& source);
+/// Parse JSON text; a byte order mark is skipped. @throws ConfigError naming `source`, and line and column, or the path
+/// of a member that is there twice
+json::value parse_text(const std::string& whole, const std::string& source);
 
 /// Serialise with two-space indentation; objects and lists that fit in 120 columns stay on one line.
 std::string pretty(const json::value& value);
 
-/// Set one value by its path: `apply_override(v, "training.steps=80")`; `a[2].b` indexes lists; the right side is JSON,
+/// Set one value by its path: `apply_override(v, "repeats=1")`; `a[2].b` indexes lists; the right side is JSON,
 /// or text if it is none, or a number that replaces a text. Missing members on the way are made. @throws ConfigError if
 /// the text has no `=` or an index is out of range
 void apply_override(json::value& root, const std::string& assignment);

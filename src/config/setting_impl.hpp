@@ -42,6 +42,7 @@ void read_integer(const json::value& value, const std::string& path, const Rule&
 void read_text(const json::value& value, const std::string& path, const Rule& rule, std::string& out,
                Problems& problems);
 void read_flag(const json::value& value, const std::string& path, bool& out, Problems& problems);
+json::object text_schema(const Rule& rule);
 json::object number_schema(const char* type, const Rule& rule);
 
 template <class S>
@@ -166,7 +167,7 @@ json::object schema(const Rule& rule) {
   } else if constexpr (std::is_same_v<T, double>) {
     return detail::number_schema("number", rule);
   } else if constexpr (std::is_same_v<T, std::string>) {
-    return {{"type", "string"}};
+    return detail::text_schema(rule);
   } else if constexpr (std::is_enum_v<T>) {
     json::array names;
     for (const std::string& name : detail::enum_names<T>()) names.emplace_back(name);

@@ -124,7 +124,7 @@ inline auto TargetColumn::settings() {
 inline auto SplitManifest::settings() {
   using S = SplitManifest;
   return std::tuple{
-      config::setting("name", &S::name, "train, validation or test", config::required()),
+      config::setting("name", &S::name, "train, validation or test", config::required_name()),
       config::setting("path", &S::path, "folder or tar inside the data set"),
       config::setting("files", &S::files, "cifar: the batch files, in order"),
       config::setting("count", &S::count, "number of samples", config::at_least(1)),
@@ -144,7 +144,7 @@ inline auto Manifest::settings() {
   using S = Manifest;
   using config::setting;
   return std::tuple{
-      setting("name", &S::name, "what suites call the data set", config::required()),
+      setting("name", &S::name, "what suites call the data set", config::required_name()),
       setting("kind", &S::kind, "how its files are laid out", config::required()),
       setting("found_as", &S::found_as, "names of its folder or tar in a --data folder; empty: its own name"),
       setting("splits", &S::splits, "its splits", config::required()),

@@ -39,7 +39,7 @@ struct DatasetSettings {
     using config::setting;
     using S = DatasetSettings;
     return std::tuple{
-        setting("name", &S::name, "the data set, as its manifest names it", config::required()),
+        setting("name", &S::name, "the data set, as its manifest names it", config::required_name()),
         setting("size", &S::size, "side in pixels to which every picture is resized", config::between(4, 1024)),
         setting("resize", &S::resize, "how a picture becomes a square: the whole frame, or its short side and a crop"),
         setting("on_corrupt", &S::on_corrupt, "what becomes of a picture that cannot be decoded"),

@@ -1,6 +1,7 @@
 #include "downstream/task_settings.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "downstream/known_task.hpp"
 
@@ -43,6 +44,15 @@ void TaskSettings::validate(const std::string& path, config::Problems& problems)
                                                  : "top1 or mean_per_class for a task with classes");
       return;
     }
+  }
+  if (std::set(metrics.begin(), metrics.end()).size() != metrics.size())
+    problems.add(config::join_path(path, "metrics"), config::excerpt(config::write(metrics)), "each metric once");
+  if (kind != TaskKind::kKnown) {
+    const std::string rule = "another split than the one to learn from and the one to choose by";
+    if (test == train || test == validation) problems.add(config::join_path(path, "test"), "\"" + test + "\"", rule);
+    if (validation == train)
+      problems.add(config::join_path(path, "validation"), "\"" + validation + "\"",
+                   "another split than the one to learn from; empty: cut from it");
   }
   if (kind == TaskKind::kKnown && known.marks.empty()) {
     problems.add(config::join_path(path, "known.marks"), "", "one of 0, 1, - for each axis");

@@ -73,7 +73,7 @@ struct TaskSettings {
     using config::between;
     using config::setting;
     return std::tuple{
-        setting("name", &S::name, "unique name of the task", config::required()),
+        setting("name", &S::name, "unique name of the task", config::required_name()),
         setting("kind", &S::kind, "classification, regression or known (a known-invariance task)"),
         setting("data", &S::data, "a data set of the suite", config::required()),
         setting("train", &S::train, "split to learn from"),

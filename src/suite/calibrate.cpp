@@ -1,12 +1,17 @@
 #include "suite/calibrate.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include <boost/json/serialize.hpp>
 
 #include <algorithm>
+#include <barrier>
 #include <cstdlib>
+#include <functional>
+#include <future>
 #include <map>
+#include <memory>
 #include <numeric>
 #include <queue>
 #include <set>
@@ -15,6 +20,7 @@
 #include "core/philox.hpp"
 #include "core/timer.hpp"
 #include "downstream/features.hpp"
+#include "downstream/learned_invariance.hpp"
 #include "downstream/readout.hpp"
 #include "model/cost.hpp"
 #include "train/trainer.hpp"
@@ -22,7 +28,8 @@
 namespace invaria::suite {
 namespace {
 
-constexpr int kTimedSteps = 4;  ///< of which the first warms up
+constexpr int kRounds = 5;  ///< of which the first warms up
+constexpr int64_t kMostImages = 256;
 
 /// Made pictures: noise costs as much as a photograph.
 data::ImageSplit noise_pictures(int64_t n, int64_t side) {
@@ -38,43 +45,117 @@ data::ImageSplit noise_pictures(int64_t n, int64_t side) {
   return split;
 }
 
-/// Median of a few calls after one that warms up.
-template <class Work>
-double median_seconds(const Work& work) {
-  std::vector<double> seconds;
-  for (int round = 0; round < kTimedSteps; ++round) {
-    Timer timer;
-    work();
-    if (round > 0) seconds.push_back(timer.seconds());
-  }
-  std::sort(seconds.begin(), seconds.end());
-  return seconds[seconds.size() / 2];
+/// Mean seconds of a few calls after one that warms up.
+double mean_seconds(const std::function<void()>& work) {
+  work();
+  Timer timer;
+  for (int round = 1; round < kRounds; ++round) work();
+  return timer.seconds() / (kRounds - 1);
 }
 
-double measure_step(train::EncoderPlan plan, int64_t side, int64_t ranks, const comm::Communicator& comm) {
-  plan.settings.global_batch = std::max<int64_t>(2, (plan.settings.global_batch + ranks - 1) / ranks);
-  const data::ImageSplit pictures = noise_pictures(plan.settings.global_batch * kTimedSteps, side);
-  train::TrainState state(plan);
-  train::Trainer trainer(plan, pictures, comm, c10::Device(c10::kCPU), state);
-  return median_seconds([&] {
-    trainer.step(1e-6);
-    ++state.step;
+/// The same while `place.beside` threads do it at once, each as a rank would: cores share caches and memory. Slowest
+/// rank and thread, since all wait for it.
+/// @param make  gives a thread something of its own to repeat
+double mean_seconds(const CalibrationPlace& place, const std::function<std::function<void()>()>& make) {
+  const int threads = at::get_num_threads();
+  std::vector<std::future<double>> others;
+  std::barrier start(static_cast<std::ptrdiff_t>(place.beside));
+  const auto measure = [&] {
+    at::set_num_threads(threads);  // a setting of each thread
+    const std::function<void()> work = make();
+    start.arrive_and_wait();
+    return mean_seconds(work);
+  };
+  for (int64_t n = 1; n < place.beside; ++n) others.push_back(std::async(std::launch::async, measure));
+  double slowest = measure();
+  for (std::future<double>& other : others) slowest = std::max(slowest, other.get());
+  const std::vector<double> all = place.comm.all_gather(slowest);
+  return *std::max_element(all.begin(), all.end());
+}
+
+double measure_step(train::EncoderPlan plan, int64_t side, const CalibrationPlace& place) {
+  if (place.comm.size() == 1) {
+    plan.settings.global_batch = std::max<int64_t>(2, (plan.settings.global_batch + place.ranks - 1) / place.ranks);
+  }
+  const data::ImageSplit pictures = noise_pictures(plan.settings.global_batch * kRounds, side);
+  return mean_seconds(place, [&] {
+    auto state = std::make_shared<train::TrainState>(plan);
+    state->encoder.to(place.device);
+    state->heads.to(place.device);
+    auto trainer = std::make_shared<train::Trainer>(plan, pictures, place.comm, place.device, *state);
+    return [state, trainer] {
+      trainer->step(1e-6);
+      ++state->step;
+    };
   });
 }
 
-double measure_image(const train::EncoderPlan& plan) {
-  constexpr int64_t kImages = 256;
-  const model::Encoder encoder(plan.settings.model, plan.n_axes(), 0);
+/// An untrained encoder, ready to be read.
+model::Encoder frozen_encoder(const train::EncoderPlan& plan, c10::Device device) {
+  model::Encoder encoder(plan.settings.model, plan.n_axes(), 0);
+  encoder.to(device);
+  downstream::freeze(encoder);
+  return encoder;
+}
+
+double measure_image(const train::EncoderPlan& plan, const CalibrationPlace& place) {
+  const model::Encoder encoder = frozen_encoder(plan, place.device);
   const model::Kernels kernels = encoder.kernels(config::centre(plan.n_axes()));
-  const at::Tensor images = at::zeros({kImages, 3, plan.settings.view_size, plan.settings.view_size});
-  return median_seconds(
-             [&] { downstream::extract_features(encoder, kernels, model::BatchNormPass::running(), images); }) /
-         kImages;
+  const at::Tensor images_BCHW = at::zeros({kMostImages, 3, plan.settings.view_size, plan.settings.view_size});
+  return mean_seconds(place,
+                      [&] {
+                        return [&] {
+                          downstream::extract_features(encoder, kernels, model::BatchNormPass::running(), images_BCHW);
+                        };
+                      }) /
+         static_cast<double>(kMostImages);
+}
+
+/// `n` pictures of noise, sorted into classes in turn, or with four targets.
+downstream::Samples made_samples(int64_t n, int64_t n_classes, int64_t view_size) {
+  downstream::Samples samples;
+  samples.images_BCHW = at::zeros({n, 3, view_size, view_size});
+  if (n_classes == 0) {
+    samples.targets_BT = at::arange(4 * n, at::kDouble).view({n, 4}).sin();
+  } else {
+    samples.labels_B = at::arange(n, at::kLong).remainder(n_classes);
+  }
+  return samples;
+}
+
+/// Seconds of learning i once on a task.
+double measure_projected(const train::EncoderPlan& plan, const TaskSize& size, int64_t n_classes,
+                         downstream::ProjectedSettings settings, const CalibrationPlace& place) {
+  const double steps = static_cast<double>(settings.steps);
+  const int64_t batch = std::max<int64_t>(2 * std::max<int64_t>(n_classes, 1), std::min(size.train, settings.batch));
+  const int64_t measured = std::max<int64_t>(2 * std::max<int64_t>(n_classes, 1), std::min(batch, kMostImages));
+  settings.steps = 1;
+  const model::Encoder encoder = frozen_encoder(plan, place.device);
+  const downstream::Samples samples = made_samples(measured, n_classes, plan.settings.view_size);
+  const double step_s = mean_seconds(
+      place, [&] { return [&] { downstream::learn_projected(encoder, samples, n_classes, settings, 0, {}); }; });
+  return steps * step_s * static_cast<double>(batch) / static_cast<double>(measured);
+}
+
+double measure_joint(const train::EncoderPlan& plan, const TaskSize& size, int64_t n_classes, downstream::Metric metric,
+                     downstream::JointSettings settings, const CalibrationPlace& place) {
+  const double epochs = static_cast<double>(settings.epochs);
+  downstream::TaskData task;
+  task.n_classes = n_classes;
+  task.train = made_samples(std::min(size.train, 2 * settings.batch), n_classes, plan.settings.view_size);
+  task.validation =
+      made_samples(std::max<int64_t>(2, size.validation * task.train.size() / std::max<int64_t>(size.train, 1)),
+                   n_classes, plan.settings.view_size);
+  settings.epochs = 1;
+  const model::Encoder encoder = frozen_encoder(plan, place.device);
+  const double epoch_s =
+      mean_seconds(place, [&] { return [&] { downstream::learn_joint(encoder, task, settings, metric, 0, {}); }; });
+  return epochs * epoch_s * static_cast<double>(size.train) / static_cast<double>(task.train.size());
 }
 
 /// A readout on features that are not quite separable: class centres with noise around them.
-double measure_readout(const downstream::TaskSettings& task, const TaskSize& size, int64_t n_classes,
-                       int64_t feature_dim, const downstream::ReadoutSettings& settings) {
+double measure_readout(downstream::Metric metric, const TaskSize& size, int64_t n_classes, int64_t feature_dim,
+                       const downstream::ReadoutSettings& settings) {
   Draws draws({.purpose = Purpose::kCalibration, .sample = 1});
   const auto part = [&](int64_t n) {
     downstream::LabelledFeatures made;
@@ -97,15 +178,8 @@ double measure_readout(const downstream::TaskSettings& task, const TaskSize& siz
   const downstream::LabelledFeatures train = part(std::max<int64_t>(size.train, 4));
   const downstream::LabelledFeatures validation = part(std::max<int64_t>(size.validation, 4));
   Timer timer;
-  downstream::choose_readout(train, validation, settings, task.resolved_metrics().front());
+  downstream::choose_readout(train, validation, settings, metric);
   return timer.seconds();
-}
-
-int64_t classes_of(const downstream::TaskSettings& task, const Manifests& manifests) {
-  if (task.kind == downstream::TaskKind::kRegression) return 0;
-  if (task.kind == downstream::TaskKind::kKnown) return task.known.classes;
-  const int64_t all = (manifests.at(task.data).classes + task.class_every - 1) / task.class_every;
-  return task.class_limit > 0 ? std::min(all, task.class_limit) : all;
 }
 
 /// When the last of `ranks` is done, each claiming the next unit as soon as it is free.
@@ -124,29 +198,52 @@ double makespan(const std::vector<double>& seconds, int64_t ranks) {
 
 }  // namespace
 
-Calibration calibrate(const Suite& suite, const Manifests& manifests, const Plan& plan, int64_t ranks,
-                      const comm::Communicator& comm) {
+Calibration calibrate(const Suite& suite, const Manifests& manifests, const Plan& plan, const CalibrationPlace& place) {
   Calibration calibration;
-  // Encoders that differ only in name, seed or corner take the same time.
-  std::map<std::string, std::pair<double, double>> measured;
-  for (const train::EncoderPlan& encoder : plan.encoders) {
-    const auto dataset = std::find_if(suite.data.begin(), suite.data.end(),
-                                      [&](const auto& entry) { return entry.name == encoder.settings.data; });
-    train::PretrainSettings settings = encoder.settings;
-    const bool is_trained = settings.steps > 0;
-    settings.steps = is_trained ? 1 : 0;
-    const std::string key = config::json::serialize(config::write(settings));
-    if (!measured.contains(key))
-      measured[key] = {is_trained ? measure_step(encoder, dataset->size, ranks, comm) : 0.0, measure_image(encoder)};
-    calibration.step_s.push_back(measured[key].first);
-    calibration.image_s.push_back(measured[key].second);
-  }
   const std::vector<TaskSize> sizes = task_sizes(suite, manifests);
+  const auto asks_for = [&](Arm arm) {
+    return std::find(suite.arms.begin(), suite.arms.end(), arm) != suite.arms.end();
+  };
+  const bool projects = asks_for(Arm::kLearnedProjected) || asks_for(Arm::kLearnedProjectedDiscretised);
+  const bool joins = asks_for(Arm::kLearnedJoint) || asks_for(Arm::kLearnedJointDiscretised);
+  struct Measured {
+    double step_s = 0.0, image_s = 0.0;
+    std::vector<double> projected_s, joint_s;
+  };
+  // Encoders that differ only in name, seed or corner take the same time.
+  std::map<std::string, Measured> measured;
+  for (const train::EncoderPlan& encoder : plan.encoders) {
+    const std::string key = config::json::serialize(config::write(encoder.settings));
+    if (!measured.contains(key)) {
+      Measured& mine = measured[key];
+      const auto dataset = std::find_if(suite.data.begin(), suite.data.end(),
+                                        [&](const auto& entry) { return entry.name == encoder.settings.data; });
+      if (encoder.settings.steps > 0) mine.step_s = measure_step(encoder, dataset->size, place);
+      mine.image_s = measure_image(encoder, place);
+      mine.projected_s.resize(suite.tasks.size());
+      mine.joint_s.resize(suite.tasks.size());
+      for (size_t task = 0; encoder.is_conditioned() && task < suite.tasks.size(); ++task) {
+        const int64_t n_classes = class_count(suite.tasks[task], manifests.at(suite.tasks[task].data));
+        if (projects)
+          mine.projected_s[task] =
+              measure_projected(encoder, sizes[task], n_classes, suite.downstream.projected, place);
+        if (joins)
+          mine.joint_s[task] =
+              measure_joint(encoder, sizes[task], n_classes, suite.tasks[task].resolved_metrics().front(),
+                            suite.downstream.joint, place);
+      }
+    }
+    const Measured& mine = measured.at(key);
+    calibration.step_s.push_back(mine.step_s);
+    calibration.image_s.push_back(mine.image_s);
+    calibration.projected_s.push_back(mine.projected_s);
+    calibration.joint_s.push_back(mine.joint_s);
+  }
   const int64_t feature_dim = model::feature_dim(plan.encoders.front().settings.model);
   for (size_t task = 0; task < suite.tasks.size(); ++task) {
-    calibration.readout_s.push_back(measure_readout(suite.tasks[task], sizes[task],
-                                                    classes_of(suite.tasks[task], manifests), feature_dim,
-                                                    suite.downstream.readout));
+    calibration.readout_s.push_back(measure_readout(
+        suite.tasks[task].resolved_metrics().front(), sizes[task],
+        class_count(suite.tasks[task], manifests.at(suite.tasks[task].data)), feature_dim, suite.downstream.readout));
   }
   return calibration;
 }
@@ -155,25 +252,22 @@ double TimeEstimate::total_s() const {
   return std::accumulate(encoder_s.begin(), encoder_s.end(), sweep_s);
 }
 
-TimeEstimate estimate_time(const Suite&, const Plan& plan, const Calibration& calibration, int64_t ranks) {
+TimeEstimate estimate_time(const Plan& plan, const Calibration& calibration, int64_t ranks) {
   TimeEstimate estimate;
-  std::vector<double> flops;
   for (size_t encoder = 0; encoder < plan.encoders.size(); ++encoder) {
-    const train::PretrainSettings& settings = plan.encoders[encoder].settings;
-    estimate.encoder_s.push_back(static_cast<double>(settings.steps) * calibration.step_s[encoder]);
-    flops.push_back(model::flops_per_image(settings.model, settings.view_size));
+    estimate.encoder_s.push_back(static_cast<double>(plan.encoders[encoder].settings.steps) *
+                                 calibration.step_s[encoder]);
   }
   for (const Unit& unit : plan.units) {
-    const double images = unit.cost / flops[unit.encoder];  // a backward pass is in the cost as two forward ones
+    double seconds = static_cast<double>(unit.forward_images) * calibration.image_s[unit.encoder];
+    if (unit.kind == UnitKind::kProjected) seconds += calibration.projected_s[unit.encoder][unit.task];
+    if (unit.kind == UnitKind::kJoint) seconds += calibration.joint_s[unit.encoder][unit.task];
     std::set<std::pair<std::string, int64_t>> readouts;
-    if (unit.kind == UnitKind::kFixed) {
-      for (const Job& job : unit.jobs) readouts.emplace("", job.repeat);  // arms at one point share theirs
-    } else {
-      for (const Job& job : unit.jobs) readouts.emplace(job.arm, job.repeat);
+    for (const Job& job : unit.jobs) {
+      readouts.emplace(unit.kind == UnitKind::kFixed ? "" : job.arm, job.repeat);  // arms at one point share theirs
     }
-    const double readout_s =
-        readouts.empty() ? 0.0 : static_cast<double>(readouts.size()) * calibration.readout_s[unit.task];
-    estimate.unit_s.push_back(images * calibration.image_s[unit.encoder] + readout_s);
+    if (!readouts.empty()) seconds += static_cast<double>(readouts.size()) * calibration.readout_s[unit.task];
+    estimate.unit_s.push_back(seconds);
   }
   estimate.sweep_s = makespan(estimate.unit_s, ranks);
   return estimate;

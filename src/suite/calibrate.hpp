@@ -2,6 +2,8 @@
 /// @file
 /// How long a suite will take on this machine: a short calibration of what repeats most, then arithmetic.
 
+#include <c10/core/Device.h>
+
 #include <cstdint>
 #include <vector>
 
@@ -12,18 +14,26 @@
 
 namespace invaria::suite {
 
-/// Seconds measured here, one process on its own threads.
+/// Where a calibration runs and whom it stands for.
+struct CalibrationPlace {
+  const comm::Communicator& comm;
+  c10::Device device;
+  int64_t ranks = 1;   ///< of the run that is planned; comm's size, or any number where comm has one rank
+  int64_t beside = 1;  ///< how many ranks of one node compute at once in this process, so that they share its memory
+};
+
+/// Seconds measured here.
 struct Calibration {
-  std::vector<double>
-      step_s;  ///< [encoder] one pretraining step of one rank's share of the batch; 0 for untrained encoders
-  std::vector<double> image_s;    ///< [encoder] one image through the frozen encoder, forward
+  std::vector<double> step_s;   ///< [encoder] one pretraining step; 0 for untrained encoders
+  std::vector<double> image_s;  ///< [encoder] one image through the frozen encoder, forward
+  /// [encoder][task] learning i once; 0 for encoders without conditioning
+  std::vector<std::vector<double>> projected_s, joint_s;
   std::vector<double> readout_s;  ///< [task] choosing one readout
 };
 
-/// Measure on made pictures of the suite's sizes, with this process alone. `comm` must have one rank; `ranks` says how
-/// a batch will be shared.
-Calibration calibrate(const Suite& suite, const Manifests& manifests, const Plan& plan, int64_t ranks,
-                      const comm::Communicator& comm);
+/// Measure on made pictures of the suite's sizes. Collective: with several ranks, each computes its share as it will in
+/// the run; one rank alone computes one rank's share of `ranks` and knows nothing of the time that messages take.
+Calibration calibrate(const Suite& suite, const Manifests& manifests, const Plan& plan, const CalibrationPlace& place);
 
 /// Expected seconds of the run's stages.
 struct TimeEstimate {
@@ -32,6 +42,7 @@ struct TimeEstimate {
   double sweep_s = 0.0;           ///< makespan of the units over the ranks, longest first
   double total_s() const;
 };
-TimeEstimate estimate_time(const Suite& suite, const Plan& plan, const Calibration& calibration, int64_t ranks);
+/// @param plan  with costs
+TimeEstimate estimate_time(const Plan& plan, const Calibration& calibration, int64_t ranks);
 
 }  // namespace invaria::suite

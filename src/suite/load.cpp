@@ -59,6 +59,10 @@ void check_task(const TaskSettings& task, const std::string& path, const Manifes
   if (manifest == manifests.end()) return;
   if (task.kind == TaskKind::kClassification && manifest->second.classes == 0) {
     problems.add(path + ".data", "\"" + task.data + "\"", "a data set with classes for a classification task");
+  } else if (task.kind == TaskKind::kClassification && class_count(task, manifest->second) < 2) {
+    problems.add(path + (task.class_limit == 1 ? ".class_limit" : ".class_every"),
+                 std::to_string(task.class_limit == 1 ? task.class_limit : task.class_every),
+                 fmt::format("at least two classes of the {}", manifest->second.classes));
   }
 }
 
@@ -70,12 +74,17 @@ int64_t split_count(const data::Manifest& manifest, const std::string& name) {
 /// The share of a data set's classes that a task uses.
 double class_share(const TaskSettings& task, const data::Manifest& manifest) {
   if (task.kind != TaskKind::kClassification || manifest.classes == 0) return 1.0;
-  int64_t used = (manifest.classes + task.class_every - 1) / task.class_every;
-  if (task.class_limit > 0) used = std::min(used, task.class_limit);
-  return static_cast<double>(used) / static_cast<double>(manifest.classes);
+  return static_cast<double>(class_count(task, manifest)) / static_cast<double>(manifest.classes);
 }
 
 }  // namespace
+
+int64_t class_count(const TaskSettings& task, const data::Manifest& manifest) {
+  if (task.kind == TaskKind::kRegression) return 0;
+  if (task.kind == TaskKind::kKnown) return task.known.classes;
+  const int64_t every = (manifest.classes + task.class_every - 1) / task.class_every;
+  return task.class_limit > 0 ? std::min(every, task.class_limit) : every;
+}
 
 Manifests find_manifests(const Suite& suite, const DataFolders& folders, config::Problems& problems) {
   Manifests manifests;
@@ -111,8 +120,14 @@ void check_data(const Suite& suite, const Manifests& manifests, const DataFolder
   for (size_t index = 0; index < suite.tasks.size(); ++index) {
     check_task(suite.tasks[index], fmt::format("tasks[{}]", index), manifests, check_split, problems);
   }
-  if (!suite.sensitivity.data.empty())
-    check_split(suite.sensitivity.data, suite.sensitivity.split, "sensitivity.split");
+  const auto sensitivity = manifests.find(suite.sensitivity.data);
+  if (sensitivity == manifests.end()) return;
+  check_split(suite.sensitivity.data, suite.sensitivity.split, "sensitivity.split");
+  const data::SplitManifest* split = sensitivity->second.find_split(suite.sensitivity.split);
+  if (split != nullptr && split->count.value_or(3) < 3) {
+    problems.add("sensitivity.split", "\"" + suite.sensitivity.split + "\"",
+                 fmt::format("a split of three or more pictures, not {}", *split->count));
+  }
 }
 
 std::vector<TaskSize> task_sizes(const Suite& suite, const Manifests& manifests) {

@@ -34,6 +34,9 @@ Manifests find_manifests(const Suite& suite, const DataFolders& folders, config:
 void check_data(const Suite& suite, const Manifests& manifests, const DataFolders& folders, data::CheckDepth depth,
                 config::Problems& problems);
 
+/// How many classes a task tells apart, 0 for regression.
+int64_t class_count(const downstream::TaskSettings& task, const data::Manifest& manifest);
+
 /// Sizes of every task's parts, from the manifests.
 std::vector<TaskSize> task_sizes(const Suite& suite, const Manifests& manifests);
 

@@ -212,6 +212,18 @@ Plan make_plan(const Suite& suite) {
   return plan;
 }
 
+namespace {
+
+int64_t forward_images(const Suite& suite, const std::vector<TaskSize>& sizes, const Unit& unit) {
+  if (unit.kind == UnitKind::kSensitivity) {
+    return suite.sensitivity.images * static_cast<int64_t>(downstream::sensitivity_transformations().size() + 1);
+  }
+  const TaskSize& size = sizes[unit.task];
+  return size.train + size.validation + size.test + (unit.reestimates ? suite.downstream.batch_norm.images : 0);
+}
+
+}  // namespace
+
 void estimate_costs(Plan& plan, const Suite& suite, const std::vector<TaskSize>& sizes) {
   // A backward pass through frozen weights to the kernels costs about as much as two forward passes.
   constexpr double kWithBackward = 3.0;
@@ -221,23 +233,16 @@ void estimate_costs(Plan& plan, const Suite& suite, const std::vector<TaskSize>&
   }
   for (Unit& unit : plan.units) {
     const downstream::DownstreamSettings& settings = suite.downstream;
-    double images = 0.0;
-    if (unit.kind == UnitKind::kSensitivity) {
-      images = static_cast<double>(suite.sensitivity.images) *
-               static_cast<double>(downstream::sensitivity_transformations().size() + 1);
-    } else {
-      const TaskSize& size = sizes[unit.task];
-      const double train = static_cast<double>(size.train);
-      images = train + static_cast<double>(size.validation + size.test);
-      if (unit.reestimates) images += static_cast<double>(settings.batch_norm.images);
-      if (unit.kind == UnitKind::kProjected) {
-        images += kWithBackward * static_cast<double>(settings.projected.steps) *
-                  std::min(train, static_cast<double>(settings.projected.batch));
-      }
-      if (unit.kind == UnitKind::kJoint) {
-        images +=
-            static_cast<double>(settings.joint.epochs) * (kWithBackward * train + static_cast<double>(size.validation));
-      }
+    unit.forward_images = forward_images(suite, sizes, unit);
+    auto images = static_cast<double>(unit.forward_images);
+    if (unit.kind == UnitKind::kProjected) {
+      images += kWithBackward * static_cast<double>(settings.projected.steps) *
+                static_cast<double>(std::min(sizes[unit.task].train, settings.projected.batch));
+    }
+    if (unit.kind == UnitKind::kJoint) {
+      images +=
+          static_cast<double>(settings.joint.epochs) * (kWithBackward * static_cast<double>(sizes[unit.task].train) +
+                                                        static_cast<double>(sizes[unit.task].validation));
     }
     unit.cost = images * flops[unit.encoder];
   }

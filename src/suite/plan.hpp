@@ -45,6 +45,7 @@ struct Unit {
   bool reestimates = false;       ///< BatchNorm statistics at i rather than the running ones
   std::vector<Job> jobs;          ///< empty for kSensitivity
   double cost = 0.0;              ///< expected floating-point operations: the longest is claimed first
+  int64_t forward_images = 0;     ///< sent through the encoder without a backward pass
   std::string name;               ///< for the log
 };
 
@@ -66,7 +67,7 @@ struct TaskSize {
   int64_t validation = 0;
   int64_t test = 0;
 };
-/// Fill in every unit's cost and sort the longest first. `sizes` has one entry a task.
+/// Fill in every unit's forward_images and cost, and sort the longest first. `sizes` has one entry a task.
 void estimate_costs(Plan& plan, const Suite& suite, const std::vector<TaskSize>& sizes);
 
 }  // namespace invaria::suite

@@ -1,6 +1,8 @@
 #include "suite/suite.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <set>
 
 #include "core/errors.hpp"
@@ -10,6 +12,9 @@ namespace {
 
 using config::json::object;
 using config::json::value;
+
+constexpr std::array<const char*, 3> kArmPrefixes = {"learned-", "corner-", "grid-"};
+constexpr int64_t kMostGridPoints = 10'000;  // an axis more multiplies them
 
 /// RFC 7396: members of `patch` replace those of `target`, objects are merged member by member.
 void merge_patch(value& target, const value& patch) {
@@ -80,10 +85,6 @@ void check_unique(const std::vector<std::string>& names, const std::string& path
     if (!seen.insert(names[index]).second)
       problems.add(fmt::format("{}[{}].name", path, index), "\"" + names[index] + "\"",
                    "a name that no other entry has");
-    if (names[index].find_first_of("/\\ \t\n") != std::string::npos || names[index].starts_with(".")) {
-      problems.add(fmt::format("{}[{}].name", path, index), "\"" + names[index] + "\"",
-                   "a name that can be a file's: no slash, no space, no leading dot");
-    }
   }
 }
 
@@ -93,6 +94,31 @@ void check_known(const std::string& name, const std::vector<std::string>& known,
     problems.add(path, "\"" + name + "\"", rule, config::name_hint(name, known));
 }
 
+/// Encoders without conditioning lend their arms their names: these stand for something else.
+bool is_name_of_an_arm(const std::string& name) {
+  if (name == "centre" || name == "oracle") return true;
+  return std::any_of(kArmPrefixes.begin(), kArmPrefixes.end(),
+                     [&](const char* prefix) { return name.starts_with(prefix); });
+}
+
+/// Whether an encoder pretrains on this split.
+bool is_pretrained_on(const Suite& suite, const std::string& data, const std::string& split) {
+  return std::any_of(suite.encoders.begin(), suite.encoders.end(), [&](const EncoderEntry& encoder) {
+    return encoder.pretraining.steps > 0 && encoder.pretraining.data == data && encoder.pretraining.split == split;
+  });
+}
+
+void validate_corners(const EncoderEntry& encoder, size_t n_axes, const std::string& path, config::Problems& problems) {
+  std::set<std::string> seen;
+  for (size_t corner = 0; corner < encoder.corners.size(); ++corner) {
+    const std::string& bits = encoder.corners[corner];
+    const std::string where = fmt::format("{}.corners[{}]", path, corner);
+    if (bits.size() != n_axes || bits.find_first_not_of("01") != std::string::npos)
+      problems.add(where, "\"" + bits + "\"", fmt::format("{} bits, one an axis, each 0 or 1", n_axes));
+    if (!seen.insert(bits).second) problems.add(where, "\"" + bits + "\"", "each corner once");
+  }
+}
+
 void validate_encoders(const Suite& suite, config::Problems& problems) {
   const std::vector<std::string> data = names_of(suite.data);
   for (size_t index = 0; index < suite.encoders.size(); ++index) {
@@ -100,13 +126,9 @@ void validate_encoders(const Suite& suite, config::Problems& problems) {
     const std::string path = fmt::format("encoders[{}]", index);
     check_known(encoder.pretraining.data, data, path + ".pretraining.data", "a data set of the suite", problems);
     const bool is_conditioned = encoder.pretraining.model.conditioning != model::Conditioning::kNone;
-    for (size_t corner = 0; corner < encoder.corners.size(); ++corner) {
-      const std::string& bits = encoder.corners[corner];
-      if (bits.size() != suite.axes.size() || bits.find_first_not_of("01") != std::string::npos) {
-        problems.add(fmt::format("{}.corners[{}]", path, corner), "\"" + bits + "\"",
-                     fmt::format("{} bits, one an axis, each 0 or 1", suite.axes.size()));
-      }
-    }
+    if (is_name_of_an_arm(encoder.name))
+      problems.add(path + ".name", "\"" + encoder.name + "\"", "a name that no arm of a conditioned encoder has");
+    validate_corners(encoder, suite.axes.size(), path, problems);
     if (!is_conditioned && encoder.corners.size() > 1) {
       problems.add(path + ".corners", config::excerpt(config::write(encoder.corners)),
                    "one corner: without conditioning the encoder cannot tell them apart",
@@ -127,6 +149,29 @@ void validate_tasks(const Suite& suite, config::Problems& problems) {
     check_known(task.data, data, path + ".data", "a data set of the suite", problems);
     if (task.kind == downstream::TaskKind::kKnown)
       downstream::validate_known(task.known, suite.axes, path + ".known", problems);
+    const bool is_known = task.kind == downstream::TaskKind::kKnown;
+    const std::string judged = is_known ? task.known.split : task.test;
+    if (is_pretrained_on(suite, task.data, judged)) {
+      problems.add(path + (is_known ? ".known.split" : ".test"), "\"" + judged + "\"",
+                   "a split that no encoder is pretrained on");
+    }
+  }
+}
+
+void validate_arms(const Suite& suite, config::Problems& problems) {
+  if (std::set(suite.arms.begin(), suite.arms.end()).size() != suite.arms.size())
+    problems.add("arms", config::excerpt(config::write(suite.arms)), "each arm once");
+  const bool any_conditioned = std::any_of(suite.encoders.begin(), suite.encoders.end(), [](const EncoderEntry& entry) {
+    return entry.pretraining.model.conditioning != model::Conditioning::kNone;
+  });
+  if (any_conditioned && suite.arms.empty() && !suite.tasks.empty())
+    problems.add("arms", "[]", "at least one: without an arm a conditioned encoder is judged at no i");
+  const bool has_grid = std::find(suite.arms.begin(), suite.arms.end(), Arm::kGrid) != suite.arms.end();
+  const double points =
+      std::pow(static_cast<double>(suite.downstream.grid_per_axis), static_cast<double>(suite.axes.size()));
+  if (has_grid && points > kMostGridPoints) {
+    problems.add("downstream.grid_per_axis", std::to_string(suite.downstream.grid_per_axis),
+                 fmt::format("at most {} points of the grid in all, not {:.0f}", kMostGridPoints, points));
   }
 }
 
@@ -169,9 +214,7 @@ void validate_suite(const Suite& suite, config::Problems& problems) {
       suite.encoder_seeds.empty()) {
     problems.add("encoder_seeds", config::excerpt(config::write(suite.encoder_seeds)), "one or more different seeds");
   }
-  if (std::set(suite.arms.begin(), suite.arms.end()).size() != suite.arms.size()) {
-    problems.add("arms", config::excerpt(config::write(suite.arms)), "each arm once");
-  }
+  validate_arms(suite, problems);
   if (!problems.empty()) return;
   validate_encoders(suite, problems);
   validate_tasks(suite, problems);

@@ -41,7 +41,7 @@ struct EncoderEntry {
     using S = EncoderEntry;
     return std::tuple{
         config::setting("name", &S::name, "unique name; of an encoder without conditioning also its arm's",
-                        config::required()),
+                        config::required_name()),
         config::setting("corners", &S::corners,
                         "invariances met in pretraining, bits in axis order; empty: without conditioning all ones, "
                         "else every corner with min_ones"),
@@ -71,7 +71,7 @@ struct Suite {
     using S = Suite;
     using config::setting;
     return std::tuple{
-        setting("name", &S::name, "name of the suite", config::required()),
+        setting("name", &S::name, "name of the suite", config::required_name()),
         setting("data", &S::data, "data sets, decoded once per node", config::required()),
         setting("axes", &S::axes, "groups of operations, one coordinate of i each"),
         setting("encoders", &S::encoders, "encoders to pretrain", config::required()),
@@ -95,8 +95,8 @@ struct Suite {
 /// to `problems`.
 Suite read_suite(const config::json::value& text, config::Problems& problems);
 
-/// What spans settings: names that must exist or be unique, corners and marks that must fit the axes, arms that need an
-/// encoder.
+/// What spans settings: names that must exist or be unique, corners and marks that must fit the axes, arms, splits
+/// that pretraining must not see.
 void validate_suite(const Suite& suite, config::Problems& problems);
 
 /// The JSON schema of a suite file, defaults sections included.

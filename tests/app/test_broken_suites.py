@@ -47,7 +47,7 @@ BROKEN = [
     (put("data.0.size", 2), ["data[0].size: found 2"]), (put("data.0.resize", "stretch"), ["data[0].resize", "a known name"]),
     (put("data.0.name", "caltech101-sampel"), ["data[0].name", "caltech101-sample"]),
     (put("encoders.1.name", "amortised"), ["encoders[1].name", "no other entry"]),
-    (put("encoders.1.name", "a/b"), ["encoders[1].name", "slash"]),
+    (put("encoders.1.name", "a/b"), ["encoders[1].name", "a name: letters"]),
     (put("encoders.1.corners", ["111"]), ["encoders[1].corners[0]", "2 bits"]),
     (put("encoders.1.corners", ["1x"]), ["encoders[1].corners[0]"]),
     (put("encoders.1.corners", ["11", "01"]), ["encoders[1].corners", "one corner"]),
@@ -69,6 +69,18 @@ BROKEN = [
     (put("axes", [{"name": "a", "operations": ["crop"]}, {"name": "b", "operations": ["crop"]}]), ["axes"]),
     (put("sensitivity.data", "x"), ["sensitivity.data"]),
     (put("data.0.name", "cifar10"), ["cifar10", "download"]),
+    (put("name", "a\nb"), ["name", "a name: letters"]), (put("axes", [{"name": "a b", "operations": ["crop"]}]), ["axes[0].name", "a name: letters"]),
+    (put("encoders.1.name", "grid-best"), ["encoders[1].name", "no arm"]),
+    (put("encoders.0.corners", ["11", "11"]), ["encoders[0].corners[1]", "each corner once"]),
+    (put("arms", []), ["arms", "at least one"]), (put("downstream.grid_per_axis", 101), ["grid_per_axis", "10201"]),
+    (put("downstream.readout.l2", [1e999]).replace("Infinity", "1e999"), ["downstream.readout.l2[0]", "a number above 0"]),
+    (put("tasks.0.known.split", "train"), ["tasks[0].known.split", "pretrained"]),
+    (put("tasks.3.test", "train"), ["tasks[3].test", "another split"]),
+    (put("tasks.3.class_every", 1000), ["tasks[3].class_every", "at least two classes"]),
+    (put("tasks.3.metrics", ["top1", "top1"]), ["tasks[3].metrics", "each metric once"]),
+    (put("axes", [{"name": "a", "operations": ["flip"], "fixed_settings": [{"flip": True}, {"flip": True}]},
+                  {"name": "b", "operations": ["crop"]}]), ["axes[0].fixed_settings[1]", "of its own"]),
+    (json.dumps(good)[:-1] + ', "repeats": 2}', ["repeats is there twice"]),
 ]
 assert len(BROKEN) >= 40
 for number, (text, expected) in enumerate(BROKEN):

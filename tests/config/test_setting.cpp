@@ -133,6 +133,13 @@ TEST_CASE("text that is no JSON is refused with line and column", "[config]") {
   }
   CHECK_THROWS_AS(parse_text("{} {}", "x"), ConfigError);
   CHECK_THROWS_AS(parse_text("", "x"), ConfigError);
+  CHECK(parse_text("\xEF\xBB\xBF{}", "x").is_object());
+}
+
+TEST_CASE("a name is fit for a file, a column and a table", "[config]") {
+  for (const char* name : {"a", "0", "caltech101-sample", "a.b_c+d", "resnet18"}) CHECK(is_name(name));
+  for (const char* name : {"", ".", "-a", "a b", "a/b", "\xC3\xA9", "a\n", "a:"}) CHECK_FALSE(is_name(name));
+  CHECK_FALSE(is_name(std::string("a\0b", 3)));
 }
 
 TEST_CASE("a member that is there twice is refused with its path", "[config]") {

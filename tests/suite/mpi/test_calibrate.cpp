@@ -1,6 +1,8 @@
 #include "suite/calibrate.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
 
 #include "tests/suite/small_suite.hpp"
@@ -10,14 +12,6 @@
 using namespace invaria;
 using namespace invaria::suite;
 using namespace invaria::suite::testing;
-
-namespace {
-
-Calibration calibrate_small(const Suite& suite) {
-  return calibrate(suite, small_manifests(), small_plan(suite), {comm::Communicator::alone(), c10::Device(c10::kCPU)});
-}
-
-}  // namespace
 
 TEST_CASE("calibration gives positive times, equal for encoders that cost the same", "[suite][mpi]") {
   const auto comm = comm::Communicator::world();
@@ -29,7 +23,8 @@ TEST_CASE("calibration gives positive times, equal for encoders that cost the sa
          "{\"name\": \"wide\", \"pretraining\": {\"model\": {\"width\": 32}}}, "
          "{\"name\": \"random\", \"pretraining\": {\"steps\": 0}}]"});
     const Plan plan = small_plan(suite);
-    const Calibration found = calibrate_small(suite);
+    const Calibration found =
+        calibrate(suite, small_manifests(), plan, {comm::Communicator::alone(), c10::Device(c10::kCPU)});
     REQUIRE(plan.encoders.size() == 10);
     REQUIRE(found.step_s.size() == 10);
     REQUIRE(found.image_s.size() == 10);
@@ -44,6 +39,11 @@ TEST_CASE("calibration gives positive times, equal for encoders that cost the sa
         CHECK((found.step_s[encoder] > 0 && found.step_s[encoder] < 60.0));
         CHECK(found.step_s[encoder] > found.image_s[encoder]);  // 32 views, forward and back
       }
+      for (const auto* learning_s : {&found.projected_s, &found.joint_s}) {
+        REQUIRE((*learning_s)[encoder].size() == 2);
+        for (double seconds : (*learning_s)[encoder])
+          CHECK((plan.encoders[encoder].is_conditioned() ? seconds > 0 && seconds < 60.0 : seconds == 0.0));
+      }
       const std::pair times{found.step_s[encoder], found.image_s[encoder]};
       CHECK(of_name.emplace(plan.encoders[encoder].name, times).first->second == times);  // seeds cost nothing
     }
@@ -55,14 +55,24 @@ TEST_CASE("calibration gives positive times, equal for encoders that cost the sa
   comm.barrier();
 }
 
+TEST_CASE("ranks that calibrate together learn the same times", "[suite][mpi]") {
+  const auto comm = comm::Communicator::world();
+  const Suite suite = small_suite();
+  const Calibration found =
+      calibrate(suite, small_manifests(), small_plan(suite), {comm, c10::Device(c10::kCPU), comm.size()});
+  for (size_t encoder = 0; encoder < found.step_s.size(); ++encoder) {
+    for (double mine : {found.step_s[encoder], found.image_s[encoder], found.projected_s[encoder][0]}) {
+      for (double other : comm.all_gather(mine)) CHECK(other == mine);
+    }
+  }
+}
+
 TEST_CASE("time is steps times a step's, and the units' makespan over the ranks", "[suite][mpi]") {
   const Suite suite = small_suite();
   const Plan plan = small_plan(suite);
-  const Calibration made{{0.5, 0.25, 0.0},
-                         {0.01, 0.01, 0.01},
-                         {{5.0, 6.0}, {0.0, 0.0}, {0.0, 0.0}},
-                         {{70.0, 80.0}, {0.0, 0.0}, {0.0, 0.0}},
-                         {2.0, 3.0}};
+  const std::vector<double> none{0.0, 0.0};
+  const Calibration made{
+      {0.5, 0.25, 0.0}, {0.01, 0.01, 0.01}, {{7.0, 8.0}, none, none}, {{20.0, 30.0}, none, none}, {2.0, 3.0}};
   const TimeEstimate one = estimate_time(plan, made, 1);
   CHECK(one.encoder_s == std::vector<double>{2.0, 1.0, 0.0});  // four steps, and none
   REQUIRE(one.unit_s.size() == plan.units.size());
@@ -70,11 +80,15 @@ TEST_CASE("time is steps times a step's, and the units' makespan over the ranks"
   CHECK(one.sweep_s == Approx(all_units));
   CHECK(one.total_s() == Approx(3.0 + all_units));
   for (size_t unit = 0; unit < plan.units.size(); ++unit) {
-    INFO(plan.units[unit].name);
+    INFO(plan.units[unit].name << ": " << one.unit_s[unit]);
     CHECK((one.unit_s[unit] > 0 && std::isfinite(one.unit_s[unit])));
-    // 136 pictures at 0.01 s and a readout for each of two repeats.
+    // 136 pictures at 0.01 s and a readout for each of two repeats; what learns i takes its own time and a readout
+    // more.
     if (plan.units[unit].name == "amortised-seed0 features at 0,1 shapes-4 repeat 0,1")
       CHECK(one.unit_s[unit] == Approx(1.36 + 2 * 2.0));
+    if (plan.units[unit].kind == UnitKind::kProjected)
+      CHECK(one.unit_s[unit] > (plan.units[unit].task == 0 ? 9.0 : 11.0));
+    if (plan.units[unit].kind == UnitKind::kJoint) CHECK(one.unit_s[unit] > (plan.units[unit].task == 0 ? 22.0 : 33.0));
   }
   const TimeEstimate four = estimate_time(plan, made, 4);
   CHECK(four.sweep_s >= all_units / 4);
