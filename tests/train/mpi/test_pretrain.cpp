@@ -125,7 +125,14 @@ TEST_CASE("a loss that is not finite ends the encoder before the update, naming 
   const PretrainOutcome outcome = pretrain_small(plan, pictures, comm, scratch.path());
   CHECK(outcome.end == PretrainEnd::kFailed);
   CHECK(outcome.error.find("at step 1") != std::string::npos);
-  CHECK(outcome.error.find(fmt::format("rank {}", comm.rank())) != std::string::npos);
+  CHECK(outcome.error.find(fmt::format("rank {}: weight", comm.size() - 1)) != std::string::npos);
+  CHECK_FALSE(CheckpointFolder(scratch.path(), plan.key()).has_encoder());
+
+  // Of the last step no loss is taken any more.
+  plan.settings.steps = 1;
+  const PretrainOutcome last = pretrain_small(plan, pictures, comm, scratch.path());
+  CHECK(last.end == PretrainEnd::kFailed);
+  CHECK(last.error.find("after the last update, not finite: rank 0: weight") != std::string::npos);
   CHECK_FALSE(CheckpointFolder(scratch.path(), plan.key()).has_encoder());
 
   // A weight of one rank alone: all see it, and nobody's parameters move.
@@ -138,6 +145,7 @@ TEST_CASE("a loss that is not finite ends the encoder before the update, naming 
   for (const auto& parameter : state.encoder.parameters()) before[parameter.name] = parameter.value.detach().clone();
   for (const auto& parameter : state.encoder.factored_parameters()) before[parameter.name] = parameter.value_PH.clone();
   CHECK_FALSE(std::isfinite(trainer.step(0.1).loss));
+  CHECK(trainer.what_is_not_finite() == fmt::format("rank {}: weight layer2.0.conv1.weight", comm.size() - 1));
   CHECK(state.optimizer.state().empty());
   const model::StateDict after = state.encoder.state();
   for (const auto& [name, value] : before) {
