@@ -24,12 +24,17 @@ struct ImageSplit {
   std::vector<std::string> names;            ///< [n] path inside the split, unique
   std::vector<int64_t> labels;               ///< [n] index into the data set's classes; empty without classes
   std::vector<std::vector<double>> targets;  ///< [n][t] regression targets, moved with the resize; empty without
-  std::string hash;                          ///< SHA-256 over names and labels in order
+  std::string hash;                          ///< split_hash() of all of these
 
   const uint8_t* image(int64_t index) const {
     return reinterpret_cast<const uint8_t*>(pixels.get()) + index * height * width * 3;
   }
 };
+
+/// In what the data that results were computed with (`there`) differ from those at hand (`here`): file names and sizes,
+/// pictures left out, and for each split names, labels, targets and pixels. Nothing where the suite decodes the data
+/// set in another way now, which makes its jobs other ones.
+std::vector<std::string> data_differences(const io::DataRecord& there, const io::DataRecord& here);
 
 /// All splits of a data set.
 struct ImageDataset {

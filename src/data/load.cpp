@@ -3,11 +3,13 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/json/serialize.hpp>
 #include <cstring>
 #include <mutex>
 
 #include "core/errors.hpp"
+#include "core/sha256.hpp"
 #include "data/listing.hpp"
 #include "data/parallel.hpp"
 #include "data/resize.hpp"
@@ -21,12 +23,14 @@ namespace {
 
 constexpr size_t kNamesInMessage = 20;
 constexpr size_t kReasonBytes = 512;
+constexpr size_t kHashDigits = 64;
 
 /// What became of one sample; lies in memory that the node's ranks share.
 struct SampleState {
   int32_t is_corrupt = 0;
   int32_t height = 0;  ///< of the stored picture
   int32_t width = 0;
+  std::array<char, kHashDigits> pixel_hash{};  ///< SHA-256 of the picture as it lies in memory
 };
 
 using PictureBody = std::function<void(int64_t sample, const io::Image& image)>;
@@ -151,7 +155,7 @@ class SplitLoader {
       parallel_for(std::ssize(mine), threads, [&](int64_t position) {
         const int64_t i = mine[static_cast<size_t>(position)];
         draw_synthetic(manifest_.synthetic, split_.drawn_from, sample(i).record, settings_.size, room(i));
-        state(i) = {0, 1, 1};  // its targets are in shares of the picture's side
+        finish(i, 1, 1);  // its targets are in shares of the picture's side
         counter.add();
       });
       return;
@@ -162,7 +166,7 @@ class SplitLoader {
         manifest_, split_, mine, threads,
         [&](int64_t i, const io::Image& image) {
           resize_into(image, settings_.size, settings_.resize, room(i));
-          state(i) = {0, static_cast<int32_t>(image.height), static_cast<int32_t>(image.width)};
+          finish(i, image.height, image.width);
           counter.add();
         },
         [&](int64_t i, const std::string& reason) {
@@ -174,6 +178,13 @@ class SplitLoader {
           std::memset(slot, 0, kReasonBytes);
           std::memcpy(slot, reason.data(), std::min(reason.size(), kReasonBytes - 1));
         });
+  }
+
+  /// Sample i lies in memory, from a stored picture of this size.
+  void finish(int64_t i, int64_t height, int64_t width) {
+    state(i) = {0, static_cast<int32_t>(height), static_cast<int32_t>(width), {}};
+    const std::string hash = Sha256().update(std::as_bytes(room(i))).hex();
+    std::copy_n(hash.begin(), kHashDigits, state(i).pixel_hash.begin());
   }
 
   /// Each rank's first reason, the same on all ranks.
@@ -202,8 +213,10 @@ class SplitLoader {
     out.n = std::ssize(sound);
     out.height = out.width = settings_.size;
     out.pixels = pixels_;
+    std::vector<std::string> pixel_hashes;
     for (const int64_t i : sound) {
       out.names.push_back(sample(i).name);
+      pixel_hashes.emplace_back(state(i).pixel_hash.data(), kHashDigits);
       if (!listing_.classes.empty()) out.labels.push_back(sample(i).label);
       if (listing_.target_names.empty()) continue;
       const Framing frame = framing(state(i).height, state(i).width, settings_.size, settings_.resize);
@@ -214,7 +227,7 @@ class SplitLoader {
       }
       out.targets.push_back(std::move(targets));
     }
-    out.hash = split_hash(out.names, out.labels, out.targets);
+    out.hash = split_hash(out.names, out.labels, out.targets, pixel_hashes);
     return out;
   }
 
@@ -276,6 +289,7 @@ ImageDataset load_dataset(const Manifest& manifest, const DatasetSettings& setti
   dataset.target_names = listing.target_names;
   dataset.record.name = manifest.name;
   dataset.record.manifest = boost::json::serialize(config::write(manifest));
+  dataset.record.settings = boost::json::serialize(config::write(settings));
   dataset.record.checksum = listing.checksum;
   int64_t total = 0;
   for (const SplitListing& split : listing.splits)

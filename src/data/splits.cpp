@@ -67,7 +67,7 @@ Subset subset_classes(std::span<const int64_t> labels, std::span<const int64_t> 
 }
 
 std::string split_hash(std::span<const std::string> names, std::span<const int64_t> labels,
-                       std::span<const std::vector<double>> targets) {
+                       std::span<const std::vector<double>> targets, std::span<const std::string> pixel_hashes) {
   Sha256 hash;
   for (size_t i = 0; i < names.size(); ++i) {
     hash.update(names[i]);
@@ -75,19 +75,9 @@ std::string split_hash(std::span<const std::string> names, std::span<const int64
     if (!targets.empty()) {
       for (const double target : targets[i]) hash.update(fmt::format("\t{}", target));
     }
-    hash.update("\n");
+    hash.update(fmt::format("\t{}\n", pixel_hashes[i]));
   }
   return hash.hex();
-}
-
-std::string split_hash(const ImageSplit& split, const Subset& subset) {
-  std::vector<std::string> names;
-  std::vector<std::vector<double>> targets;
-  for (const int64_t index : subset.indices) {
-    names.push_back(split.names[static_cast<size_t>(index)]);
-    if (!split.targets.empty()) targets.push_back(split.targets[static_cast<size_t>(index)]);
-  }
-  return split_hash(names, subset.labels, targets);
 }
 
 }  // namespace invaria::data

@@ -7,8 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "data/dataset.hpp"
-
 namespace invaria::data {
 
 /// Two parts of a list of samples, each ascending.
@@ -36,12 +34,10 @@ struct Subset {
 /// The samples of the given classes; label k stands for `classes[k]`.
 Subset subset_classes(std::span<const int64_t> labels, std::span<const int64_t> classes);
 
-/// SHA-256 over the lines "name TAB label LF", in order; regression targets follow the label, tab-separated in shortest
-/// round-trip form. An empty `labels` writes no label, an empty `targets` none.
+/// SHA-256 over the lines "name TAB label TAB targets TAB pixels LF", in order: tab-separated targets in shortest
+/// round-trip form, and the SHA-256 of each picture's decoded pixels. An empty `labels` writes no label, an empty
+/// `targets` none.
 std::string split_hash(std::span<const std::string> names, std::span<const int64_t> labels,
-                       std::span<const std::vector<double>> targets = {});
-
-/// The same over a subset, with its own labels.
-std::string split_hash(const ImageSplit& split, const Subset& subset);
+                       std::span<const std::vector<double>> targets, std::span<const std::string> pixel_hashes);
 
 }  // namespace invaria::data

@@ -196,6 +196,7 @@ void write_data(hid_t parent, const std::string& name, const DataRecord& data) {
   write_attribute(group.get(), "name", data.name);
   write_attribute(group.get(), "manifest", data.manifest);
   write_attribute(group.get(), "checksum", data.checksum);
+  write_attribute(group.get(), "settings", data.settings);
   write_attribute(group.get(), "splits", json::serialize(splits));
   json::array left_out;
   for (const std::string& file : data.files_left_out) left_out.emplace_back(valid_utf8(file));
@@ -207,6 +208,7 @@ DataRecord read_data(hid_t group) {
   data.name = read_text_attribute(group, "name");
   data.manifest = read_text_attribute(group, "manifest");
   data.checksum = read_text_attribute(group, "checksum");
+  data.settings = read_text_attribute(group, "settings");
   try {
     data.split_hashes = json::value_to<std::map<std::string, std::string>>(parse_attribute(group, "splits"));
     data.files_left_out = json::value_to<std::vector<std::string>>(parse_attribute(group, "files_left_out"));

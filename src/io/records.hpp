@@ -90,6 +90,7 @@ struct DataRecord {
 struct StageTime {
   std::string stage;
   int64_t rank = 0;
+  std::string settings;                             ///< how the suite decodes it, as JSON
   double seconds = 0.0;
 
   bool operator==(const StageTime&) const = default;

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "core/errors.hpp"
+#include "core/sha256.hpp"
 #include "data/resize.hpp"
 #include "data/splits.hpp"
 #include "tests/data/fake_node.hpp"
@@ -34,7 +35,9 @@ TEST_CASE("an image folder gives its pictures in byte order of their names, labe
   CHECK(train.labels == std::vector<int64_t>{0, 0, 0, 0, 1, 1, 1, 2, 2, 2});
   CHECK(train.height == 8);
   CHECK(train.width == 8);
-  CHECK(train.hash == split_hash(train.names, train.labels));
+  std::vector<std::string> pixel_hashes;
+  for (int64_t i = 0; i < train.n; ++i) pixel_hashes.push_back(sha256_hex(picture(train, i)));
+  CHECK(train.hash == split_hash(train.names, train.labels, {}, pixel_hashes));
   CHECK(dataset.record.split_hashes.at("train") == train.hash);
   CHECK(dataset.record.name == "small");
   CHECK(contains(dataset.record.manifest, "\"how_to_get\":\"make it again\""));
@@ -44,6 +47,52 @@ TEST_CASE("an image folder gives its pictures in byte order of their names, labe
   std::vector<uint8_t> expected(8 * 8 * 3);
   resize_into(make_image(12, 80, 7), 8, ResizeMode::kWholeFrame, expected);
   CHECK(std::equal(expected.begin(), expected.end(), train.image(2)));
+}
+
+TEST_CASE("other pixels under the same names and sizes are another split, and named as a difference", "[data][load]") {
+  const TemporaryFolder folder;
+  write_small(folder.path());
+  const fs::path path = folder.path() / "small/train/ant/z.png";
+  io::Image image = make_image(20, 44, 2);
+  const auto load = [&](const DatasetSettings& settings) {
+    std::string bytes = png(image);
+    bytes.resize(9000, '\0');  // after the picture's end
+    write_file(path, bytes);
+    return load_alone(small_manifest(), settings, folder.path());
+  };
+  const ImageDataset before = load(small_settings());
+  CHECK(data_differences(before.record, before.record).empty());
+  image.pixels[0] ^= 0xff;
+  const ImageDataset after = load(small_settings());
+  CHECK(after.record.checksum == before.record.checksum);
+  CHECK(after.split("train").names == before.split("train").names);
+  CHECK(after.split("train").hash != before.split("train").hash);
+  CHECK(after.split("test").hash == before.split("test").hash);
+  const std::vector<std::string> differences = data_differences(before.record, after.record);
+  REQUIRE(differences.size() == 1);
+  CHECK(contains(differences[0], "small: hash of names, labels, targets and pixels of train"));
+  CHECK(contains(differences[0], before.split("train").hash));
+  CHECK(contains(differences[0], after.split("train").hash));
+
+  DatasetSettings larger = small_settings();
+  larger.size = 16;
+  CHECK(data_differences(before.record, load(larger).record).empty());  // other jobs: nothing to compare
+}
+
+TEST_CASE("data differ where files, left-out pictures or splits differ", "[data][load]") {
+  const io::DataRecord there{"small", "{}", "sum", {{"train", "a"}, {"test", "b"}}, {}, "{}"};
+  const auto differences = [&](const std::function<void(io::DataRecord&)>& change) {
+    io::DataRecord here = there;
+    change(here);
+    return data_differences(there, here);
+  };
+  CHECK(differences([](auto& data) { data.manifest = std::string("other words"); }).empty());
+  CHECK(differences([](auto& data) { data.checksum = std::string("other"); }) ==
+        std::vector<std::string>{"small: checksum of names and sizes: sum then, other now"});
+  CHECK(differences([](auto& data) { data.files_left_out = {"train/a.jpg"}; }).size() == 1);
+  CHECK(differences([](auto& data) { data.split_hashes.erase("test"); }).size() == 1);
+  CHECK(differences([](auto& data) { data.split_hashes["validation"] = std::string("c"); }).size() == 1);
+  CHECK(differences([](auto& data) { data.name = std::string("another"); }).empty());
 }
 
 TEST_CASE("grey pictures are widened to three equal channels", "[data][load]") {

@@ -80,16 +80,12 @@ TEST_CASE("a subset keeps the samples of its classes and renumbers them", "[data
   CHECK(subset.labels == std::vector<int64_t>{0, 1, 0});
 }
 
-TEST_CASE("a split's hash sees names, labels, targets and their order", "[data][splits]") {
+TEST_CASE("a split's hash sees names, labels, targets, pixels and their order", "[data][splits]") {
   const std::vector<std::string> names{"a", "b"};
   const std::vector<int64_t> labels{0, 1};
   const std::vector<std::vector<double>> targets{{0.5}, {2}};
-  CHECK(split_hash(names, labels) == sha256_hex("a\t0\nb\t1\n"));
-  CHECK(split_hash(names, labels, targets) == sha256_hex("a\t0\t0.5\nb\t1\t2\n"));
-  CHECK(split_hash(names, {}) == sha256_hex("a\nb\n"));
-
-  ImageSplit split;
-  split.names = {"a", "b", "c"};
-  split.labels = {5, 6, 7};
-  CHECK(split_hash(split, Subset{{0, 2}, {1, 0}}) == sha256_hex("a\t1\nc\t0\n"));
+  const std::vector<std::string> pixels{"p", "q"};
+  CHECK(split_hash(names, labels, {}, pixels) == sha256_hex("a\t0\tp\nb\t1\tq\n"));
+  CHECK(split_hash(names, labels, targets, pixels) == sha256_hex("a\t0\t0.5\tp\nb\t1\t2\tq\n"));
+  CHECK(split_hash(names, {}, {}, pixels) == sha256_hex("a\tp\nb\tq\n"));
 }

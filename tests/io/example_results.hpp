@@ -59,9 +59,13 @@ inline invaria::io::Segment example_segment() {
       segment.sensitivity.push_back({"amortised", 1, corner, transformation, corner[0] == '0' ? 0.25 : 0.0});
     }
   }
-  segment.data.push_back(
-      {"caltech101", R"({"kind":"imagefolder"})", "sum", {{"test", "h2"}, {"train", "h1"}}, {"a/b.jpg", "\xc3\xa9"}});
-  segment.data.push_back({"cifar10", "{}", "sum", {}, {}});
+  segment.data.push_back({"caltech101",
+                          R"({"kind":"imagefolder"})",
+                          "sum",
+                          {{"test", "h2"}, {"train", "h1"}},
+                          {"a/b.jpg", "\xc3\xa9"},
+                          R"({"size":64})"});
+  segment.data.push_back({"cifar10", "{}", "sum", {}, {}, "{}"});
   segment.stage_times = {{"pretrain", 0, 10.0}, {"pretrain", 1, 11.0}, {"extract", 0, 2.5}};
   segment.tasks = {
       {"known-01", 0, "s0", {"a.jpg", "b.jpg"}}, {"known-01", 1, "s1", {}}, {"caltech101", 0, "s2", {"c.jpg"}}};

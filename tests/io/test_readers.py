@@ -124,6 +124,7 @@ class ResultsTest(unittest.TestCase):
             data = f["data/caltech101"].attrs
             self.assertEqual(json.loads(data["splits"]), {"train": "h1", "test": "h2"})
             self.assertEqual(json.loads(data["files_left_out"]), ["a/b.jpg", "é"])
+            self.assertEqual(json.loads(data["settings"]), {"size": 64})
             self.assertEqual(f["tasks/pictures/name"].asstr()[()].tolist(), ["a.jpg", "b.jpg", "c.jpg"])
             self.assertEqual(f["tasks/pictures/draw"][()].tolist(), [0, 0, 2])
 

@@ -125,7 +125,8 @@ inline io::Segment small_segment() {
                    R"({"kind": "image-folder"})",
                    sha256_hex("sample"),
                    {{"test", sha256_hex("test")}, {"train", sha256_hex("train")}},
-                   {"train/ant/broken.jpg"}}};
+                   {"train/ant/broken.jpg"},
+                   R"({"size": 64})"}};
   segment.stage_times = {
       {"pretrain", 0, 300.0}, {"pretrain", 1, 290.0}, {"extract", 1, 20.0}, {"extract", 0, 10.0}, {"extract", 0, 5.0}};
   return segment;
