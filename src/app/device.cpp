@@ -2,30 +2,63 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <ATen/cuda/CUDAContext.h>
 #include <c10/cuda/CUDAFunctions.h>
+#include <fmt/format.h>
 #include <sched.h>
 
 #include <algorithm>
 #include <cstdlib>
+#include <map>
 
+#include "comm/agree.hpp"
 #include "core/errors.hpp"
 
 namespace invaria::app {
 
-c10::Device choose_device(const std::string& name, const comm::Communicator& comm) {
-  const int n_gpus = name == "cpu" ? 0 : static_cast<int>(c10::cuda::device_count());
-  if (n_gpus > 0) {
-    const auto index = static_cast<c10::DeviceIndex>(comm.node_rank() % n_gpus);
-    c10::cuda::set_device(index);
-    // Reproducible before fast: cuDNN may neither try algorithms out nor take one that adds in any order.
-    at::globalContext().setDeterministicCuDNN(true);
-    at::globalContext().setBenchmarkCuDNN(false);
-    return {c10::kCUDA, index};
+namespace {
+
+/// Host and UUID of the GPU that a rank would take; the host alone if it sees none.
+std::string gpu_of(const comm::Communicator& comm, int n_gpus) {
+  if (n_gpus == 0) return comm.host();
+  const cudaUUID_t uuid = at::cuda::getDeviceProperties(static_cast<c10::DeviceIndex>(comm.node_rank() % n_gpus))->uuid;
+  std::string text = comm.host() + " ";
+  for (const char byte : uuid.bytes) text += fmt::format("{:02x}", static_cast<unsigned char>(byte));
+  return text;
+}
+
+}  // namespace
+
+std::string why_no_gpus(const std::vector<std::string>& gpu_of_rank) {
+  std::map<std::string, size_t> first_rank;
+  for (size_t rank = 0; rank < gpu_of_rank.size(); ++rank) {
+    const std::string& gpu = gpu_of_rank[rank];
+    if (gpu.find(' ') == std::string::npos) return fmt::format("rank {} on {} sees none", rank, gpu);
+    const auto [found, is_new] = first_rank.emplace(gpu, rank);
+    if (!is_new) {
+      return fmt::format("ranks {} and {} on {} would share one; start as many ranks on a node as it has GPUs",
+                         found->second, rank, gpu.substr(0, gpu.find(' ')));
+    }
   }
-  if (name == "cuda")
-    throw_environment("--device cuda: no GPU on {} (rank {}); use --device cpu, or look with `invaria doctor`",
-                      comm.host(), comm.rank());
-  return {c10::kCPU};
+  return "";
+}
+
+c10::Device choose_device(const std::string& name, const comm::Communicator& comm) {
+  if (name == "cpu") return {c10::kCPU};
+  const int n_gpus = static_cast<int>(c10::cuda::device_count());
+  const std::string reason = why_no_gpus(comm.all_gather(gpu_of(comm, n_gpus)));
+  if (!reason.empty()) {
+    comm::together(comm, [&] {
+      if (name == "cuda") throw_environment("--device cuda: every rank needs a GPU of its own: {}", reason);
+    });
+    return {c10::kCPU};
+  }
+  const auto index = static_cast<c10::DeviceIndex>(comm.node_rank() % n_gpus);
+  c10::cuda::set_device(index);
+  // Reproducible before fast: cuDNN may neither try algorithms out nor take one that adds in any order.
+  at::globalContext().setDeterministicCuDNN(true);
+  at::globalContext().setBenchmarkCuDNN(false);
+  return {c10::kCUDA, index};
 }
 
 int choose_threads(const comm::Communicator& comm) {

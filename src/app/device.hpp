@@ -5,14 +5,20 @@
 #include <c10/core/Device.h>
 
 #include <string>
+#include <vector>
 
 #include "comm/communicator.hpp"
 
 namespace invaria::app {
 
-/// "cpu"; "cuda": this rank's GPU; "auto": a GPU if there is one. The rank's index on its node picks the GPU.
-/// @throws EnvironmentError if "cuda" is asked for and no GPU is there
+/// Collective: all ranks compute on one kind of device. "cpu"; "cuda": every rank on a GPU of its own, picked by its
+/// index on the node; "auto": the same if every rank has one, else the CPU.
+/// @throws EnvironmentError on all ranks if "cuda" is asked for and some rank has no GPU of its own
 c10::Device choose_device(const std::string& name, const comm::Communicator& comm);
+
+/// Why ranks cannot have a GPU each, empty if they can. @param gpu_of_rank  "host uuid", or "host" of a rank that sees
+/// none
+std::string why_no_gpus(const std::vector<std::string>& gpu_of_rank);
 
 /// Collective. Threads of this rank: the cores that it may run on, shared with the ranks that have the same ones;
 /// OMP_NUM_THREADS wins.

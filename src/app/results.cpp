@@ -1,6 +1,7 @@
 #include "app/results.hpp"
 
 #include "core/errors.hpp"
+#include "downstream/sensitivity.hpp"
 #include "io/files.hpp"
 #include "io/segments.hpp"
 #include "report/merge.hpp"
@@ -17,6 +18,13 @@ report::MergeExpectation expectation_of(const suite::Suite& suite, const suite::
   const std::set<std::string> ids = plan.job_ids();
   expected.job_ids.assign(ids.begin(), ids.end());
   for (const suite::EncoderEntry& encoder : suite.encoders) expected.encoders.push_back(encoder.name);
+  for (const suite::Unit& unit : plan.units) {
+    if (unit.kind != suite::UnitKind::kSensitivity) continue;
+    const train::EncoderPlan& encoder = plan.encoders[unit.encoder];
+    for (const std::string& transformation : downstream::sensitivity_transformations()) {
+      expected.sensitivity.push_back({encoder.name, encoder.seed, config::bits(unit.invariance), transformation, 0.0});
+    }
+  }
   return expected;
 }
 

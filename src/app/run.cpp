@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <boost/json/serialize.hpp>
+#include <optional>
 
 #include "app/app.hpp"
 #include "app/device.hpp"
@@ -18,6 +19,7 @@
 #include "core/progress.hpp"
 #include "core/shutdown.hpp"
 #include "core/timer.hpp"
+#include "io/directory_lock.hpp"
 #include "io/files.hpp"
 #include "report/report.hpp"
 
@@ -53,18 +55,33 @@ io::RunInfo run_info(const suite::Suite& suite, const std::string& created, cons
   return info;
 }
 
+void require_picture_for_each_rank(const suite::Plan& plan, int64_t ranks) {
+  for (const train::EncoderPlan& encoder : plan.encoders) {
+    if (encoder.settings.steps == 0 || encoder.settings.global_batch >= ranks) continue;
+    throw_config("encoder {}: pretraining.global_batch is {}, and each of {} ranks needs a picture; start fewer ranks",
+                 encoder.name, encoder.settings.global_batch, ranks);
+  }
+}
+
 ExitCode run_on_all_ranks(const RunOptions& options, const comm::Communicator& comm) {
   LoadedSuite loaded;
   comm::together(comm, [&] { loaded = load_suite(options.suite, data::CheckDepth::kListing); });
   at::set_num_threads(choose_threads(comm));
   const c10::Device device = choose_device(options.device, comm);
+  comm::together(comm, [&] { require_picture_for_each_rank(loaded.plan, comm.size()); });
 
   std::string created;
+  std::optional<io::DirectoryLock> lock;  // until the run has ended
   comm::on_root(comm, [&] {
     if (std::filesystem::exists(options.output) && !std::filesystem::is_directory(options.output)) {
       throw_config("--output {}: exists and is no directory; name another", options.output.string());
     }
     io::make_directories(options.output);
+    lock.emplace(options.output);
+    if (!lock->is_held()) {
+      fmt::print(stderr, "warning: {}: this file system knows no locks; see to it that no other run writes there\n",
+                 options.output.string());
+    }
     created = started_at(options.output, loaded.suite);
     drop_torn_line((options.output / "log.jsonl").string());
   });
@@ -74,9 +91,9 @@ ExitCode run_on_all_ranks(const RunOptions& options, const comm::Communicator& c
     fmt::print("{}: {} encoders, {} jobs; {} rank{} of {} thread{} on {}\n", loaded.suite.name,
                loaded.plan.encoders.size(), loaded.plan.job_ids().size(), comm.size(), comm.size() == 1 ? "" : "s",
                at::get_num_threads(), at::get_num_threads() == 1 ? "" : "s",
-               device.is_cuda()                ? "GPUs"
+               device.is_cuda()          ? "GPUs"
                : options.device == "cpu" ? "the CPU"
-                                               : "the CPU (no GPU here)");
+                                         : "the CPU (no GPU here)");
     std::fflush(stdout);
     log.event("run_begin", {{"suite", loaded.suite.name},
                             {"ranks", comm.size()},
@@ -84,7 +101,6 @@ ExitCode run_on_all_ranks(const RunOptions& options, const comm::Communicator& c
                             {"device", device.str()}});
   }
 
-  install_shutdown_handlers();
   const Timer timer;
   const auto stop_requested = [&] {
     return shutdown_requested() || (options.stop_after_s > 0 && timer.seconds() > options.stop_after_s);
@@ -109,12 +125,15 @@ ExitCode run_on_all_ranks(const RunOptions& options, const comm::Communicator& c
                end == suite::RunEnd::kFinished ? "all jobs finished" : "some jobs failed",
                report::verdict(results.info));
   });
-  return end == suite::RunEnd::kFinished ? ExitCode::kOk : ExitCode::kSomeFailed;
+  // A run that may not be believed must not look like one that may.
+  const bool is_sound = end == suite::RunEnd::kFinished && !comm.any(comm.is_root() && !valid);
+  return is_sound ? ExitCode::kOk : ExitCode::kSomeFailed;
 }
 
 }  // namespace
 
 ExitCode run_command(const RunOptions& options, int* argc, char*** argv) {
+  install_shutdown_handlers();  // a batch system may signal while the data is still looked at
   // Declared first, so that MPI ends after everything that uses it.
   const comm::MpiEnvironment environment(argc, argv);
   const comm::Communicator comm = comm::Communicator::world();

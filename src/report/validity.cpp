@@ -8,6 +8,7 @@
 #include <set>
 #include <tuple>
 
+#include "config/invariance.hpp"
 #include "report/arms.hpp"
 
 namespace invaria::report {
@@ -107,6 +108,21 @@ void check_split_hashes(const io::Segment& content, Reasons& reasons) {
   }
 }
 
+/// One point has no loss of its own: the start of learned-joint, the end of learned-projected.
+void check_trajectory(const io::JobRecord& job, Reasons& reasons) {
+  const io::Trajectory& trajectory = job.trajectory;
+  for (size_t point = 0; point < trajectory.loss.size(); ++point) {
+    const double loss = trajectory.loss[point];
+    const bool has_loss = point != (job.arm.starts_with("learned-joint") ? 0 : trajectory.loss.size() - 1);
+    const std::vector<double>& at = trajectory.invariance[point];
+    const bool is_somewhere = std::all_of(at.begin(), at.end(), [](double value) { return std::isfinite(value); });
+    if (is_somewhere && (std::isfinite(loss) || (!has_loss && std::isnan(loss)))) continue;
+    reasons.add("loss not finite",
+                fmt::format("{}: {} at point {} of {}", place(job), loss, point, config::to_string(at)));
+    break;
+  }
+}
+
 void check_finite(const io::Segment& content, Reasons& reasons) {
   for (const io::EncoderRecord& encoder : content.encoders) {
     if (!encoder.pretraining.contains("loss")) continue;
@@ -126,11 +142,7 @@ void check_finite(const io::Segment& content, Reasons& reasons) {
       reasons.add("validation value not finite",
                   fmt::format("{}: {} is {}", place(job), job.metric, job.validation_value));
     }
-    for (const double loss : job.trajectory.loss) {
-      if (std::isfinite(loss)) continue;
-      reasons.add("loss not finite", fmt::format("{}: {}", place(job), loss));
-      break;
-    }
+    check_trajectory(job, reasons);
   }
 }
 
@@ -162,6 +174,25 @@ void check_missing(const io::Segment& content, const MergeExpectation& expected,
   }
 }
 
+void check_sensitivity(const io::Segment& content, const MergeExpectation& expected, Reasons& reasons) {
+  using Key = std::tuple<std::string, int64_t, std::string, std::string>;
+  const auto key = [](const io::SensitivityRecord& row) {
+    return Key{row.encoder, row.encoder_seed, row.corner, row.transformation};
+  };
+  const auto place = [](const io::SensitivityRecord& row) {
+    return fmt::format("{} of {}, encoder seed {}, at {}", row.transformation, row.encoder, row.encoder_seed,
+                       row.corner);
+  };
+  std::set<Key> there;
+  for (const io::SensitivityRecord& row : content.sensitivity) {
+    there.insert(key(row));
+    if (!std::isfinite(row.value)) reasons.add("sensitivity not finite", place(row));
+  }
+  for (const io::SensitivityRecord& row : expected.sensitivity) {
+    if (!there.contains(key(row))) reasons.add("sensitivity missing (log.jsonl says why)", place(row));
+  }
+}
+
 }  // namespace
 
 std::string why_invalid(const io::Segment& content, const MergeExpectation& expected) {
@@ -172,6 +203,7 @@ std::string why_invalid(const io::Segment& content, const MergeExpectation& expe
   check_finite(content, reasons);
   check_repeats(content, expected, reasons);
   check_missing(content, expected, reasons);
+  check_sensitivity(content, expected, reasons);
   if (content.jobs.empty() && content.encoders.empty()) reasons.add("nothing finished", "no job, no encoder");
   return reasons.text();
 }

@@ -280,6 +280,7 @@ class Run {
           progress.update(next + 1);
           run_unit(runner, *open[static_cast<size_t>(next)]);
         }
+        writer_->flush();  // before waiting for ranks that still compute
       } catch (const downstream::StoppedError&) {
         stopped = true;
       } catch (const std::exception& failure) {

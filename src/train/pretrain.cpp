@@ -85,10 +85,11 @@ PretrainOutcome pretrain(const EncoderPlan& plan, const data::ImageSplit& pictur
   const bool is_finished = context.comm.all(folder.has_encoder());
   if (is_finished) return {};
   const int64_t steps = plan.settings.steps;
-  if (steps > 0 && pictures.n < plan.settings.global_batch) {
-    throw_config("encoder {}: {} has {} pictures in split {}, fewer than a batch of {}; lower training.global_batch",
+  comm::together(context.comm, [&] {
+    if (steps == 0 || pictures.n >= plan.settings.global_batch) return;
+    throw_config("encoder {}: {} has {} pictures in split {}, fewer than a batch of {}; lower pretraining.global_batch",
                  plan.name, plan.settings.data, pictures.n, plan.settings.split, plan.settings.global_batch);
-  }
+  });
   State state(plan);
   if (context.comm.all(folder.has_state())) {
     comm::together(context.comm, [&] { restore_state(state, folder.state_file()); });
@@ -117,8 +118,10 @@ PretrainOutcome pretrain(const EncoderPlan& plan, const data::ImageSplit& pictur
       const double rate = learning_rate(plan.settings.schedule, state.step, steps);
       const StepReport report = trainer.step(rate);
       if (!std::isfinite(report.loss)) {
-        return {PretrainEnd::kFailed, fmt::format("loss is {} at step {} (rank {} and all others, before the update)",
-                                                  report.loss, state.step, context.comm.rank())};
+        const std::string where = trainer.what_is_not_finite();
+        return {PretrainEnd::kFailed,
+                fmt::format("loss is {} at step {}, before the update; not finite: {}", report.loss, state.step,
+                            where.empty() ? "only what follows from finite views and weights, on every rank" : where)};
       }
       const double step_s = timer.seconds();
       state.log.append(
@@ -128,6 +131,8 @@ PretrainOutcome pretrain(const EncoderPlan& plan, const data::ImageSplit& pictur
       ++state.step;
       progress.update(state.step, fmt::format("loss {:.3f}", report.loss));
     }
+    if (const std::string where = trainer.what_is_not_finite(); !where.empty())
+      return {PretrainEnd::kFailed, fmt::format("after the last update, not finite: {}", where)};
   }
   comm::on_root(context.comm, [&] {
     save_encoder(plan, state, folder.encoder_file());

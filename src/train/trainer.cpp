@@ -4,6 +4,7 @@
 #include <torch/csrc/autograd/function_hook.h>
 #include <torch/csrc/autograd/variable.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 
@@ -73,7 +74,7 @@ StepReport Trainer::step(double learning_rate) {
   Timer timer;
   const size_t corner = plan_.corner_index(state_.step);
   const int64_t head = state_.heads.size() > 1 ? static_cast<int64_t>(corner) : 0;
-  const at::Tensor views_BCHW = loader_.views(state_.step);
+  views_BCHW_ = loader_.views(state_.step);
   report.data_wait_s = timer.seconds();
 
   clear_gradients(head);
@@ -82,7 +83,7 @@ StepReport Trainer::step(double learning_rate) {
     for (const at::Tensor& kernel : kernels.kernels) reduce_when_complete(kernel);
   }
   const auto batch_norm = model::BatchNormPass::train(sum_over_ranks_);
-  const at::Tensor features_BD = state_.encoder.forward(views_BCHW, kernels, batch_norm);
+  const at::Tensor features_BD = state_.encoder.forward(views_BCHW_, kernels, batch_norm);
   const at::Tensor embeddings_BC = state_.heads.forward(head, features_BD, batch_norm);
   const objective::NtXentResult contrast = objective::nt_xent(
       embeddings_BC.narrow(0, 0, share_.count), embeddings_BC.narrow(0, share_.count, share_.count),
@@ -98,6 +99,30 @@ StepReport Trainer::step(double learning_rate) {
   update(learning_rate, head, kernels);
   report.comm_wait_s = comm_wait_s_;
   return report;
+}
+
+std::string Trainer::what_is_not_finite() const {
+  const at::NoGradGuard no_grad;
+  const auto is_finite = [](const at::Tensor& values) {
+    return !values.is_floating_point() || at::isfinite(values).all().item<bool>();
+  };
+  std::string cause, effect;  // running statistics carry one rank's trouble to all
+  if (views_BCHW_.defined() && !is_finite(views_BCHW_)) cause = "its views";
+  model::StateDict all = state_.encoder.state();
+  all.merge(state_.heads.state());
+  for (const auto& [name, values] : all) {
+    std::string& found = name.find("running_") == std::string::npos ? cause : effect;
+    if (found.empty() && !is_finite(values)) found = "weight " + name;
+  }
+  const std::vector<std::string> causes = comm_.all_gather(cause);
+  const std::vector<std::string> effects = comm_.all_gather(effect);
+  const bool has_cause = std::any_of(causes.begin(), causes.end(), [](const auto& text) { return !text.empty(); });
+  std::string text;
+  for (size_t rank = 0; rank < causes.size(); ++rank) {
+    const std::string& of_rank = has_cause ? causes[rank] : effects[rank];
+    if (!of_rank.empty()) text += fmt::format("{}rank {}: {}", text.empty() ? "" : ", ", rank, of_rank);
+  }
+  return text;
 }
 
 /// Gradients travel while the backward pass goes on to earlier layers. The order in which they become complete is the

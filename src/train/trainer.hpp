@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "comm/communicator.hpp"
@@ -60,6 +61,10 @@ class Trainer {
   /// the loss is not finite (on all ranks alike).
   StepReport step(double learning_rate);
 
+  /// Collective. Which ranks hold what that is not finite: "rank 2: weight layer1.0.conv1.weight"; empty if all is
+  /// finite. For after a loss that is not, and before weights are kept.
+  std::string what_is_not_finite() const;
+
  private:
   void reduce_when_complete(const at::Tensor& leaf);
   void clear_gradients(int64_t head);
@@ -73,6 +78,7 @@ class Trainer {
   objective::GatherRows gather_;
   std::unique_ptr<comm::GradientReducer> reducer_;
   model::SumOverRanks sum_over_ranks_;
+  at::Tensor views_BCHW_;           ///< of the present step
   std::vector<at::Tensor> hooked_;  ///< parameters that hand their gradients to reducer_
   double comm_wait_s_ = 0.0;
 };

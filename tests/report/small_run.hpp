@@ -133,8 +133,11 @@ inline io::Segment small_segment() {
 }
 
 inline MergeExpectation small_expectation() {
-  MergeExpectation expected{
-      .repeats = 2, .repeats_of_arm = {}, .job_ids = {}, .encoders = {"amortised", "fixed-default", "random"}};
+  MergeExpectation expected{.repeats = 2,
+                            .repeats_of_arm = {},
+                            .job_ids = {},
+                            .encoders = {"amortised", "fixed-default", "random"},
+                            .sensitivity = {}};
   for (const io::JobRecord& row : small_segment().jobs) expected.job_ids.push_back(row.job_id);
   return expected;
 }

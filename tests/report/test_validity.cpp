@@ -68,7 +68,9 @@ const std::vector<Damage>& damages() {
          row(s, "random", "known-10", 1).validation_value = std::numeric_limits<double>::infinity();
        }},
       {"loss not finite: learned-projected on known-10, repeat 1",
-       [](auto& s, auto&) { row(s, "learned-projected", "known-10", 1).trajectory.loss[1] = kNoNumber; }},
+       [](auto& s, auto&) { row(s, "learned-projected", "known-10", 1).trajectory.loss[0] = kNoNumber; }},
+      {"loss not finite: learned-projected on known-10, repeat 1",  // an i that is no number has no loss
+       [](auto& s, auto&) { row(s, "learned-projected", "known-10", 1).trajectory.invariance[1][0] = kNoNumber; }},
       {"loss not finite: pretraining of amortised, encoder seed 0: nan in row 1",
        [](auto& s, auto&) {
          s.encoders[1].pretraining = io::Table({{"loss", std::vector<double>{1.0, kNoNumber}, "", ""}});
@@ -77,6 +79,10 @@ const std::vector<Damage>& damages() {
        [](auto&, auto& e) { e.repeats = 3; }},
       {"too few repeats: random on known-01 (random, encoder seed 0) finished 2, expected 4 (and 1 more)",
        [](auto&, auto& e) { e.repeats_of_arm["random"] = 4; }},
+      {"sensitivity missing (log.jsonl says why): crop of amortised, encoder seed 7, at 01",
+       [](auto&, auto& e) { e.sensitivity.push_back({"amortised", 7, "01", "crop", 0.0}); }},
+      {"sensitivity not finite: flip of amortised, encoder seed 0, at 01",
+       [](auto& s, auto&) { s.sensitivity.front().value = std::numeric_limits<double>::infinity(); }},
       {"job missing: feedfeedfeed", [](auto&, auto& e) { e.job_ids.push_back("feedfeedfeedfeed"); }},
       {"nothing finished", [](auto& s, auto& e) {
          s = {};
@@ -116,6 +122,17 @@ TEST_CASE("an arm with fewer repeats by its own setting is complete with these",
   CHECK_FALSE(merge(small_info(), small_axes(), segment, expected).info.valid);
   expected.repeats_of_arm["learned-joint"] = 1;
   CHECK(merge(small_info(), small_axes(), segment, expected).info.valid);
+}
+
+TEST_CASE("the start of learned-joint and the end of learned-projected have no loss", "[report][validity]") {
+  io::Segment segment = small_segment();
+  io::JobRecord& learned = row(segment, "learned-projected", "known-10", 1);
+  learned.trajectory.loss = {0.5, kNoNumber};
+  CHECK(merge(small_info(), small_axes(), segment, small_expectation()).info.valid);
+  learned.arm = "learned-joint";
+  CHECK_FALSE(why_invalid(segment, {}).empty());
+  learned.trajectory.loss = {kNoNumber, 0.5};
+  CHECK(why_invalid(segment, {}).empty());
 }
 
 TEST_CASE("the paper's protocol may do without validation", "[report][validity]") {
