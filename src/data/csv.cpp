@@ -39,6 +39,12 @@ std::vector<std::string> next_row(std::string_view text, size_t& at, size_t row,
   return fields;
 }
 
+std::string trimmed(const std::string& text) {
+  const size_t first = text.find_first_not_of(" \t");
+  if (first == std::string::npos) return "";
+  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
 }  // namespace
 
 std::optional<size_t> CsvTable::find_column(std::string_view name) const {
@@ -55,9 +61,10 @@ CsvTable parse_csv(std::string_view text, const std::string& source) {
     std::vector<std::string> fields = next_row(text, at, row, source);
     if (fields.size() == 1 && fields[0].empty()) continue;
     if (table.columns.empty()) {
-      table.columns = std::move(fields);
+      for (const std::string& field : fields) table.columns.push_back(trimmed(field));
     } else if (fields.size() == table.columns.size()) {
       table.rows.push_back(std::move(fields));
+      table.row_numbers.push_back(row);
     } else {
       throw_config("{}, row {}: found {} fields, expected {} as in the first row", source, row, fields.size(),
                    table.columns.size());

@@ -1,6 +1,7 @@
 #pragma once
 /// @file
-/// Comma-separated tables (RFC 4180: quoted fields may hold commas, quotes and line ends), first row names.
+/// Comma-separated tables (RFC 4180: quoted fields may hold commas, quotes and line ends), first row names. Spaces
+/// round a column's name are no part of it.
 
 #include <optional>
 #include <string>
@@ -11,7 +12,8 @@ namespace invaria::data {
 
 struct CsvTable {
   std::vector<std::string> columns;
-  std::vector<std::vector<std::string>> rows;  ///< each as long as `columns`
+  std::vector<std::vector<std::string>> rows;  ///< each as long as `columns`; blank ones are left out
+  std::vector<size_t> row_numbers;             ///< of each row in the file, blank ones and the names' row counted
 
   /// Index of a column.
   std::optional<size_t> find_column(std::string_view name) const;

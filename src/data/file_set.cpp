@@ -99,13 +99,22 @@ FileSet::FileSet(const Location& location, const std::string& path, const std::v
     std::vector<std::string> leading = folder_names;
     if (!location.is_archive) leading = {without_archive_extension(fs::path(path).filename().string())};
     for (const std::string& folder : leading) {
-      const auto inside = [&](const io::ArchiveEntry& entry) { return entry.name.starts_with(folder + "/"); };
+      const auto inside = [&](const io::ArchiveEntry& entry) {
+        return !entry.is_regular || is_hidden(entry.name) || entry.name.starts_with(folder + "/");
+      };
       if (leading_folder_.empty() && std::all_of(entries.begin(), entries.end(), inside))
         leading_folder_ = folder + "/";
     }
     for (const io::ArchiveEntry& entry : entries) {
-      if (auto name = name_in_split(entry.name)) files_.push_back({std::move(*name), entry.bytes});
+      auto name = name_in_split(entry.name);
+      if (!name) continue;
+      if (entry.is_regular) {
+        files_.push_back({std::move(*name), entry.bytes});
+      } else {
+        links_.push_back(std::move(*name));
+      }
     }
+    std::sort(links_.begin(), links_.end());
   } else {
     files_ = list_folder(origin_);
   }
@@ -127,6 +136,16 @@ int64_t FileSet::find(const std::string& name) const {
   const auto at = std::lower_bound(files_.begin(), files_.end(), name,
                                    [](const FileEntry& file, const std::string& wanted) { return file.name < wanted; });
   return at != files_.end() && at->name == name ? at - files_.begin() : -1;
+}
+
+int64_t FileSet::need(const std::string& name, const std::string& where) const {
+  const int64_t index = find(name);
+  if (index >= 0) return index;
+  if (std::binary_search(links_.begin(), links_.end(), name)) {
+    throw_config("{}: {} is a link or device in {}, expected a regular file; pack the archive with its links followed",
+                 where, name, describe());
+  }
+  throw_config("{}: found no file {} in {}", where, name, describe());
 }
 
 std::string FileSet::describe() const {

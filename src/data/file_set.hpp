@@ -35,14 +35,21 @@ struct FileEntry {
 class FileSet {
  public:
   /// List `path` of a data set: a folder or archive in its folder (whichever of `train` and `train.tar` is there), or
-  /// the entries below `path` of its one archive. Links to files are followed. Not among the files: hidden ones.
-  /// @param folder_names  if all of the archive is in one folder with one of these names, that folder is passed over
+  /// the entries below `path` of its one archive. A folder's links to files are followed, an archive's are not. Not
+  /// among the files: hidden ones.
+  /// @param folder_names  if all of the archive but hidden files and links is in one folder with one of these names,
+  /// that folder
+  ///                      is passed over
   /// @throws ConfigError if there is no such folder or archive, or the archive is broken; EnvironmentError
   FileSet(const Location& location, const std::string& path, const std::vector<std::string>& folder_names);
 
   const std::vector<FileEntry>& files() const { return files_; }
   /// Index of a file by name, or -1.
   int64_t find(const std::string& name) const;
+  /// Index of a file that must be there. @throws ConfigError beginning with `where` if it is not, or is a link
+  int64_t need(const std::string& name, const std::string& where) const;
+  /// Links and devices of an archive, in byte order: what `files()` has not.
+  const std::vector<std::string>& links() const { return links_; }
   /// Where a file is, for messages: /data/cub/train/a.jpg or /data/cub.tar:train/a.jpg.
   std::string describe(int64_t index) const;
   std::string describe() const;
@@ -66,6 +73,7 @@ class FileSet {
   std::string prefix_;          ///< "" or "train/" inside that
   bool is_archive_ = false;
   std::vector<FileEntry> files_;
+  std::vector<std::string> links_;
 };
 
 /// SHA-256 over the lines "name TAB bytes LF" of `files`, which must be sorted by name.

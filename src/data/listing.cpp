@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <boost/json/serialize.hpp>
 #include <fstream>
+#include <functional>
+#include <map>
 #include <set>
 
 #include "core/errors.hpp"
@@ -31,6 +33,14 @@ struct Source {
   Location location;
 };
 
+/// The first ten of a list, and how many more there are.
+std::string shortened(const std::vector<std::string>& lines) {
+  constexpr size_t kShown = 10;
+  const auto end = lines.begin() + static_cast<std::ptrdiff_t>(std::min(lines.size(), kShown));
+  const std::string shown = fmt::format("{}", fmt::join(lines.begin(), end, ", "));
+  return lines.size() <= kShown ? shown : fmt::format("{} and {} more", shown, lines.size() - kShown);
+}
+
 // -- image-folder
 // ---------------------------------------------------------------------------------------------------------------
 
@@ -38,6 +48,9 @@ Found list_image_folder(const Source& source, const SplitManifest& split) {
   Found found;
   found.listing.files = std::make_shared<FileSet>(source.location, split.path, source.manifest.folder_names());
   const FileSet& files = *found.listing.files;
+  for (const std::string& link : files.links()) {
+    if (io::has_image_extension(link)) files.need(link, source.manifest.name);
+  }
   for (size_t i = 0; i < files.files().size(); ++i) {
     const std::string& name = files.files()[i].name;
     if (!io::has_image_extension(name)) continue;
@@ -79,9 +92,7 @@ Found list_cifar(const Source& source, const SplitManifest& split) {
   found.listing.files = std::make_shared<FileSet>(source.location, split.path, source.manifest.folder_names());
   const FileSet& files = *found.listing.files;
   for (const std::string& name : split.files) {
-    const int64_t index = files.find(name);
-    if (index < 0) throw_config("{}: found no file {}, expected it as the manifest lists it", files.describe(), name);
-    found.checked_files.push_back(index);
+    found.checked_files.push_back(files.need(name, source.manifest.name));
   }
   std::sort(found.checked_files.begin(), found.checked_files.end());
   files.read(found.checked_files, 1, [&](int64_t position, std::string_view bytes) {
@@ -125,13 +136,38 @@ size_t need_column(const CsvTable& table, const std::string& name, const std::st
   return *column;
 }
 
+/// A row of no split would be left out in silence.
+/// @param split_of  name of a row's split
+void refuse_unknown_splits(const Manifest& manifest, const CsvTable& table,
+                           const std::function<std::string(const std::vector<std::string>&)>& split_of,
+                           const std::string& where) {
+  struct Unknown {
+    size_t first_row;
+    int64_t count;
+  };
+  std::map<std::string, Unknown> unknown;
+  for (size_t r = 0; r < table.rows.size(); ++r) {
+    const std::string split = split_of(table.rows[r]);
+    if (manifest.find_split(split) == nullptr)
+      ++unknown.try_emplace(split, table.row_numbers[r], 0).first->second.count;
+  }
+  if (unknown.empty()) return;
+  std::vector<std::string> names;
+  for (const SplitManifest& split : manifest.splits) names.push_back(split.name);
+  std::vector<std::string> lines;
+  for (const auto& [split, seen] : unknown) {
+    lines.push_back(fmt::format("\"{}\" (row {}, {} in all; {})", split, seen.first_row, seen.count,
+                                config::name_hint(split, names)));
+  }
+  throw_config("{}: found rows of splits that the manifest has not: {}", where, shortened(lines));
+}
+
 /// All splits at once: they share one table. A row without a column `split` belongs to the split named by its first
 /// folder.
 std::vector<Found> list_image_csv(const Source& source, Listing& listing) {
   const Manifest& manifest = source.manifest;
   const auto files = std::make_shared<FileSet>(source.location, "", manifest.folder_names());
-  const int64_t index_file = files->find(manifest.index);
-  if (index_file < 0) throw_config("{}: found no table {}", files->describe(), manifest.index);
+  const int64_t index_file = files->need(manifest.index, manifest.name + ", its table");
   const std::string where = files->describe(index_file);
   const CsvTable table = parse_csv(files->read_one(index_file), where);
   const size_t file_column = need_column(table, "file", where);
@@ -144,6 +180,12 @@ std::vector<Found> list_image_csv(const Source& source, Listing& listing) {
     listing.target_names.push_back(target.column);
     listing.target_units.push_back(target.unit);
   }
+
+  const auto split_of = [&](const std::vector<std::string>& row) {
+    const std::string& file = row[file_column];
+    return split_column ? row[*split_column] : file.substr(0, file.find('/'));
+  };
+  refuse_unknown_splits(manifest, table, split_of, where);
 
   std::set<std::string> classes;
   if (manifest.classes > 0) {
@@ -158,16 +200,15 @@ std::vector<Found> list_image_csv(const Source& source, Listing& listing) {
     for (size_t r = 0; r < table.rows.size(); ++r) {
       const std::vector<std::string>& row = table.rows[r];
       const std::string& file = row[file_column];
-      if ((split_column ? row[*split_column] : file.substr(0, file.find('/'))) != split.name) continue;
+      if (split_of(row) != split.name) continue;
+      const std::string at = fmt::format("{}, row {}", where, table.row_numbers[r]);
       Sample sample{.name = file,
-                    .file = files->find(split.path.empty() ? file : fmt::format("{}/{}", split.path, file)),
+                    .file = files->need(split.path.empty() ? file : fmt::format("{}/{}", split.path, file), at),
                     .targets = {}};
-      if (sample.file < 0) throw_config("{}, row {}: found no file {} in {}", where, r + 2, file, files->describe());
-      if (!checked.insert(sample.file).second) throw_config("{}, row {}: found the file {} twice", where, r + 2, file);
+      if (!checked.insert(sample.file).second) throw_config("{}: found the file {} twice", at, file);
       if (manifest.classes > 0) sample.label = std::distance(classes.begin(), classes.find(row[*class_column]));
       for (const size_t column : columns) {
-        sample.targets.push_back(
-            csv_number(row[column], fmt::format("{}, row {}, {}", where, r + 2, table.columns[column])));
+        sample.targets.push_back(csv_number(row[column], fmt::format("{}, {}", at, table.columns[column])));
       }
       found[s].listing.samples.push_back(std::move(sample));
     }
@@ -330,7 +371,9 @@ Listing list_dataset(const Manifest& manifest, const DatasetSettings& settings,
   listing.checksum = all.hex();
   if (manifest.kind == DatasetKind::kImageFolder && manifest.classes > 0) label_by_folder(listing);
   if (std::ssize(listing.classes) != manifest.classes) {
-    problems.add(where, fmt::format("{} classes in {}", listing.classes.size(), manifest.name),
+    std::vector<std::string> names;
+    for (const std::string& name : listing.classes) names.push_back(fmt::format("\"{}\"", name));
+    problems.add(where, fmt::format("{} classes in {}: {}", names.size(), manifest.name, shortened(names)),
                  fmt::format("{}, as the manifest says", manifest.classes));
   }
   if (settings.validation_fraction > 0) {

@@ -35,7 +35,7 @@ class TarReader {
     if (archive_read_open_filename(handle_.get(), path_.c_str(), kPieceBytes) != ARCHIVE_OK) fail("");
   }
 
-  /// Go to the next regular file; false at the end.
+  /// Go to the next entry that is no directory; false at the end.
   bool next(ArchiveEntry& entry) {
     struct archive_entry* header = nullptr;
     while (true) {
@@ -46,10 +46,8 @@ class TarReader {
       if (name == nullptr) throw_config("{}: an entry has a name that cannot be read", path_);
       if (archive_entry_filetype(header) == AE_IFDIR) continue;
       entry.name = normalise_entry_name(name, path_);
-      if (archive_entry_hardlink(header) != nullptr || archive_entry_filetype(header) != AE_IFREG) {
-        throw_config("{}: {}: a link or device, expected a regular file", path_, entry.name);
-      }
-      entry.bytes = archive_entry_size(header);
+      entry.is_regular = archive_entry_hardlink(header) == nullptr && archive_entry_filetype(header) == AE_IFREG;
+      entry.bytes = entry.is_regular ? archive_entry_size(header) : 0;
       if (entry.bytes > kMaxEntryBytes) {
         throw_config("{}: {}: {} bytes, at most {} are read", path_, entry.name, entry.bytes, kMaxEntryBytes);
       }
@@ -98,6 +96,7 @@ void for_each_entry(const fs::path& archive,
   ArchiveEntry entry;
   std::string bytes;
   while (reader.next(entry)) {
+    if (!entry.is_regular) continue;
     reader.read(entry, bytes);
     callback(entry.name, bytes);
   }

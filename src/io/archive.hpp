@@ -12,21 +12,22 @@
 
 namespace invaria::io {
 
-/// One regular file of an archive.
+/// One entry of an archive that is no directory.
 struct ArchiveEntry {
   std::string name;  ///< normalised: no leading "./", no "//", never absolute, no ".."
   int64_t bytes = 0;
+  bool is_regular = true;  ///< false: a link or device, which is never followed or read
 };
 
-/// Call `callback(name, bytes)` for each regular file, in archive order; `bytes` may be moved from. Directories are
-/// passed over; links and devices are refused. What the callback throws passes through.
+/// Call `callback(name, bytes)` for each regular file, in archive order; `bytes` may be moved from. All else is passed
+/// over. What the callback throws passes through.
 /// @throws EnvironmentError if the file cannot be opened; ConfigError naming archive, entry and reason if it is no tar
 /// (plain, gzip, zstd,
 ///         ...), is truncated or corrupt, or an entry's name is absolute, contains ".." or repeats
 void for_each_entry(const fs::path& archive,
                     const std::function<void(const std::string& name, std::string& bytes)>& callback);
 
-/// The regular files in archive order, without keeping their data. Throws as for_each_entry().
+/// All entries but directories in archive order, without keeping their data. Throws as for_each_entry().
 std::vector<ArchiveEntry> list_entries(const fs::path& archive);
 
 /// Whether a file name ends in .tar, .tar.gz, .tgz or .tar.zst.

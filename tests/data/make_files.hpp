@@ -97,7 +97,10 @@ inline std::string png(const io::Image& image) {
 
 using Files = std::vector<std::pair<std::string, std::string>>;
 
-/// A tar with the files in the order given.
+/// What a link's bytes begin with; the rest is where it points.
+constexpr const char* kLink = "-> ";
+
+/// A tar with the files, and links, in the order given.
 inline void write_tar(const fs::path& path, const Files& files) {
   fs::create_directories(path.parent_path());
   archive* out = archive_write_new();
@@ -107,11 +110,13 @@ inline void write_tar(const fs::path& path, const Files& files) {
   for (const auto& [name, bytes] : files) {
     archive_entry* entry = archive_entry_new();
     archive_entry_set_pathname(entry, name.c_str());
-    archive_entry_set_size(entry, static_cast<la_int64_t>(bytes.size()));
-    archive_entry_set_filetype(entry, AE_IFREG);
+    const bool is_link = bytes.starts_with(kLink);
+    if (is_link) archive_entry_set_symlink(entry, bytes.c_str() + std::string(kLink).size());
+    archive_entry_set_size(entry, is_link ? 0 : static_cast<la_int64_t>(bytes.size()));
+    archive_entry_set_filetype(entry, is_link ? AE_IFLNK : AE_IFREG);
     archive_entry_set_perm(entry, 0644);
     REQUIRE(archive_write_header(out, entry) == ARCHIVE_OK);
-    REQUIRE(archive_write_data(out, bytes.data(), bytes.size()) == static_cast<la_ssize_t>(bytes.size()));
+    if (!is_link) REQUIRE(archive_write_data(out, bytes.data(), bytes.size()) == static_cast<la_ssize_t>(bytes.size()));
     archive_entry_free(entry);
   }
   REQUIRE(archive_write_close(out) == ARCHIVE_OK);

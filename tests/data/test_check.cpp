@@ -109,12 +109,35 @@ TEST_CASE("contents cannot be checked against a manifest that does not know them
   CHECK(contains(problems_of(small_manifest(), settings, folder.path()), "datasets[0].check_contents"));
 }
 
-TEST_CASE("another number of classes is a problem", "[data][check]") {
+TEST_CASE("another number of classes is a problem that names those found", "[data][check]") {
   const TemporaryFolder folder;
   write_small(folder.path());
   Manifest manifest = small_manifest();
   manifest.classes = 4;
-  CHECK(contains(problems_of(manifest, small_settings(), folder.path()), "3 classes"));
+  CHECK(contains(problems_of(manifest, small_settings(), folder.path()),
+                 "3 classes in small: \"Cat\", \"ant\", \"dog\""));
+  for (int i = 0; i < 8; ++i) write_file(folder.path() / fmt::format("small/test/more{}/a.jpg", i), "x");
+  const std::string problems = problems_of(manifest, small_settings(), folder.path());
+  CHECK(contains(problems, "11 classes in small: "));
+  CHECK(contains(problems, "\"more6\" and 1 more"));
+}
+
+TEST_CASE("hidden files and links of a tar are passed over, a picture that is a link is refused", "[data][check]") {
+  const TemporaryFolder folder;
+  Files files;
+  for (const char* split : {"train", "test"}) {
+    for (const auto& [name, bytes] : small_split(0)) files.emplace_back(fmt::format("small/{}/{}", split, name), bytes);
+  }
+  // As other systems' tars have them: beside the folder, a shadow of it; inside, links.
+  for (const char* extra : {"._small", ".hidden/link"}) files.emplace_back(extra, "no picture");
+  for (const char* extra : {".shadow.jpg", "latest", "small/train/dog/.link.jpg", "small/train/link.txt"})
+    files.emplace_back(extra, std::string(kLink) + "small");
+  write_tar(folder.path() / "small.tar", files);
+  CHECK(problems_of(small_manifest(), small_settings(), folder.path(), CheckDepth::kPictures).empty());
+  files.emplace_back("small/train/dog/link.jpg", std::string(kLink) + "a.JPG");
+  write_tar(folder.path() / "small.tar", files);
+  CHECK(contains(problems_of(small_manifest(), small_settings(), folder.path()),
+                 "dog/link.jpg is a link or device in " + (folder.path() / "small.tar").string()));
 }
 
 TEST_CASE("a picture outside the class folders is a problem", "[data][check]") {

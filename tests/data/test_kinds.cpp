@@ -193,12 +193,33 @@ TEST_CASE("a table that does not fit is a problem with its row", "[data][csv]") 
       GENERATE(std::pair{"", "found nothing"}, std::pair{"name,split\nb.jpg,train\n", "no column file"},
                std::pair{"file,split,target_x\nb.jpg,train\n", "row 2: found 2 fields"},
                std::pair{"file,split,target_x\nb.jpg,train,nan\n", "row 2, target_x: found \"nan\""},
-               std::pair{"file,split\nb.jpg,train\nq.jpg,train\n", "row 3: found no file q.jpg"},
+               std::pair{"file,split\nb.jpg,train\n\n\nq.jpg,train\n", "row 5: found no file images/q.jpg"},
+               std::pair{"file,split\nb.jpg,train\n\na.jpg,trian\n",
+                         "splits that the manifest has not: \"trian\" (row 4, 1 in all; did you mean \"train\"?)"},
+               std::pair{"file\nb.jpg\n", "splits that the manifest has not: \"b.jpg\" (row 2, 1 in all"},
                std::pair{"file,split\nb.jpg,train\nb.jpg,train\n", "row 3: found the file b.jpg twice"},
                std::pair{"file,file\nb.jpg,train\n", "the column file twice"},
                std::pair{"file,split\n\"b.jpg,train\n", "never closed"});
   write_csv(folder.path() / "points", table);
   CHECK(contains(problems_of(csv_manifest(), settings_of(8), folder.path()), message));
+}
+
+TEST_CASE("spaces round a column's name are no part of it", "[data][csv]") {
+  const CsvTable table = parse_csv(" file,\tsplit , a b \nx, y,z\n", "table");
+  CHECK(table.columns == std::vector<std::string>{"file", "split", "a b"});
+  CHECK(table.rows[0][1] == " y");
+}
+
+TEST_CASE("a table and a CIFAR file that are links in a tar are refused", "[data][csv][cifar]") {
+  const TemporaryFolder folder;
+  write_tar(folder.path() / "points.tar", {{"points/index.csv", std::string(kLink) + "elsewhere.csv"}});
+  CHECK(contains(problems_of(csv_manifest(), settings_of(8), folder.path()), "index.csv is a link or device"));
+  write_tar(folder.path() / "points.tar",
+            {{"points/index.csv", "file,split\nb.jpg,train\n"}, {"points/images/b.jpg", std::string(kLink) + "a.jpg"}});
+  CHECK(
+      contains(problems_of(csv_manifest(), settings_of(8), folder.path()), "row 2: images/b.jpg is a link or device"));
+  write_tar(folder.path() / "little-cifar.tar", {{"little-cifar/data_batch_2.bin", std::string(kLink) + "b"}});
+  CHECK(contains(problems_of(cifar_manifest(), settings_of(8), folder.path()), "data_batch_2.bin is a link or device"));
 }
 
 TEST_CASE("quoted fields may hold commas, quotes and line ends", "[data][csv]") {

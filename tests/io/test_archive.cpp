@@ -113,9 +113,18 @@ TEST_CASE("archives that could do harm are refused, naming archive and entry", "
   refuses({{"/etc/passwd", "x"}}, "absolute");
   refuses({{"a/../../b", "x"}}, "leads out");
   refuses({{"..", "x"}}, "leads out");
-  refuses({{"link", "", AE_IFLNK}}, "link: a link or device");
-  refuses({{"pipe", "", AE_IFIFO}}, "pipe: a link or device");
   refuses({{"a", "x"}, {"./a", "y"}}, "a: this entry is there twice");
+}
+
+TEST_CASE("links and devices are listed as such and never read", "[io][archive]") {
+  const ScratchDirectory scratch;
+  write_tar(scratch / "a.tar", {{"link", "", AE_IFLNK}, {"a", "x"}, {"pipe", "", AE_IFIFO}});
+  CHECK(read_all(scratch / "a.tar") == std::vector<std::pair<std::string, std::string>>{{"a", "x"}});
+  const auto entries = list_entries(scratch / "a.tar");
+  REQUIRE(entries.size() == 3);
+  CHECK((entries[0].name == "link" && !entries[0].is_regular));
+  CHECK((entries[1].name == "a" && entries[1].is_regular && entries[1].bytes == 1));
+  CHECK((entries[2].name == "pipe" && !entries[2].is_regular));
 }
 
 TEST_CASE("names of entries are normalised", "[io][archive]") {
