@@ -4,7 +4,6 @@ import subprocess
 import sys
 
 import h5py
-import numpy as np
 import xarray as xr
 
 from support import SOURCE, events, jobs, run, scratch, units
@@ -25,10 +24,22 @@ assert (table["encoder_hash_before"] == table["encoder_hash_after"]).all()
 assert table.groupby("encoder")["encoder_hash_before"].nunique().eq(1).all()
 assert table.groupby(["task", "repeat"])["split_hash"].nunique().eq(1).all()
 
+# What is learned is the tasks' structure. After 80 steps of one seed a single coordinate may end on the wrong side (of
+# known-11 above all, where both axes help a little), and then nothing is broken. So not every coordinate has to be right:
+# on each axis the two tasks that want opposite ends must be far apart, at most one coordinate of the six may be wrong
+# (coins manage that in 11 % of all runs), and the accuracy must pay off.
 learned = table[table["arm"] == "learned-projected"].set_index("task")
-for task, spatial, appearance in [("known-01", 0, 1), ("known-10", 1, 0), ("known-11", 1, 1)]:
-    i = learned.loc[task, ["i_spatial", "i_appearance"]].to_numpy(dtype=float)
-    assert np.all((0 <= i) & (i <= 1)) and np.all(np.round(i) == [spatial, appearance]), (task, i)
+i = learned[["i_spatial", "i_appearance"]].astype(float)
+assert i.apply(lambda column: column.between(0, 1)).all(axis=None), i
+assert i.loc["known-10", "i_spatial"] - i.loc["known-01", "i_spatial"] > 0.4, i
+assert i.loc["known-01", "i_appearance"] - i.loc["known-10", "i_appearance"] > 0.4, i
+right = i.loc[["known-01", "known-10", "known-11"]].round().to_numpy() == [[0, 1], [1, 0], [1, 1]]
+assert right.sum() >= 5, i
+value_of = table.groupby("arm")["value"].mean()
+corners = [f"corner-{bits}" for bits in ("00", "01", "10", "11")]
+assert value_of["learned-projected"] > value_of[corners].max() + 0.02, value_of
+assert value_of["learned-projected"] > value_of["fixed-default"] + 0.02, value_of
+assert value_of["fixed-default"] > value_of["random"] + 0.02, value_of
 # grid-best is the grid point best on validation, oracle the one best on test.
 for task, rows in table.groupby("task"):
     grid = rows[rows["arm"].str.match(r"grid-[\d.]")]
