@@ -133,6 +133,7 @@ class Run {
     Timer timer;
     prepare();
     datasets_ = load_datasets(suite_, manifests_, context_.folders, comm_);
+    comm::on_root(comm_, [&] { refuse_changed_data(); });
     record_data();
     record_time("load data", timer.lap());
     const bool was_stopped = !pretrain_all();
@@ -162,6 +163,7 @@ class Run {
       }
       for (const io::SensitivityRecord& record : found.sensitivity)
         finished_.insert(sensitivity_key(record.encoder, record.encoder_seed, record.corner));
+      for (const io::DataRecord& record : found.data) earlier_data_[record.name] = record;
       first_number = io::next_segment_number(segments());
     });
     comm_.barrier();  // everybody has read before anybody writes
@@ -170,6 +172,21 @@ class Run {
 
   static std::string sensitivity_key(const std::string& encoder, int64_t seed, const std::string& corner) {
     return fmt::format("sensitivity {} {} {}", encoder, seed, corner);
+  }
+
+  /// Jobs of one run must all have seen the same pictures.
+  void refuse_changed_data() const {
+    for (const auto& [name, dataset] : datasets_) {
+      const auto earlier = earlier_data_.find(name);
+      if (earlier == earlier_data_.end()) continue;
+      std::string differences;
+      for (const std::string& difference : data::data_differences(earlier->second, dataset.record)) {
+        differences += "\n  " + difference;
+      }
+      if (differences.empty()) continue;
+      throw_config("data {}: not the data that {} was begun with:{}\nPut them back, or give the run another --output.",
+                   name, context_.output.string(), differences);
+    }
   }
 
   void record_data() {
@@ -334,6 +351,7 @@ class Run {
   const comm::Communicator& comm_;
   Datasets datasets_;
   std::set<std::string> finished_;
+  std::map<std::string, io::DataRecord> earlier_data_;  ///< by name, as an earlier session found them
   std::map<std::string, std::string> failed_encoders_;
   std::optional<SegmentWriter> writer_;
   bool any_failed_ = false;

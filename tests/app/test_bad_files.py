@@ -23,17 +23,19 @@ def says(output, code, *pieces):
         assert trace not in message, message
 
 
-# -- Pictures: two classes of twelve, one split, three of the pictures damaged.
+# -- Pictures: two classes of twelve to train on and of four to judge by, three of the pictures damaged.
 data = folder / "data" / "spots"
 rng = np.random.default_rng(0)
 for label, colour in (("blue", 2), ("red", 0)):
-    (data / "train" / label).mkdir(parents=True)
-    for number in range(12):
-        pixels = rng.integers(0, 60, (24, 24, 3), dtype=np.uint8)
-        pixels[:, :, colour] += 180
-        Image.fromarray(pixels).save(data / "train" / label / f"{number:02}.jpg")
+    for split, count in (("train", 12), ("test", 4)):
+        (data / split / label).mkdir(parents=True)
+        for number in range(count):
+            pixels = rng.integers(0, 60, (24, 24, 3), dtype=np.uint8)
+            pixels[:, :, colour] += 180
+            Image.fromarray(pixels).save(data / split / label / f"{number:02}.jpg")
 (data.parent / "spots.json").write_text(json.dumps({
-    "name": "spots", "kind": "image-folder", "classes": 2, "splits": [{"name": "train", "path": "train", "count": 24}]}))
+    "name": "spots", "kind": "image-folder", "classes": 2, "splits": [{"name": "train", "path": "train", "count": 24},
+                                                                        {"name": "test", "path": "test", "count": 8}]}))
 whole = (data / "train/blue/03.jpg").read_bytes()
 (data / "train/blue/03.jpg").write_bytes(whole[:len(whole) // 2])
 (data / "train/blue/07.jpg").write_text("a note, not a picture\n")
@@ -43,8 +45,7 @@ DAMAGED = ["train/blue/03.jpg", "train/blue/07.jpg", "train/red/05.jpg"]
 suite = json.loads(TINY.read_text())
 suite["data"] = [{"name": "spots", "size": 24}]
 suite["encoder_defaults"]["pretraining"] |= {"data": "spots", "steps": 2, "global_batch": 8}
-# The pictures are there to be counted, not to be told apart: one split serves as train and test.
-suite["tasks"] = [{"name": "spots", "data": "spots", "test": "train"}]
+suite["tasks"] = [{"name": "spots", "data": "spots"}]
 suite["repeats"] = 1
 spots = folder / "spots-suite.json"
 spots.write_text(json.dumps(suite))
