@@ -30,20 +30,22 @@ model::BatchNormStatistics reestimate_statistics(const model::Encoder& encoder, 
           clean_images_BCHW.size(0));
   const at::NoGradGuard no_grad;
   const int64_t n = clean_images_BCHW.size(0);
-  const int64_t size = std::min(batch, n);
   std::vector<model::BatchNormStatistics> collected;
-  for (int64_t first = 0; first + size <= n; first += size) {
+  std::vector<double> weight;  // share of all pictures
+  for (int64_t first = 0; first < n; first += batch) {
+    const int64_t size = std::min(batch, n - first);
     encoder.forward(clean_images_BCHW.narrow(0, first, size).to(device_of(encoder)), kernels,
                     model::BatchNormPass::collect(collected));
+    weight.push_back(static_cast<double>(size) / static_cast<double>(n));
   }
   model::BatchNormStatistics mean = collected.front();
   for (size_t layer = 0; layer < mean.mean_C.size(); ++layer) {
+    mean.mean_C[layer] = weight[0] * mean.mean_C[layer];
+    mean.var_C[layer] = weight[0] * mean.var_C[layer];
     for (size_t pass = 1; pass < collected.size(); ++pass) {
-      mean.mean_C[layer] = mean.mean_C[layer] + collected[pass].mean_C[layer];
-      mean.var_C[layer] = mean.var_C[layer] + collected[pass].var_C[layer];
+      mean.mean_C[layer] = mean.mean_C[layer] + weight[pass] * collected[pass].mean_C[layer];
+      mean.var_C[layer] = mean.var_C[layer] + weight[pass] * collected[pass].var_C[layer];
     }
-    mean.mean_C[layer] = mean.mean_C[layer] / static_cast<double>(collected.size());
-    mean.var_C[layer] = mean.var_C[layer] / static_cast<double>(collected.size());
   }
   return mean;
 }

@@ -16,8 +16,8 @@ namespace invaria::downstream {
 at::Tensor extract_features(const model::Encoder& encoder, const model::Kernels& kernels,
                             const model::BatchNormPass& batch_norm, const at::Tensor& images_BCHW, int64_t batch = 512);
 
-/// Mean and variance of every BatchNorm layer at these kernels: the plain average over batches of clean, unlabelled
-/// pictures. A rest smaller than a batch is left out, unless it is all there is.
+/// Mean and variance of every BatchNorm layer at these kernels: the average over batches of clean, unlabelled pictures,
+/// each batch weighted by its size (all are of size `batch` but for the last).
 model::BatchNormStatistics reestimate_statistics(const model::Encoder& encoder, const model::Kernels& kernels,
                                                  const at::Tensor& clean_images_BCHW, int64_t batch);
 

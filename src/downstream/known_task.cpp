@@ -26,29 +26,6 @@ bool asks_for_colour(const std::string& marks, const std::vector<augment::Axis>&
   return false;
 }
 
-/// The pictures of one repeat: the first that fit, in an order drawn by address.
-std::vector<int64_t> draw_pictures(const KnownSettings& known, const std::vector<augment::Axis>& axes,
-                                   const data::ImageDataset& dataset, uint64_t seed, int64_t repeat) {
-  const data::ImageSplit& split = dataset.split(known.split);
-  std::vector<int64_t> order(static_cast<size_t>(split.n));
-  std::iota(order.begin(), order.end(), 0);
-  Draws({.seed = seed, .purpose = Purpose::kTask, .epoch = static_cast<uint64_t>(repeat)}).shuffle(std::span(order));
-  const int64_t wanted = n_pictures(known, axes);
-  const bool colour = asks_for_colour(known.marks, axes);
-  std::vector<int64_t> chosen;
-  for (int64_t index : order) {
-    if (static_cast<int64_t>(chosen.size()) == wanted) break;
-    if (colour && mean_saturation(split.image(index), split.height * split.width) < known.min_saturation) continue;
-    chosen.push_back(index);
-  }
-  if (static_cast<int64_t>(chosen.size()) < wanted) {
-    throw_config("known task {}: {} split {} has {} pictures{}, expected {}; lower known.classes", known.marks,
-                 dataset.name, known.split, chosen.size(),
-                 colour ? fmt::format(" with a mean saturation of at least {}", known.min_saturation) : "", wanted);
-  }
-  return chosen;
-}
-
 /// What every sample of one part shows.
 struct Part {
   std::vector<const uint8_t*> pixels;
@@ -135,6 +112,28 @@ int64_t n_pictures(const KnownSettings& known, const std::vector<augment::Axis>&
   return known.classes / std::max<int64_t>(static_cast<int64_t>(combinations(known.marks, axes).size()), 1);
 }
 
+std::vector<int64_t> draw_pictures(const KnownSettings& known, const std::vector<augment::Axis>& axes,
+                                   const data::ImageDataset& dataset, uint64_t seed, int64_t repeat) {
+  const data::ImageSplit& split = dataset.split(known.split);
+  std::vector<int64_t> order(static_cast<size_t>(split.n));
+  std::iota(order.begin(), order.end(), 0);
+  Draws({.seed = seed, .purpose = Purpose::kTask, .epoch = static_cast<uint64_t>(repeat)}).shuffle(std::span(order));
+  const int64_t wanted = n_pictures(known, axes);
+  const bool colour = asks_for_colour(known.marks, axes);
+  std::vector<int64_t> chosen;
+  for (int64_t index : order) {
+    if (static_cast<int64_t>(chosen.size()) == wanted) break;
+    if (colour && mean_saturation(split.image(index), split.height * split.width) < known.min_saturation) continue;
+    chosen.push_back(index);
+  }
+  if (static_cast<int64_t>(chosen.size()) < wanted) {
+    throw_config("known task {}: {} split {} has {} pictures{}, expected {}; lower known.classes", known.marks,
+                 dataset.name, known.split, chosen.size(),
+                 colour ? fmt::format(" with a mean saturation of at least {}", known.min_saturation) : "", wanted);
+  }
+  return chosen;
+}
+
 double mean_saturation(const uint8_t* pixels, int64_t n_pixels) {
   double total = 0.0;
   for (int64_t pixel = 0; pixel < n_pixels; ++pixel) {
@@ -170,11 +169,11 @@ TaskData make_known_task(const KnownSettings& known, const std::vector<augment::
   task.split_hash = hash.hex();
   const auto render = [&](int64_t per_class, uint32_t part) {
     const Part made = maker.make(per_class, part);
-    return Samples{
-        augment::render_views({made.pixels, split.height, split.width}, made.parameters, view_size, rendered.augment),
-        at::tensor(made.labels, at::kLong),
-        {},
-        {}};
+    Samples samples;
+    samples.images_BCHW =
+        augment::render_views({made.pixels, split.height, split.width}, made.parameters, view_size, rendered.augment);
+    samples.labels_B = at::tensor(made.labels, at::kLong);
+    return samples;
   };
   task.train = render(known.train_per_class, 0);
   task.validation = render(known.validation_per_class, 1);

@@ -21,6 +21,11 @@ std::vector<Combination> combinations(const std::string& marks, const std::vecto
 /// Pictures in a known task: classes / combinations, rounded down.
 int64_t n_pictures(const KnownSettings& known, const std::vector<augment::Axis>& axes);
 
+/// The pictures of one repeat, as indices into known.split: the first that fit, in an order drawn by address.
+/// @throws ConfigError if too few fit, whatever the repeat
+std::vector<int64_t> draw_pictures(const KnownSettings& known, const std::vector<augment::Axis>& axes,
+                                   const data::ImageDataset& dataset, uint64_t seed, int64_t repeat);
+
 /// Mean over pixels of HSV saturation, (max - min) / max, of an RGB picture.
 double mean_saturation(const uint8_t* pixels, int64_t n_pixels);
 

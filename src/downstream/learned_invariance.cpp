@@ -14,6 +14,8 @@
 namespace invaria::downstream {
 namespace {
 
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
 /// Adam (arXiv:1412.6980) on the few numbers of i, with the projection onto [0, 1]^K.
 class ProjectedAdam {
  public:
@@ -41,10 +43,9 @@ class ProjectedAdam {
 std::vector<std::vector<int64_t>> shuffled_by_class(const Samples& train, int64_t n_classes, uint64_t seed,
                                                     int64_t step) {
   std::vector<std::vector<int64_t>> members(static_cast<size_t>(std::max<int64_t>(n_classes, 1)));
-  for (int64_t index = 0; index < train.size(); ++index) {
-    const int64_t label = n_classes > 0 ? train.labels_B[index].item<int64_t>() : 0;
-    members[static_cast<size_t>(label)].push_back(index);
-  }
+  const at::Tensor labels_B = n_classes > 0 ? train.labels_B : at::zeros({train.size()}, at::kLong);
+  const int64_t* labels = labels_B.const_data_ptr<int64_t>();
+  for (int64_t index = 0; index < train.size(); ++index) members[static_cast<size_t>(labels[index])].push_back(index);
   for (size_t label = 0; label < members.size(); ++label) {
     Draws draws({.seed = seed, .purpose = Purpose::kSupport, .epoch = static_cast<uint64_t>(step), .sample = label});
     draws.shuffle(std::span(members[label]));
@@ -52,32 +53,63 @@ std::vector<std::vector<int64_t>> shuffled_by_class(const Samples& train, int64_
   return members;
 }
 
-/// A stratified batch and its stratified halves.
+/// Whether some class has one training sample alone: stratified halves would not both know it.
+bool has_lone_sample(const Samples& train, int64_t n_classes) {
+  if (n_classes == 0) return train.size() < 2;
+  return at::bincount(train.labels_B).eq(1).any().item<bool>();
+}
+
+/// A stratified batch in two halves, P (0) and Q (1).
 struct SplitBatch {
-  at::Tensor index_B;
-  at::Tensor half_B;
+  std::vector<int64_t> index;
+  std::vector<int64_t> half;
+
+  at::Tensor index_B() const { return at::tensor(index, at::kLong); }
+  at::Tensor half_B() const { return at::tensor(half, at::kLong); }
 };
 
-SplitBatch draw_batch(const Samples& train, int64_t n_classes, int64_t limit, uint64_t seed, int64_t step) {
+/// Halves of different samples.
+SplitBatch draw_samples(const Samples& train, int64_t n_classes, int64_t limit, uint64_t seed, int64_t step) {
   const std::vector<std::vector<int64_t>> members = shuffled_by_class(train, n_classes, seed, step);
   const double share = std::min(1.0, static_cast<double>(limit) / static_cast<double>(train.size()));
-  std::vector<int64_t> index, half;
+  SplitBatch batch;
   for (size_t label = 0; label < members.size(); ++label) {
     const auto size = static_cast<int64_t>(members[label].size());
     if (size == 0) continue;
-    const int64_t take =
-        std::clamp<int64_t>(std::llround(share * static_cast<double>(size)), std::min<int64_t>(2, size), size);
-    if (take < 2)
-      throw_config("learned-projected: class {} has {} training sample, expected at least 2 (one for each half)", label,
-                   size);
+    const int64_t take = std::clamp<int64_t>(std::llround(share * static_cast<double>(size)), 2, size);
     // Odd classes lend their extra sample to P and Q in turn.
     const int64_t first_half = static_cast<int64_t>(label) % 2;
     for (int64_t position = 0; position < take; ++position) {
-      index.push_back(members[label][static_cast<size_t>(position)]);
-      half.push_back((position + first_half) % 2);
+      batch.index.push_back(members[label][static_cast<size_t>(position)]);
+      batch.half.push_back((position + first_half) % 2);
     }
   }
-  return {at::tensor(index, at::kLong), at::tensor(half, at::kLong)};
+  return batch;
+}
+
+/// Halves of the same samples, each to be drawn as a view of its own: at most `limit` views in all, but all classes.
+SplitBatch draw_views(const Samples& train, int64_t n_classes, int64_t limit, uint64_t seed, int64_t step) {
+  const double share = std::min(1.0, static_cast<double>(limit) / static_cast<double>(2 * train.size()));
+  SplitBatch batch;
+  for (int64_t half : {0, 1}) {
+    for (const std::vector<int64_t>& members : shuffled_by_class(train, n_classes, seed, step)) {
+      const auto size = static_cast<int64_t>(members.size());
+      if (size == 0) continue;
+      const int64_t take = std::clamp<int64_t>(std::llround(share * static_cast<double>(size)), 1, size);
+      batch.index.insert(batch.index.end(), members.begin(), members.begin() + take);
+      batch.half.insert(batch.half.end(), static_cast<size_t>(take), half);
+    }
+  }
+  return batch;
+}
+
+/// The views of a batch that draw_views() gave: P by view 32, Q by view 33.
+at::Tensor images_of_views(const Samples& train, const SplitBatch& batch, uint64_t seed, int64_t step) {
+  constexpr uint32_t kFirstView = 32;  // 0, 1 belong to pretraining, 16 to 18 to known tasks
+  const auto middle = batch.index.begin() + static_cast<ptrdiff_t>(batch.index.size() / 2);
+  const auto epoch = static_cast<uint64_t>(step);
+  return at::cat({train.draw_views({batch.index.begin(), middle}, seed, epoch, kFirstView),
+                  train.draw_views({middle, batch.index.end()}, seed, epoch, kFirstView + 1)});
 }
 
 /// Held-out loss of the ridge regression fitted on one half.
@@ -132,23 +164,27 @@ LearnedInvariance learn_projected(const model::Encoder& encoder, const Samples& 
   const at::Tensor targets_BT = regression_targets(train, n_classes);
   const at::Device device = device_of(encoder);
   model::AffineKernels affine(encoder);
-  LearnedInvariance result{config::centre(encoder.n_axes()), {}, 0};
+  const bool uses_views = has_lone_sample(train, n_classes);
+  require(!uses_views || train.draw_views, "learn_projected: a class has one sample, and no views can be drawn of it");
+  LearnedInvariance result{config::centre(encoder.n_axes()), {}, 0, uses_views ? "views" : "samples"};
   ProjectedAdam adam(result.invariance.size(), settings.learning_rate, settings.beta1, settings.beta2);
   for (int64_t step = 0; step < settings.steps; ++step) {
     if (stop && stop()) throw StoppedError("learned-projected");
-    const SplitBatch batch = draw_batch(train, n_classes, settings.batch, seed, step);
+    const SplitBatch batch = uses_views ? draw_views(train, n_classes, settings.batch, seed, step)
+                                        : draw_samples(train, n_classes, settings.batch, seed, step);
+    const at::Tensor index_B = batch.index_B();
+    const at::Tensor images =
+        uses_views ? images_of_views(train, batch, seed, step) : train.images_BCHW.index_select(0, index_B);
     const model::Kernels kernels = affine.at(result.invariance);
-    const at::Tensor images = train.images_BCHW.index_select(0, batch.index_B).to(device);
-    const at::Tensor features_BD = encoder.forward(images, kernels, model::BatchNormPass::running());
-    const at::Tensor loss = projected_loss(features_BD.to(at::kDouble), targets_BT.index_select(0, batch.index_B),
-                                           batch.half_B, settings.ridge);
+    const at::Tensor features_BD = encoder.forward(images.to(device), kernels, model::BatchNormPass::running());
+    const at::Tensor loss = projected_loss(features_BD.to(at::kDouble), targets_BT.index_select(0, index_B),
+                                           batch.half_B(), settings.ridge);
     loss.backward();
-    result.trajectory.invariance.push_back(result.invariance);
-    result.trajectory.loss.push_back(loss.item<double>());
-    result.trajectory.validation.push_back(std::numeric_limits<double>::quiet_NaN());
+    result.trajectory.add(result.invariance, loss.item<double>(), kNaN);
     result.encoder_passes += images.size(0);
     adam.step(result.invariance, affine.gradient(gradients_of(kernels)));
   }
+  result.trajectory.add(result.invariance, kNaN, kNaN);
   return result;
 }
 
@@ -164,6 +200,7 @@ JointResult learn_joint(const model::Encoder& encoder, const TaskData& task, con
   result.learned.invariance = config::centre(encoder.n_axes());
   result.validation_value = -std::numeric_limits<double>::infinity();
   config::Invariance invariance = result.learned.invariance;
+  result.learned.trajectory.add(invariance, kNaN, kNaN);
   ProjectedAdam adam(invariance.size(), settings.invariance_learning_rate, 0.9, 0.999);
 
   // The readout sees the features raw, as published, and starts at zero.
@@ -181,7 +218,6 @@ JointResult learn_joint(const model::Encoder& encoder, const TaskData& task, con
         .shuffle(std::span(order));
     const at::Tensor order_B = at::tensor(order, at::kLong);
     double epoch_loss = 0.0;
-    const config::Invariance at_epoch_start = invariance;
     for (int64_t first = 0; first < n; first += settings.batch) {
       if (stop && stop()) throw StoppedError("learned-joint");
       const at::Tensor index_B = order_B.narrow(0, first, std::min(settings.batch, n - first));
@@ -224,9 +260,7 @@ JointResult learn_joint(const model::Encoder& encoder, const TaskData& task, con
         extract_features(encoder, affine.at(invariance), model::BatchNormPass::running(), task.validation.images_BCHW);
     result.learned.encoder_passes += task.validation.size();
     const double value = evaluate(readout, labelled(validation_BD, task.validation, task.n_classes), metric);
-    result.learned.trajectory.invariance.push_back(at_epoch_start);
-    result.learned.trajectory.loss.push_back(epoch_loss);
-    result.learned.trajectory.validation.push_back(value);
+    result.learned.trajectory.add(invariance, epoch_loss, value);
     if (value > result.validation_value) {
       result.validation_value = value;
       result.learned.invariance = invariance;

@@ -5,10 +5,15 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
 namespace invaria::downstream {
+
+/// Draws one random view of each of some samples, by their index: float, normalised, [n, 3, S, S].
+using DrawViews =
+    std::function<at::Tensor(const std::vector<int64_t>& samples, uint64_t seed, uint64_t epoch, uint32_t view)>;
 
 /// One part of a task. Exactly one of `labels` and `targets` is defined.
 struct Samples {
@@ -16,6 +21,7 @@ struct Samples {
   at::Tensor labels_B;     ///< int64 [n], classes from 0
   at::Tensor targets_BT;   ///< double [n, T]
   at::Tensor rows_B;       ///< int64 [n], where each image is in the task's pool
+  DrawViews draw_views;    ///< random views of real training pictures, see make_task(); else empty
 
   int64_t size() const { return images_BCHW.size(0); }
 };

@@ -33,8 +33,10 @@ std::vector<std::string> sensitivity_transformations();
 
 /// E |f(x) - f(T x)|^2 / E |f(x) - f(x')|^2 for each transformation; 0 is invariance, 1 as far as another picture.
 ///
-/// flip: mirrored; crop: pretraining's random crop; hue .2: turned by a fifth of a circle; jitter: pretraining's,
-/// always on. Pictures and parameters are drawn from `seed`, so every corner and encoder is asked about the same ones.
+/// flip: mirrored; crop: a random crop; hue .2: turned by a fifth of a circle; jitter: always on. Pictures and
+/// parameters are drawn from `seed`, so every corner and encoder is asked about the same ones.
+/// @param augment  how strong crop and jitter are: the same for all encoders that are to be compared; mean, std and
+///                 whole_image the encoder's own
 std::vector<double> sensitivities(const model::Encoder& encoder, const model::Kernels& kernels,
                                   const model::BatchNormPass& batch_norm, const data::ImageSplit& pictures,
                                   const augment::AugmentSettings& augment, int64_t view_size, int64_t n_images,

@@ -53,6 +53,7 @@ class Pool {
     images_.push_back(render_clean(split, subset.indices, normalise, view_size));
     labels_.insert(labels_.end(), subset.labels.begin(), subset.labels.end());
     for (int64_t index : subset.indices) {
+      pixels_.push_back(split.image(index));
       names_.push_back(name + "/" + split.names[static_cast<size_t>(index)]);
       if (task_.kind == TaskKind::kRegression) add_targets(split, index);
     }
@@ -73,6 +74,26 @@ class Pool {
     task.pool_BCHW = at::cat(images_);
     for (const std::string& name : names_) content_.update(name + "\n");
     task.pool_hash = content_.hex();
+  }
+
+  /// Random views of the pictures of a split that lie at `rows`.
+  DrawViews views(const std::string& name, const std::vector<int64_t>& rows, std::vector<augment::Operation> operations,
+                  const augment::AugmentSettings& strengths, int64_t view_size) const {
+    const data::ImageSplit& split = dataset_.split(name);
+    std::vector<const uint8_t*> pixels;
+    for (int64_t row : rows) pixels.push_back(pixels_[static_cast<size_t>(row)]);
+    return
+        [pixels, owner = split.pixels, height = split.height, width = split.width, operations = std::move(operations),
+         strengths, view_size](const std::vector<int64_t>& samples, uint64_t seed, uint64_t epoch, uint32_t view) {
+          std::vector<const uint8_t*> drawn;
+          std::vector<augment::ViewParameters> parameters;
+          for (int64_t sample : samples) {
+            drawn.push_back(pixels[static_cast<size_t>(sample)]);
+            parameters.push_back(
+                augment::draw(strengths, operations, height, width, seed, epoch, static_cast<uint64_t>(sample), view));
+          }
+          return augment::render_views({drawn, height, width}, parameters, view_size, strengths);
+        };
   }
 
   /// One part of the task. `hash` takes in what every sample is.
@@ -102,6 +123,7 @@ class Pool {
   const TaskSettings& task_;
   const data::ImageDataset& dataset_;
   std::vector<at::Tensor> images_;
+  std::vector<const uint8_t*> pixels_;
   std::vector<int64_t> labels_;
   std::vector<double> targets_;  ///< [row][target]
   std::vector<std::string> names_;
@@ -127,19 +149,19 @@ at::Tensor render_clean(const data::ImageSplit& split, const std::vector<int64_t
 }
 
 TaskData make_task(const TaskSettings& task, const std::vector<augment::Axis>& axes, const data::ImageDataset& dataset,
-                   const augment::AugmentSettings& normalise, int64_t view_size, uint64_t seed, int64_t repeat) {
+                   const augment::AugmentSettings& pretraining, int64_t view_size, uint64_t seed, int64_t repeat) {
   if (task.kind == TaskKind::kKnown) {
-    return make_known_task(task.known, axes, dataset, normalise, view_size, seed, repeat);
+    return make_known_task(task.known, axes, dataset, pretraining, view_size, seed, repeat);
   }
   TaskData made;
   if (task.kind == TaskKind::kClassification) {
     made.n_classes = static_cast<int64_t>(used_classes(task, dataset).size());
   }
   Pool pool(task, dataset);
-  std::vector<int64_t> train = pool.add(task.train, normalise, view_size);
+  std::vector<int64_t> train = pool.add(task.train, pretraining, view_size);
   std::vector<int64_t> validation;
   if (!task.validation.empty()) {
-    validation = pool.add(task.validation, normalise, view_size);
+    validation = pool.add(task.validation, pretraining, view_size);
   } else {
     // Cut from train, stratified; each repeat cuts anew.
     const data::SplitIndices cut = data::stratified_split(pool.labels(train), task.validation_fraction,
@@ -152,11 +174,14 @@ TaskData make_task(const TaskSettings& task, const std::vector<augment::Axis>& a
           task.name, task.validation_fraction, task.train, train.size(), validation.size());
     }
   }
-  const std::vector<int64_t> test = pool.add(task.test, normalise, view_size);
+  const std::vector<int64_t> test = pool.add(task.test, pretraining, view_size);
   pool.finish(made);
   Sha256 hash;
   hash.update(made.pool_hash + "\n");
   made.train = pool.part("train", train, made, hash);
+  const std::vector<augment::Operation> operations =
+      augment::active_operations(axes, config::Invariance(axes.size(), 1.0));
+  made.train.draw_views = pool.views(task.train, train, operations, milder_crops(pretraining), view_size);
   made.validation = pool.part("validation", validation, made, hash);
   made.test = pool.part("test", test, made, hash);
   made.split_hash = hash.hex();

@@ -17,8 +17,12 @@ at::Tensor render_clean(const data::ImageSplit& split, const std::vector<int64_t
                         const augment::AugmentSettings& normalise, int64_t view_size);
 
 /// The samples of one repeat: split, classes and pictures drawn from (seed, repeat), never from the encoder.
+///
+/// Training samples of real pictures can also be drawn as random views: all axes' operations, as strong as in
+/// pretraining but for milder crops, as in the known tasks.
+/// @param pretraining  the encoder's settings: views are normalised and framed by them
 /// @throws ConfigError if the data set has not what the task asks for (splits, classes, targets, pictures)
 TaskData make_task(const TaskSettings& task, const std::vector<augment::Axis>& axes, const data::ImageDataset& dataset,
-                   const augment::AugmentSettings& normalise, int64_t view_size, uint64_t seed, int64_t repeat);
+                   const augment::AugmentSettings& pretraining, int64_t view_size, uint64_t seed, int64_t repeat);
 
 }  // namespace invaria::downstream

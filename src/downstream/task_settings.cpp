@@ -36,6 +36,15 @@ void validate_contradictions(const KnownSettings& known, const std::vector<augme
 
 }  // namespace
 
+augment::AugmentSettings milder_crops(augment::AugmentSettings strengths) {
+  strengths.crop_area = {0.35, 1.0};
+  return strengths;
+}
+
+augment::AugmentSettings milder_crops() {
+  return milder_crops(augment::AugmentSettings());
+}
+
 void TaskSettings::validate(const std::string& path, config::Problems& problems) const {
   for (Metric metric : metrics) {
     if (is_regression_metric(metric) != (kind == TaskKind::kRegression)) {

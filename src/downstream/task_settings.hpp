@@ -14,6 +14,11 @@
 
 namespace invaria::downstream {
 
+/// These strengths, but for crops that leave more of the picture: a class must stay recognisable.
+augment::AugmentSettings milder_crops(augment::AugmentSettings strengths);
+/// The same of the default strengths.
+augment::AugmentSettings milder_crops();
+
 enum class TaskKind { kClassification, kRegression, kKnown };
 
 /// A known-invariance task: a class is a picture combined with one fixed setting of every axis marked 0; axes marked 1
@@ -30,13 +35,6 @@ struct KnownSettings {
       0.15;  ///< of a picture, where an axis with colour operations is marked 0: grey pictures have no hue
   augment::AugmentSettings augment = milder_crops();
 
-  /// Pretraining's operations, but for crops that leave more of the picture: a class must stay recognisable.
-  static augment::AugmentSettings milder_crops() {
-    augment::AugmentSettings settings;
-    settings.crop_area = {0.35, 1.0};
-    return settings;
-  }
-
   static auto settings() {
     using S = KnownSettings;
     using config::between;
@@ -50,7 +48,9 @@ struct KnownSettings {
         setting("split", &S::split, "split that pictures are taken from; one that pretraining does not see"),
         setting("min_saturation", &S::min_saturation, "mean saturation that a picture needs where colour is asked for",
                 between(0, 1)),
-        setting("augment", &S::augment, "strength of the operations on the axes marked 1"),
+        setting("augment", &S::augment,
+                "strength of the operations on the axes marked 1; what is not given is as in the pretraining of the "
+                "first conditioned encoder, but crop_area [0.35, 1]"),
     };
   }
 };

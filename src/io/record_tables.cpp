@@ -20,7 +20,7 @@ struct Field {
 };
 
 constexpr size_t kFieldsBeforeInvariance = 12;
-const std::array<Field<JobRecord>, 24> kJobFields{{
+const std::array<Field<JobRecord>, 25> kJobFields{{
     {"job_id", &JobRecord::job_id, "", "hash of the job's resolved settings"},
     {"encoder", &JobRecord::encoder, "", "the encoder's name in the suite"},
     {"encoder_seed", &JobRecord::encoder_seed, "", "seed of the encoder's pretraining"},
@@ -36,6 +36,7 @@ const std::array<Field<JobRecord>, 24> kJobFields{{
     {"bn_statistics", &JobRecord::bn_statistics, "", "BatchNorm statistics: running or re-estimated"},
     {"bn_hash", &JobRecord::bn_hash, "", "hash of the BatchNorm statistics"},
     {"split_hash", &JobRecord::split_hash, "", "hash of the data split"},
+    {"halves", &JobRecord::halves, "", "what the two halves that i was learned on differ in: samples or views"},
     {"seconds", &JobRecord::seconds, "s", "wall-clock time of the job"},
     {"samples_per_s", &JobRecord::samples_per_s, "s-1", "samples a second"},
     {"encoder_passes", &JobRecord::encoder_passes, "", "images sent through the encoder"},

@@ -5,17 +5,24 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "io/table.hpp"
 
 namespace invaria::io {
 
-/// A learned invariance on its way, one entry a recorded step. The three lists are of equal length.
+/// A learned invariance on its way, one entry a recorded point. The three lists are of equal length.
 struct Trajectory {
   std::vector<std::vector<double>> invariance;  ///< [point][axis], each in [0, 1]
-  std::vector<double> loss;                     ///< [point] training loss
-  std::vector<double> validation;               ///< [point] validation metric; NaN where it was not computed
+  std::vector<double> loss;        ///< [point] training loss; NaN at a start or end where it was not computed
+  std::vector<double> validation;  ///< [point] validation metric; NaN where it was not computed
+
+  void add(std::vector<double> at, double loss_there, double validation_there) {
+    invariance.push_back(std::move(at));
+    loss.push_back(loss_there);
+    validation.push_back(validation_there);
+  }
 
   bool operator==(const Trajectory&) const = default;
 };
@@ -38,6 +45,7 @@ struct JobRecord {
   std::string bn_statistics;       ///< "running" or "re-estimated"
   std::string bn_hash;
   std::string split_hash;
+  std::string halves;  ///< of learned-projected: "samples" or "views" of the same samples; empty for other arms
   double seconds = 0.0;
   double samples_per_s = 0.0;
   int64_t encoder_passes = 0;  ///< images sent through the encoder
@@ -82,6 +90,7 @@ struct DataRecord {
   std::string checksum;
   std::map<std::string, std::string> split_hashes;  ///< split -> hash
   std::vector<std::string> files_left_out;          ///< corrupt ones, where the suite allows leaving them out
+  std::string settings;                             ///< how the suite decodes it, as JSON
 
   bool operator==(const DataRecord&) const = default;
 };
@@ -90,7 +99,6 @@ struct DataRecord {
 struct StageTime {
   std::string stage;
   int64_t rank = 0;
-  std::string settings;                             ///< how the suite decodes it, as JSON
   double seconds = 0.0;
 
   bool operator==(const StageTime&) const = default;

@@ -57,6 +57,7 @@ void for_each_column(Visit visit) {
   visit("bn_statistics", &Job::bn_statistics);
   visit("bn_hash", &Job::bn_hash);
   visit("split_hash", &Job::split_hash);
+  visit("halves", &Job::halves);
   visit("seconds", &Job::seconds);
   visit("samples_per_s", &Job::samples_per_s);
   visit("encoder_passes", &Job::encoder_passes);

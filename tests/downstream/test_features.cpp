@@ -17,7 +17,7 @@ TEST_CASE("features do not depend on how images are batched", "[downstream]") {
                      extract_features(encoder, kernels, pass, images, 13), 1e-5, 1e-6));
 }
 
-TEST_CASE("re-estimated statistics are the plain average over whole batches and leave the encoder alone",
+TEST_CASE("re-estimated statistics weigh each batch by its size, the rest too, and leave the encoder alone",
           "[downstream]") {
   const model::Encoder encoder = small_encoder();
   const std::string hash = encoder.hash();
@@ -26,9 +26,15 @@ TEST_CASE("re-estimated statistics are the plain average over whole batches and 
   const model::BatchNormStatistics both = reestimate_statistics(encoder, kernels, images, 10);
   const model::BatchNormStatistics first = reestimate_statistics(encoder, kernels, images.narrow(0, 0, 10), 10);
   const model::BatchNormStatistics second = reestimate_statistics(encoder, kernels, images.narrow(0, 10, 10), 10);
+  const model::BatchNormStatistics rest = reestimate_statistics(encoder, kernels, images.narrow(0, 20, 2), 10);
+  const auto weighted = [](const at::Tensor& a, const at::Tensor& b, const at::Tensor& c) {
+    return (10 * a + 10 * b + 2 * c) / 22;
+  };
   for (size_t layer = 0; layer < both.mean_C.size(); ++layer) {
-    CHECK(at::allclose(both.mean_C[layer], (first.mean_C[layer] + second.mean_C[layer]) / 2));
-    CHECK(at::allclose(both.var_C[layer], (first.var_C[layer] + second.var_C[layer]) / 2));
+    CHECK(at::allclose(both.mean_C[layer], weighted(first.mean_C[layer], second.mean_C[layer], rest.mean_C[layer]),
+                       1e-4, 1e-6));
+    CHECK(at::allclose(both.var_C[layer], weighted(first.var_C[layer], second.var_C[layer], rest.var_C[layer]), 1e-4,
+                       1e-6));
   }
   CHECK(both.hash() != first.hash());
   CHECK(encoder.hash() == hash);
@@ -42,11 +48,14 @@ TEST_CASE("re-estimated statistics of the stem are those written out by hand", "
   const at::Tensor stem = encoder.state().at("conv1.weight").to(at::kDouble);
   for (int64_t channel = 0; channel < 4; ++channel) {
     double mean = 0.0, variance = 0.0;
-    for (int64_t batch : {0, 1}) {  // the last three pictures are left out
+    for (int64_t first : {0, 10, 20}) {
+      const int64_t size = std::min<int64_t>(10, 23 - first);  // the last three pictures count for three
+      const double share = static_cast<double>(size) / 23;
       const at::Tensor outputs =
-          at::conv2d(images.narrow(0, 10 * batch, 10).to(at::kDouble), stem, {}, 2, 1).select(1, channel);
-      mean += outputs.mean().item<double>() / 2;
-      variance += (outputs - outputs.mean()).square().mean().item<double>() / 2;  // biased, about each batch's own mean
+          at::conv2d(images.narrow(0, first, size).to(at::kDouble), stem, {}, 2, 1).select(1, channel);
+      mean += share * outputs.mean().item<double>();
+      // Biased, about each batch's own mean.
+      variance += share * (outputs - outputs.mean()).square().mean().item<double>();
     }
     CHECK(found.mean_C[0][channel].item<double>() == Approx(mean).epsilon(1e-4).margin(1e-5));
     CHECK(found.var_C[0][channel].item<double>() == Approx(variance).epsilon(1e-4));

@@ -1,6 +1,11 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <tuple>
+
 #include "core/errors.hpp"
 #include "downstream/features.hpp"
 #include "downstream/learned_invariance.hpp"
@@ -79,8 +84,13 @@ TEST_CASE("learned i starts at the centre, stays in the unit cube, and is the sa
   const TaskData task = noise_task(3, 6);
   const ProjectedSettings settings{.steps = 10};
   const LearnedInvariance learned = learn_projected(encoder, task.train, 3, settings, 7, {});
-  REQUIRE(learned.trajectory.invariance.size() == 10);
+  REQUIRE(learned.trajectory.invariance.size() == 11);
   CHECK(learned.trajectory.invariance.front() == config::centre(2));
+  CHECK(learned.trajectory.invariance.back() == learned.invariance);
+  CHECK(learned.trajectory.invariance[9] != learned.invariance);
+  for (size_t step = 0; step < 10; ++step) CHECK(std::isfinite(learned.trajectory.loss[step]));
+  CHECK(std::isnan(learned.trajectory.loss.back()));
+  CHECK(learned.halves == "samples");
   for (const config::Invariance& point : learned.trajectory.invariance) {
     for (double value : point) CHECK((value >= 0.0 && value <= 1.0));
   }
@@ -108,16 +118,61 @@ TEST_CASE("an encoder that ignores i gives i no gradient and opposite corners th
   CHECK(at::equal(features_at({0, 0}), features_at({1, 1})));
 }
 
-TEST_CASE("the projected arm refuses a class with one sample, naming it", "[downstream]") {
+TEST_CASE("where a class has one sample, the halves are two views of the same samples", "[downstream]") {
   const model::Encoder encoder = small_encoder();
+  freeze(encoder);
   TaskData task = noise_task(3, 6);
   task.train.labels_B = at::tensor({0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2}, at::kLong);
-  try {
-    learn_projected(encoder, task.train, 3, {}, 1, {});
-    FAIL("expected a ConfigError");
-  } catch (const ConfigError& error) {
-    CHECK(std::string(error.what()).find("class 2") != std::string::npos);
+  CHECK_THROWS_AS(learn_projected(encoder, task.train, 3, {.steps = 1}, 1, {}), PreconditionError);
+
+  // A view adds noise of its own address; what was asked for is written down.
+  using Call = std::tuple<std::vector<int64_t>, uint64_t, uint64_t, uint32_t>;
+  std::vector<Call> calls;
+  const auto images_of = [&](const std::vector<int64_t>& samples, uint64_t seed, uint64_t epoch, uint32_t view) {
+    std::vector<at::Tensor> images;
+    for (int64_t sample : samples) {
+      const at::Tensor draw =
+          noise({3, 8, 8}, 1000 * (1000 * seed + epoch) + 10 * static_cast<uint64_t>(sample) + view);
+      images.push_back(task.train.images_BCHW[sample] + 0.3 * draw.to(at::kFloat));
+    }
+    return at::stack(images);
+  };
+  task.train.draw_views = [&](const std::vector<int64_t>& samples, uint64_t seed, uint64_t epoch, uint32_t view) {
+    calls.emplace_back(samples, seed, epoch, view);
+    return images_of(samples, seed, epoch, view);
+  };
+  const LearnedInvariance learned = learn_projected(encoder, task.train, 3, {.steps = 2}, 5, {});
+  CHECK(learned.halves == "views");
+  CHECK(learned.encoder_passes == 2 * 2 * 18);
+  REQUIRE(calls.size() == 4);
+  for (size_t call = 0; call < 4; ++call) {
+    CHECK(std::get<1>(calls[call]) == 5);
+    CHECK(std::get<2>(calls[call]) == call / 2);
   }
+  CHECK(std::get<0>(calls[0]) == std::get<0>(calls[1]));  // P and Q are the same samples,
+  CHECK(std::get<3>(calls[0]) != std::get<3>(calls[1]));  // in two views
+  std::vector<int64_t> samples = std::get<0>(calls[0]);
+
+  // The first step's loss is that of these views, P against Q.
+  const at::Tensor views =
+      at::cat({images_of(samples, 5, 0, std::get<3>(calls[0])), images_of(samples, 5, 0, std::get<3>(calls[1]))});
+  const at::Tensor targets = regression_targets(task.train, 3).index_select(0, at::tensor(samples, at::kLong));
+  const at::Tensor half = at::cat({at::zeros({18}, at::kLong), at::ones({18}, at::kLong)});
+  const at::Tensor features =
+      extract_features(encoder, encoder.kernels(config::centre(2)), model::BatchNormPass::running(), views);
+  CHECK(learned.trajectory.loss[0] ==
+        Approx(projected_loss(features.to(at::kDouble), at::cat({targets, targets}), half, 1.0).item<double>())
+            .epsilon(1e-4));
+  std::sort(samples.begin(), samples.end());
+  std::vector<int64_t> all(18);
+  std::iota(all.begin(), all.end(), 0);
+  CHECK(samples == all);
+
+  CHECK(learn_projected(encoder, task.train, 3, {.steps = 2}, 5, {}).invariance == learned.invariance);
+  CHECK(learn_projected(encoder, task.train, 3, {.steps = 2}, 6, {}).invariance != learned.invariance);
+  // A small batch is stratified: half of each class, and the lone sample.
+  calls.clear();
+  CHECK(learn_projected(encoder, task.train, 3, {.batch = 18, .steps = 1}, 5, {}).encoder_passes == 2 * (4 + 5 + 1));
 }
 
 TEST_CASE("the joint arm keeps the epoch that is best on validation, and stops when asked", "[downstream]") {
@@ -127,8 +182,13 @@ TEST_CASE("the joint arm keeps the epoch that is best on validation, and stops w
   const JointSettings settings{.epochs = 6, .batch = 5};
   const JointResult joint = learn_joint(encoder, task, settings, Metric::kTop1, 3, {});
   const std::vector<double>& validation = joint.learned.trajectory.validation;
-  REQUIRE(validation.size() == 6);
-  CHECK(joint.validation_value == *std::max_element(validation.begin(), validation.end()));
+  REQUIRE(validation.size() == 7);
+  CHECK(std::isnan(validation[0]));
+  CHECK(std::isnan(joint.learned.trajectory.loss[0]));
+  CHECK(joint.learned.trajectory.invariance[0] == config::centre(2));
+  const auto chosen = std::max_element(validation.begin() + 1, validation.end()) - validation.begin();
+  CHECK(joint.validation_value == validation[static_cast<size_t>(chosen)]);
+  CHECK(joint.learned.trajectory.invariance[static_cast<size_t>(chosen)] == joint.learned.invariance);
   const at::Tensor features = extract_features(encoder, encoder.kernels(joint.learned.invariance),
                                                model::BatchNormPass::running(), task.validation.images_BCHW);
   CHECK(evaluate(joint.readout, {features, task.validation.labels_B, {}, 3}, Metric::kTop1) ==

@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "augment/render.hpp"
 #include "core/errors.hpp"
 #include "downstream/known_task.hpp"
 #include "downstream/task.hpp"
@@ -147,6 +148,34 @@ TEST_CASE("a classification task cuts a stratified validation part from train, a
   CHECK(again.pool_hash == task.pool_hash);
   CHECK(again.split_hash != task.split_hash);
   CHECK(make_task(settings, {}, made_dataset(), normalise, 8, 0, 0).split_hash == task.split_hash);
+}
+
+TEST_CASE("training samples of real pictures are drawn as pretraining's views with milder crops", "[downstream]") {
+  TaskSettings settings;
+  settings.name = "t";
+  settings.data = "made";
+  settings.class_every = 4;
+  augment::AugmentSettings pretraining;
+  pretraining.jitter.p = 1.0;
+  pretraining.crop_area = {0.05, 0.1};  // its own crops would keep little
+  const data::ImageDataset dataset = made_dataset();
+  const auto axes = augment::default_axes();
+  const TaskData task = make_task(settings, axes, dataset, pretraining, 16, 0, 0);
+  REQUIRE(task.train.draw_views);
+  CHECK_FALSE(task.test.draw_views);
+  const int64_t sample = 3;
+  // Rows of the pool are the pictures of classes 0, 4, 8 in order.
+  const int64_t row = task.train.rows_B[sample].item<int64_t>();
+  const data::ImageSplit& split = dataset.split("train");
+  const uint8_t* pixels = split.image(4 * 8 * (row / 8) + row % 8);
+  augment::AugmentSettings milder = pretraining;
+  milder.crop_area = {0.35, 1.0};
+  const std::vector<augment::Operation> operations = augment::active_operations(axes, {1, 1});
+  const std::vector<augment::ViewParameters> parameters{augment::draw(milder, operations, 16, 16, 7, 2, 3, 33)};
+  const at::Tensor expected = augment::render_views({std::span(&pixels, 1), 16, 16}, parameters, 16, milder);
+  CHECK(at::equal(task.train.draw_views({sample}, 7, 2, 33), expected));
+  CHECK_FALSE(at::equal(task.train.draw_views({sample}, 7, 2, 32), expected));
+  CHECK(at::equal(task.train.draw_views({0, sample}, 7, 2, 33)[1], expected[0]));
 }
 
 TEST_CASE("classes are renumbered in the order of the sorted list", "[downstream]") {
