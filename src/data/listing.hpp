@@ -17,6 +17,7 @@ namespace invaria::data {
 /// One sample, not decoded yet.
 struct Sample {
   std::string name;             ///< unique in its split
+  std::string class_name;       ///< image-folder with classes
   int64_t file = -1;            ///< index into the split's files; -1: made, not read
   int64_t record = 0;           ///< CIFAR: position in the file; synthetic: number of the sample
   int64_t label = -1;           ///< -1: without classes

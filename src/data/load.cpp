@@ -7,6 +7,7 @@
 #include <boost/json/serialize.hpp>
 #include <cstring>
 #include <mutex>
+#include <numeric>
 
 #include "core/errors.hpp"
 #include "core/sha256.hpp"
@@ -103,6 +104,24 @@ class Counter {
   int64_t done_ = 0;
   std::mutex mutex_;
 };
+
+/// Decode a whole split and keep nothing: the samples that cannot be decoded, ascending, and why.
+std::vector<std::pair<int64_t, std::string>> corrupt_pictures(const Manifest& manifest, const SplitListing& split,
+                                                              int threads, Counter& counter) {
+  std::vector<std::pair<int64_t, std::string>> corrupt;
+  if (!split.files) return corrupt;
+  std::vector<int64_t> all(split.samples.size());
+  std::iota(all.begin(), all.end(), 0);
+  std::mutex mutex;
+  decode_pictures(
+      manifest, split, all, threads, [&](int64_t, const io::Image&) { counter.add(); },
+      [&](int64_t i, const std::string& why) {
+        const std::lock_guard lock(mutex);
+        corrupt.emplace_back(i, why);
+      });
+  std::sort(corrupt.begin(), corrupt.end());
+  return corrupt;
+}
 
 /// The decoding of one split by this rank and its neighbours.
 class SplitLoader {
@@ -245,34 +264,40 @@ class SplitLoader {
 
 }  // namespace
 
-void check_dataset(const Manifest& manifest, const DatasetSettings& settings, const LoadOptions& options,
-                   CheckDepth depth, const std::string& where, config::Problems& problems) {
+int64_t DatasetSummary::count(const std::string& split) const {
+  const auto found = std::find_if(splits.begin(), splits.end(), [&](const auto& s) { return s.first == split; });
+  return found == splits.end() ? 0 : found->second;
+}
+
+DatasetSummary summary_of(const ImageDataset& dataset) {
+  DatasetSummary summary{{}, std::ssize(dataset.classes), std::ssize(dataset.target_names)};
+  for (const auto& [name, split] : dataset.splits) summary.splits.emplace_back(name, split.n);
+  return summary;
+}
+
+std::optional<DatasetSummary> check_dataset(const Manifest& manifest, const DatasetSettings& settings,
+                                            const LoadOptions& options, CheckDepth depth, const std::string& where,
+                                            config::Problems& problems) {
   const size_t problems_before = problems.list().size();
   const Listing listing = list_dataset(manifest, settings, options.data_folders, options.threads, where, problems);
-  const bool is_listed = problems.list().size() == problems_before;
-  if (!is_listed || depth == CheckDepth::kListing || settings.on_corrupt == OnCorrupt::kLeaveOut) return;
+  if (problems.list().size() != problems_before) return std::nullopt;
+  DatasetSummary summary{{}, std::ssize(listing.classes), std::ssize(listing.target_names)};
+  for (const SplitListing& split : listing.splits) summary.splits.emplace_back(split.name, std::ssize(split.samples));
+  if (depth == CheckDepth::kListing) return summary;
   Counter counter(options, decoded_bytes(listing, settings) / (settings.size * settings.size * 3));
   std::vector<std::string> names;
   std::string reason;
-  for (const SplitListing& split : listing.splits) {
-    if (!split.files) continue;
-    std::vector<int64_t> all(split.samples.size());
-    for (size_t i = 0; i < all.size(); ++i) all[i] = static_cast<int64_t>(i);
-    std::vector<std::pair<int64_t, std::string>> corrupt;
-    std::mutex mutex;
-    decode_pictures(
-        manifest, split, all, options.threads, [&](int64_t, const io::Image&) { counter.add(); },
-        [&](int64_t i, const std::string& why) {
-          const std::lock_guard lock(mutex);
-          corrupt.emplace_back(i, why);
-        });
-    std::sort(corrupt.begin(), corrupt.end());
+  for (size_t s = 0; s < listing.splits.size(); ++s) {
+    const auto corrupt = corrupt_pictures(manifest, listing.splits[s], options.threads, counter);
     for (const auto& [i, why] : corrupt) {
-      names.push_back(split.name + "/" + split.samples[static_cast<size_t>(i)].name);
+      names.push_back(listing.splits[s].name + "/" + listing.splits[s].samples[static_cast<size_t>(i)].name);
       if (reason.empty()) reason = why;
     }
+    summary.splits[s].second -= std::ssize(corrupt);
   }
-  if (!names.empty()) problems.add(where, corrupt_message(names, {reason}), "pictures that can be decoded");
+  if (names.empty() || settings.on_corrupt == OnCorrupt::kLeaveOut) return summary;
+  problems.add(where, corrupt_message(names, {reason}), "pictures that can be decoded");
+  return std::nullopt;
 }
 
 ImageDataset load_dataset(const Manifest& manifest, const DatasetSettings& settings, const LoadOptions& options,

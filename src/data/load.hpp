@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "config/problems.hpp"
@@ -31,10 +33,24 @@ enum class CheckDepth {
   kPictures,  ///< all of that, and every picture is decoded
 };
 
+/// What a data set holds under its settings.
+struct DatasetSummary {
+  std::vector<std::pair<std::string, int64_t>> splits;  ///< name and pictures
+  int64_t n_classes = 0;
+  int64_t n_targets = 0;
+
+  /// Pictures of a split, 0 if there is none of that name.
+  int64_t count(const std::string& split) const;
+};
+
+DatasetSummary summary_of(const ImageDataset& dataset);
+
 /// Add everything that is wrong with a data set to `problems` under `where`. A corrupt picture is a problem where the
-/// settings say fail.
-void check_dataset(const Manifest& manifest, const DatasetSettings& settings, const LoadOptions& options,
-                   CheckDepth depth, const std::string& where, config::Problems& problems);
+/// settings say fail; where they say leave out, pictures that were decoded for the check are counted without it.
+/// @return what it holds; nothing if something is wrong with it
+std::optional<DatasetSummary> check_dataset(const Manifest& manifest, const DatasetSettings& settings,
+                                            const LoadOptions& options, CheckDepth depth, const std::string& where,
+                                            config::Problems& problems);
 
 /// Collective over the node: decode the data set once, rank r of the node doing samples r, r + size, ... of each split.
 ///

@@ -44,6 +44,9 @@ void Manifest::validate(const std::string& path, config::Problems& problems) con
     }
     if (is_cifar && split.files.empty()) add(at + ".files", "[]", "the batch files of the split");
     if (!is_cifar && !split.files.empty()) add(at + ".files", "files", "none: only CIFAR's splits list files");
+    if (!split.labels.empty() && (kind != DatasetKind::kImageFolder || classes == 0)) {
+      add(at + ".labels", split.labels, "none: only an image-folder with classes has them");
+    }
     if (kind == DatasetKind::kSynthetic && !split.count) add(at + ".count", "", "how many pictures to draw");
   }
   if (is_cifar) {

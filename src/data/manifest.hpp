@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 
 /// How the files of a data set are laid out.
 enum class DatasetKind {
-  kImageFolder,  ///< <class>/.../<picture>.jpg, the classes in byte order of their names
+  kImageFolder,  ///< <class>/.../<picture>.jpg, or pictures and a table; classes in byte order of their names
   kCifar10,      ///< the binary version: batches of records
   kCifar100,     ///< the same, fine labels
   kImageCsv,     ///< pictures and a table of their classes and regression targets
@@ -45,6 +45,7 @@ struct SplitManifest {
   std::optional<int64_t> count;    ///< samples
   std::string checksum;            ///< listing_checksum() of its files; "": not known
   std::string content_checksum;    ///< content_checksum() of its files; "": not known
+  std::string labels{};            ///< image-folder: table of `file class` lines inside `path`; "": class folders
   static auto settings();
 };
 
@@ -127,6 +128,9 @@ inline auto SplitManifest::settings() {
       config::setting("name", &S::name, "train, validation or test", config::required_name()),
       config::setting("path", &S::path, "folder or tar inside the data set"),
       config::setting("files", &S::files, "cifar: the batch files, in order"),
+      config::setting("labels", &S::labels,
+                      "image-folder: the file inside path whose lines give each picture's file name and class, where "
+                      "no class folders do"),
       config::setting("count", &S::count, "number of samples", config::at_least(1)),
       config::setting("checksum", &S::checksum, "SHA-256 over the sorted lines `name TAB bytes` of the split's files"),
       config::setting("content_checksum", &S::content_checksum,

@@ -56,6 +56,36 @@ TEST_CASE("missing data is reported with the names looked for and how to get the
   CHECK(contains(problems, "make it again"));
 }
 
+TEST_CASE("a check tells what a data set holds, without the pictures that it found corrupt", "[data][check]") {
+  const TemporaryFolder folder;
+  write_small(folder.path());
+  write_file(folder.path() / "small/train/ant/a.jpg", "no picture");
+  DatasetSettings settings = small_settings();
+  settings.on_corrupt = OnCorrupt::kLeaveOut;
+  settings.validation_fraction = 0.2;
+  using Splits = std::vector<std::pair<std::string, int64_t>>;
+  const auto check = [&](CheckDepth depth) {
+    config::Problems problems;
+    return check_dataset(small_manifest(), settings, {{folder.path()}, 2, {}}, depth, "data[0]", problems);
+  };
+  const auto listed = check(CheckDepth::kListing);
+  REQUIRE(listed);
+  CHECK(listed->splits == Splits{{"train", 8}, {"test", 10}, {"validation", 2}});
+  CHECK(listed->n_classes == 3);
+  CHECK(listed->n_targets == 0);
+  CHECK(listed->count("validation") == 2);
+  CHECK(listed->count("elsewhere") == 0);
+  const auto decoded = check(CheckDepth::kPictures);
+  REQUIRE(decoded);
+  CHECK(decoded->count("train") + decoded->count("validation") == 9);
+  const DatasetSummary loaded =
+      summary_of(load_dataset(small_manifest(), settings, {{folder.path()}, 1, {}}, NodeMemory::private_memory()));
+  CHECK(loaded.n_classes == 3);
+  for (const auto& [split, count] : decoded->splits) CHECK(loaded.count(split) == count);
+  settings.on_corrupt = OnCorrupt::kFail;
+  CHECK_FALSE(check(CheckDepth::kPictures));
+}
+
 TEST_CASE("a missing split is reported", "[data][check]") {
   const TemporaryFolder folder;
   write_folder(folder.path() / "small" / "train", small_split(0));

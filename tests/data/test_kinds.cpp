@@ -23,6 +23,17 @@ ImageDataset load_alone(const Manifest& manifest, const DatasetSettings& setting
   return load_dataset(manifest, settings, {{folder}, 2, {}}, NodeMemory::private_memory());
 }
 
+/// CIFAR-100: a coarse label, then the fine one.
+std::string cifar100_records(int count) {
+  std::string bytes;
+  for (int n = 0; n < count; ++n) {
+    bytes += static_cast<char>(n % 20);
+    bytes += static_cast<char>(99 - n);
+    bytes += std::string(32 * 32 * 3, static_cast<char>(n));
+  }
+  return bytes;
+}
+
 /// `count` records of CIFAR-10: picture n has plane c filled with 10 n + c, label n % 10.
 std::string cifar_records(int first, int count) {
   std::string bytes;
@@ -139,6 +150,56 @@ TEST_CASE("a CIFAR file of the wrong length or a missing one is a problem", "[da
   CHECK(contains(problems_of(cifar_manifest(), settings_of(8), folder.path()), "data_batch_2.bin"));
   fs::remove(folder.path() / "little-cifar/data_batch_2.bin");
   CHECK(contains(problems_of(cifar_manifest(), settings_of(8), folder.path()), "no file data_batch_2.bin"));
+}
+
+TEST_CASE("CIFAR-100 as its manifest lays it out has fine labels", "[data][cifar]") {
+  const TemporaryFolder folder;
+  Manifest manifest = read_manifest(fs::path(INVARIA_SOURCE_DIR) / "datasets" / "cifar100.json");
+  for (SplitManifest& split : manifest.splits) {
+    split.count = 30;
+    split.checksum.clear();
+    write_file(folder.path() / "cifar-100-binary" / split.files.at(0), cifar100_records(30));
+  }
+  const ImageDataset dataset = load_alone(manifest, settings_of(32), folder.path());
+  CHECK(dataset.classes.size() == 100);
+  CHECK(std::is_sorted(dataset.classes.begin(), dataset.classes.end()));
+  CHECK(dataset.split("train").labels[0] == 99);
+  CHECK(dataset.classes[static_cast<size_t>(dataset.split("test").labels[1])] == "woman");
+  CHECK(dataset.split("test").image(29)[0] == 29);
+}
+
+TEST_CASE("a table gives pictures outside class folders their classes", "[data][labels]") {
+  const TemporaryFolder folder;
+  write_folder(folder.path() / "small" / "train", small_split(0));
+  Files test{{"images/one two.png", png(make_image(8, 8, 1))}, {"images/three.png", png(make_image(8, 8, 2))}};
+  write_folder(folder.path() / "small" / "test", test);
+  Manifest manifest = small_manifest();
+  manifest.splits[1].count = 2;
+  manifest.splits[1].labels = "labels.txt";
+  const auto problems = [&](const std::string& table) {
+    write_file(folder.path() / "small/test/labels.txt", table);
+    return problems_of(manifest, small_settings(), folder.path());
+  };
+  CHECK(problems("one two.png\tdog\t0\t62\r\n\nthree.png\tCat\t1\t2").empty());
+  const ImageSplit split = load_alone(manifest, small_settings(), folder.path()).split("test");
+  CHECK(split.names == std::vector<std::string>{"images/one two.png", "images/three.png"});
+  CHECK(split.labels == std::vector<int64_t>{2, 0});  // Cat, ant, dog
+
+  CHECK(contains(problems("one two.png\tdog\n"), "no row for " + (folder.path() / "small/test/images/three").string()));
+  CHECK(contains(problems("one two.png\tdog\nthree.png\tdog\nfour.png\tant\n"),
+                 "no picture for 1 of its rows, the first four.png"));
+  CHECK(
+      contains(problems("one two.png\tdog\nthree.png\n"), "row 2: found \"three.png\", expected a file and its class"));
+  CHECK(contains(problems("one two.png\tdog\nthree.png\tdog\nthree.png\tdog\n"),
+                 "row 3: found the file three.png twice"));
+  CHECK(contains(problems("one two.png\tdog\nthree.png\tcow\n"), "4 classes in small"));
+
+  // The table is among the files that the checksum is over; spaces part a table without tabs.
+  fs::rename(folder.path() / "small/test/images/one two.png", folder.path() / "small/test/images/one.png");
+  CHECK(problems("one.png dog\nthree.png Cat\n").empty());
+  const std::string before = load_alone(manifest, small_settings(), folder.path()).record.checksum;
+  CHECK(problems("one.png dog\nthree.png  Cat\n").empty());
+  CHECK(load_alone(manifest, small_settings(), folder.path()).record.checksum != before);
 }
 
 TEST_CASE("a table's pixel targets move with the resize, others stay", "[data][csv]") {

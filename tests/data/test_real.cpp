@@ -77,3 +77,33 @@ TEST_CASE("real data sets are as their manifests say and load", "[data][real]") 
   }
   CHECK(n_loaded > 0);
 }
+
+TEST_CASE("CIFAR-10's binary records are the pictures and labels of its JPEG copies", "[data][real][cifar]") {
+  const char* folder = std::getenv("INVARIA_TEST_DATA");
+  if (folder == nullptr) INVARIA_SKIP("INVARIA_TEST_DATA names no folder with data sets");
+  Manifest manifest = read_manifest(kShipped / "cifar10.json");
+  manifest.found_as = {"cifar10_bin_sample/cifar-10-batches-bin"};
+  manifest.splits = {{"train", "", {"data_batch_1.bin"}, 500, "", ""}, {"test", "", {"test_batch.bin"}, 500, "", ""}};
+  const Manifest jpeg_manifest = read_manifest(kShipped / "cifar10-jpeg.json");
+  if (!locate(manifest, {folder}) || !locate(jpeg_manifest, {folder})) INVARIA_SKIP("no CIFAR-10 copies there");
+  const auto load = [&](const Manifest& which) {
+    DatasetSettings settings = settings_for(which.name);
+    settings.size = 32;
+    return load_dataset(which, settings, {{folder}, 2, {}}, NodeMemory::private_memory());
+  };
+  const ImageDataset binary = load(manifest);
+  const ImageDataset jpegs = load(jpeg_manifest);
+  CHECK(binary.classes == jpegs.classes);
+  for (const char* name : {"train", "test"}) {
+    const ImageSplit& records = binary.split(name);
+    const ImageSplit& files = jpegs.split(name);
+    std::map<std::string, int64_t> label_of;
+    for (int64_t i = 0; i < files.n; ++i) label_of[picture(files, i)] = files.labels[static_cast<size_t>(i)];
+    int64_t n_same = 0;
+    for (int64_t i = 0; i < records.n; ++i) {
+      const auto found = label_of.find(picture(records, i));
+      if (found != label_of.end() && found->second == records.labels[static_cast<size_t>(i)]) ++n_same;
+    }
+    CHECK(n_same == 500);
+  }
+}

@@ -1,0 +1,28 @@
+#pragma once
+/// @file
+/// The files of each kind of data set as samples, before they are compared with the manifest.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "data/file_set.hpp"
+#include "data/listing.hpp"
+#include "data/manifest.hpp"
+
+namespace invaria::data {
+
+/// One split as found: its samples, and the files that its checksums are over.
+struct Found {
+  SplitListing listing;
+  std::vector<int64_t> checked_files;  ///< indices into listing.files, ascending
+};
+
+/// The splits in the manifest's order, samples in any; classes and targets go to `listing`.
+/// @throws ConfigError naming the file (and row) that is not as the manifest or its kind wants it; EnvironmentError
+std::vector<Found> list_splits(const Manifest& manifest, const Location& location, Listing& listing);
+
+/// The first ten of a list, and how many more there are.
+std::string shortened(const std::vector<std::string>& lines);
+
+}  // namespace invaria::data
