@@ -1,4 +1,5 @@
 #include <ATen/Parallel.h>
+#include <ATen/Version.h>
 #include <cuda_runtime_api.h>
 #include <cudnn_version.h>
 #include <fcntl.h>
@@ -32,17 +33,20 @@ namespace {
 
 enum class Health { kOk, kWarning, kError };
 
-/// Prints one line a finding and remembers the worst.
+/// A line a finding, and the worst of them.
 class Chart {
  public:
   void add(Health health, const std::string& what, const std::string& found, const std::string& mend = "") {
     const char* word = health == Health::kOk ? "ok" : health == Health::kWarning ? "warning" : "error";
-    fmt::print("{:8} {:14} {}{}{}\n", word, what, found, mend.empty() ? "" : "\n                        -> ", mend);
+    text_ += fmt::format("{:8} {:14} {}{}{}\n", word, what, found, mend.empty() ? "" : "\n                        -> ",
+                         mend);
     has_error_ = has_error_ || health == Health::kError;
   }
+  const std::string& text() const { return text_; }
   bool has_error() const { return has_error_; }
 
  private:
+  std::string text_;
   bool has_error_ = false;
 };
 
@@ -121,6 +125,16 @@ void check_version(const char* name, const std::string& built, const std::string
            : "another copy of the library comes first on LD_LIBRARY_PATH: unset it, or build again with scripts/setup");
 }
 
+/// The version that the loaded library tells of itself.
+std::string loaded_torch_version() {
+  const std::string config = at::show_config();
+  const std::string key = "TORCH_VERSION=";
+  const size_t begin = config.find(key);
+  if (begin == std::string::npos) return "unknown";
+  const size_t first = begin + key.size();
+  return config.substr(first, config.find_first_of(", \n", first) - first);
+}
+
 void check_libraries(Chart& chart) {
   const auto three = [](long version) {
     return fmt::format("{}.{}.{}", version / 10000, version / 100 % 100, version % 100);
@@ -129,11 +143,15 @@ void check_libraries(Chart& chart) {
   ncclGetVersion(&nccl);
   unsigned major = 0, minor = 0, release = 0;
   H5get_libversion(&major, &minor, &release);
+  int runtime = 0;
+  cudaRuntimeGetVersion(&runtime);
+  const auto cuda = [](int version) { return fmt::format("{}.{}", version / 1000, version % 1000 / 10); };
+  check_version("CUDA", cuda(CUDART_VERSION), cuda(runtime), chart);
   check_version("cuDNN", three(CUDNN_VERSION), three(static_cast<long>(cudnnGetVersion())), chart);
   check_version("NCCL", three(NCCL_VERSION_CODE), three(nccl), chart);
   check_version("HDF5", fmt::format("{}.{}.{}", H5_VERS_MAJOR, H5_VERS_MINOR, H5_VERS_RELEASE),
                 fmt::format("{}.{}.{}", major, minor, release), chart);
-  chart.add(Health::kOk, "LibTorch", TORCH_VERSION);
+  check_version("LibTorch", TORCH_VERSION, loaded_torch_version(), chart);
 }
 
 /// Write, lock and fsync a file where results would go.
@@ -171,6 +189,7 @@ void check_file_system(const std::filesystem::path& output, Chart& chart) {
 
 void check_data_sets(const std::vector<std::filesystem::path>& data_folders, Chart& chart) {
   const auto folders = data::manifest_folders({}, data_folders);
+  std::string absent;
   for (const std::string& name : data::known_datasets(folders)) {
     config::Problems problems;
     const auto manifest = data::find_manifest(name, folders, name, problems);
@@ -179,12 +198,15 @@ void check_data_sets(const std::vector<std::filesystem::path>& data_folders, Cha
                           data::CheckDepth::kListing, name, problems);
     if (problems.empty()) {
       chart.add(Health::kOk, "data", name);
+    } else if (data_folders.empty()) {
+      absent += (absent.empty() ? "" : ", ") + name;  // nobody said where to look
     } else {
       const config::Problem& first = problems.list().front();
       chart.add(Health::kWarning, "data", fmt::format("{}: {}", name, first.found.empty() ? "not found" : first.found),
                 first.hint);
     }
   }
+  if (!absent.empty()) chart.add(Health::kOk, "data", "not here: " + absent + " (--data names folders to look in)");
 }
 
 }  // namespace
@@ -196,15 +218,18 @@ ExitCode doctor_command(const std::filesystem::path& output, const std::vector<s
   const int threads = choose_threads(comm);
   at::set_num_threads(threads);
   Chart chart;
-  if (comm.is_root()) {
+  if (comm.node_rank() == 0) {
     chart.add(Health::kOk, "host",
               fmt::format("{}, {}, {} cores", comm.host(), cpu_model(), std::thread::hardware_concurrency()));
-    check_mpi(comm, chart);
+    if (comm.is_root()) check_mpi(comm, chart);
     check_threads(threads, comm, chart);
     check_gpus(chart);
     check_libraries(chart);
     check_file_system(output, chart);
     check_data_sets(data_folders, chart);
+  }
+  for (const std::string& of_node : comm.all_gather(chart.text())) {
+    if (comm.is_root() && !of_node.empty()) fmt::print("{}", of_node);
   }
   return comm.any(chart.has_error()) ? ExitCode::kEnvironment : ExitCode::kOk;
 }

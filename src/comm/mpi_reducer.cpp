@@ -1,14 +1,12 @@
 #include <ATen/ATen.h>
 
-#include <condition_variable>
-#include <exception>
-#include <mutex>
-#include <queue>
-#include <thread>
+#include <future>
+#include <memory>
 #include <vector>
 
 #include "comm/gradient_reducer.hpp"
 #include "core/errors.hpp"
+#include "core/worker_thread.hpp"
 
 namespace invaria::comm {
 
@@ -16,74 +14,13 @@ namespace {
 
 using Bucket = std::vector<std::span<float>>;
 
-/// Reduces buckets one after another on a thread of its own.
-class BucketThread {
- public:
-  explicit BucketThread(const Communicator& communicator) : communicator_(communicator), thread_([this] { work(); }) {}
-  ~BucketThread() {
-    {
-      const std::lock_guard lock(mutex_);
-      stop_ = true;
-    }
-    changed_.notify_all();
-    thread_.join();
-  }
-
-  void push(Bucket bucket) {
-    {
-      const std::lock_guard lock(mutex_);
-      waiting_.push(std::move(bucket));
-    }
-    changed_.notify_all();
-  }
-
-  /// Until all pushed buckets are reduced. @throws what the reduction threw
-  void wait() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return error_ != nullptr || (waiting_.empty() && !busy_); });
-    if (error_ != nullptr) std::rethrow_exception(error_);
-  }
-
- private:
-  void work() {
-    std::unique_lock lock(mutex_);
-    while (true) {
-      changed_.wait(lock, [this] { return stop_ || !waiting_.empty(); });
-      if (stop_) return;
-      const Bucket bucket = std::move(waiting_.front());
-      waiting_.pop();
-      busy_ = true;
-      lock.unlock();
-      std::exception_ptr error;
-      try {
-        communicator_.all_reduce_mean(bucket);
-      } catch (...) {
-        error = std::current_exception();
-      }
-      lock.lock();
-      busy_ = false;
-      if (error != nullptr) error_ = error;
-      changed_.notify_all();
-    }
-  }
-
-  const Communicator& communicator_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::queue<Bucket> waiting_;
-  bool busy_ = false;
-  bool stop_ = false;
-  std::exception_ptr error_;
-  std::thread thread_;  // last: it uses the others
-};
-
 class MpiReducer final : public GradientReducer {
  public:
   /// @param communicator  a duplicate of our own: the training thread sums on the original meanwhile (BatchNorm
   /// statistics)
   MpiReducer(Communicator communicator, int64_t bucket_bytes, bool threaded)
       : communicator_(std::move(communicator)), bucket_bytes_(bucket_bytes) {
-    if (threaded) thread_ = std::make_unique<BucketThread>(communicator_);
+    if (threaded) thread_ = std::make_unique<WorkerThread>();
   }
 
   void add(const at::Tensor& gradient) override {
@@ -98,7 +35,8 @@ class MpiReducer final : public GradientReducer {
 
   void finish() override {
     reduce_bucket();
-    if (thread_) thread_->wait();
+    for (std::future<void>& bucket : travelling_) bucket.get();
+    travelling_.clear();
     for (const auto& [tensor, host] : gradients_) {
       if (!tensor.is_cpu()) tensor.copy_(host);
     }
@@ -114,7 +52,8 @@ class MpiReducer final : public GradientReducer {
   void reduce_bucket() {
     if (bucket_.empty()) return;
     if (thread_) {
-      thread_->push(std::move(bucket_));
+      travelling_.push_back(
+          thread_->submit([this, bucket = std::move(bucket_)] { communicator_.all_reduce_mean(bucket); }));
     } else {
       communicator_.all_reduce_mean(bucket_);
     }
@@ -127,7 +66,8 @@ class MpiReducer final : public GradientReducer {
   std::vector<Gradient> gradients_;
   Bucket bucket_;
   int64_t bucket_filled_bytes_ = 0;
-  std::unique_ptr<BucketThread> thread_;
+  std::vector<std::future<void>> travelling_;
+  std::unique_ptr<WorkerThread> thread_;  // last: it uses the others
 };
 
 }  // namespace

@@ -13,22 +13,18 @@ ViewLoader::ViewLoader(const EncoderPlan& plan, const data::ImageSplit& pictures
       sampler_(pictures.n, plan.settings.global_batch, static_cast<uint64_t>(plan.seed)),
       share_(share),
       device_(device),
-      loading_(loading) {}
-
-ViewLoader::~ViewLoader() {
-  if (next_.valid()) next_.wait();
-}
+      thread_(loading == Loading::kAhead ? std::make_unique<WorkerThread>() : nullptr) {}
 
 at::Tensor ViewLoader::views(int64_t step) {
   at::Tensor views_BCHW;
-  if (next_.valid()) {
-    views_BCHW = next_.get();
-    if (next_step_ != step) views_BCHW.reset();  // the caller went elsewhere
+  if (next_is_made_.valid()) {
+    next_is_made_.get();
+    if (next_step_ == step) views_BCHW = next_views_BCHW_;  // else the caller went elsewhere
   }
   if (!views_BCHW.defined()) views_BCHW = make(step);
-  if (loading_ == Loading::kAhead && step + 1 < plan_.settings.steps) {
+  if (thread_ && step + 1 < plan_.settings.steps) {
     next_step_ = step + 1;
-    next_ = std::async(std::launch::async, [this, next = next_step_] { return make(next); });
+    next_is_made_ = thread_->submit([this, next = next_step_] { next_views_BCHW_ = make(next); });
   }
   // Out of pinned memory the copy runs beside the kernels of the step before.
   return views_BCHW.to(device_, /*non_blocking=*/true);

@@ -9,7 +9,9 @@
 
 #include <cstdint>
 #include <future>
+#include <memory>
 
+#include "core/worker_thread.hpp"
 #include "data/dataset.hpp"
 #include "data/sampler.hpp"
 #include "train/pretrain_settings.hpp"
@@ -27,10 +29,6 @@ class ViewLoader {
  public:
   ViewLoader(const EncoderPlan& plan, const data::ImageSplit& pictures, data::Share share, c10::Device device,
              Loading loading);
-  ~ViewLoader();
-  ViewLoader(const ViewLoader&) = delete;
-  ViewLoader& operator=(const ViewLoader&) = delete;
-
   /// Both views of this rank's share of a step, under the step's corner: [2 B, 3, S, S] on the device, first views
   /// first. @throws what making them threw, on a thread or not
   at::Tensor views(int64_t step);
@@ -43,9 +41,10 @@ class ViewLoader {
   data::EpochSampler sampler_;
   data::Share share_;
   c10::Device device_;
-  Loading loading_;
   int64_t next_step_ = -1;
-  std::future<at::Tensor> next_;
+  at::Tensor next_views_BCHW_;
+  std::future<void> next_is_made_;
+  std::unique_ptr<WorkerThread> thread_;  // last: it uses the others
 };
 
 }  // namespace invaria::train

@@ -38,6 +38,12 @@ int MPI_Query_thread(int* level) {
   return result;
 }
 
+int cudaRuntimeGetVersion(int* version) {
+  if (!lies("cudaRuntimeGetVersion")) return REAL(int (*)(int*), "cudaRuntimeGetVersion")(version);
+  *version = 9010;
+  return 0;
+}
+
 int ncclGetVersion(int* version) {
   if (!lies("ncclGetVersion")) return REAL(int (*)(int*), "ncclGetVersion")(version);
   *version = 10203;

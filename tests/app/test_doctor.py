@@ -30,7 +30,7 @@ def doctor(what, health, *pieces, arguments=(), ranks=0, environment=None):
 # A machine as it is: nothing stops a run, and each version is named.
 code, text = run("doctor", "--output", folder)
 assert code == 0 and "error" not in text.split(), text
-for what in ("host", "MPI world", "MPI threads", "cuDNN", "NCCL", "HDF5", "LibTorch", "fsync", "locking"):
+for what in ("host", "MPI world", "MPI threads", "CUDA", "cuDNN", "NCCL", "HDF5", "LibTorch", "fsync", "locking"):
     assert line(text, what)[0] == "ok", text
 
 # The launcher: more ranks asked for than this world has.
@@ -53,7 +53,8 @@ doctor("output", "error", "cannot write", arguments=("--output", folder / "file"
 doctor("fsync", "ok", str(folder), arguments=("--output", folder / "not/yet/there"))
 
 # Data: found, missing with the manifest's way to get it, there but not what the manifest says.
-doctor("data           cifar10:", "warning", "no data for", "download")
+doctor("data           not", "ok", "not here: ", "cifar10")
+doctor("data           cifar10:", "warning", "no data for", "download", arguments=("--data", folder))
 (folder / "data/cifar-10-batches-bin").mkdir(parents=True)
 doctor("data           cifar10:", "warning", "data_batch_1.bin", arguments=("--data", folder / "data"))
 
@@ -69,6 +70,7 @@ for lie, what, health, *pieces in [
         ("flock", "locking", "warning", "No locks available", "never start two runs"),
         ("statvfs", "space", "warning", "0.0 GiB free", "make room"),
         ("MPI_Query_thread", "MPI threads", "error", "level 1", "MPI built with thread support"),
+        ("cudaRuntimeGetVersion", "CUDA", "error", "9.1 at run time, built with", "LD_LIBRARY_PATH"),
         ("cudnnGetVersion", "cuDNN", "error", "1.2.3 at run time, built with", "LD_LIBRARY_PATH"),
         ("ncclGetVersion", "NCCL", "error", "1.2.3 at run time, built with", "LD_LIBRARY_PATH"),
         ("H5get_libversion", "HDF5", "error", "1.2.3 at run time, built with", "LD_LIBRARY_PATH"),
