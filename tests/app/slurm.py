@@ -1,4 +1,4 @@
-"""A Slurm of one node for a test: one that is reachable, or a private one as plain processes under the test's folder."""
+"""A one-node Slurm for a test: the one that is reachable, or a private one as plain processes in the test's folder."""
 import atexit
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Damaged files: pictures, checkpoints, segments. `run` says which file, what is wrong and how to mend it; mended, it goes on."""
+"""Damaged pictures, checkpoints, segments: `run` says which file, what is wrong and how to mend it, and then goes on."""
 import json
 import os
 import signal

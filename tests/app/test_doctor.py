@@ -1,4 +1,4 @@
-"""`doctor`: each of its lines as ok, and as the warning or error that the machine, or a lie about it, provokes, with the mend."""
+"""`doctor`: each line as ok, and as the warning or error that the machine, or a lie about it, provokes, with its mend."""
 import os
 import shutil
 import subprocess

@@ -1,4 +1,7 @@
-"""A full disk, a read-only one, an output that is a file: exit 3 or 2 with the reason, nothing half-written, and with room the run goes on."""
+"""A full disk, a read-only one, an output that is a file: exit 3 or 2 with the reason, nothing half-written.
+
+With more room the same command goes on to the numbers of an undisturbed run.
+"""
 import atexit
 import hashlib
 import json

@@ -25,8 +25,8 @@ assert table.groupby("encoder")["encoder_hash_before"].nunique().eq(1).all()
 assert table.groupby(["task", "repeat"])["split_hash"].nunique().eq(1).all()
 
 # What is learned is the tasks' structure. After 80 steps of one seed a single coordinate may end on the wrong side (of
-# known-11 above all, where both axes help a little), and then nothing is broken. So not every coordinate has to be right:
-# on each axis the two tasks that want opposite ends must be far apart, at most one coordinate of the six may be wrong
+# known-11 above all, where each axis helps only a little), and then nothing is broken. So not every one must be right: on
+# each axis the two tasks that want opposite ends must be far apart, at most one coordinate of the six may be wrong
 # (coins manage that in 11 % of all runs), and the accuracy must pay off.
 learned = table[table["arm"] == "learned-projected"].set_index("task")
 i = learned[["i_spatial", "i_appearance"]].astype(float)

@@ -86,7 +86,7 @@ text_of_job = checkout / "job.txt"
 deadline = time.monotonic() + 200
 queue = ["scontrol", "show", "job", job]
 while "the program ended with 0" not in (text := text_of_job.read_text()):
-    assert time.monotonic() < deadline, text + subprocess.run(queue, env=environment, capture_output=True, text=True).stdout
+    assert time.monotonic() < deadline, text + subprocess.check_output(queue, env=environment, text=True)
     time.sleep(0.1)
 assert "start 1: suites/tiny.json" in text and "stopped and saved, queueing again" in text, text
 assert "start 2: suites/tiny.json" in text, text

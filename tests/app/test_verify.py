@@ -56,7 +56,8 @@ is_invalid(set_text("jobs/job_id", "0" * 64), "job id")
 is_invalid(set_text("jobs/split_hash", "0" * 64), "split hash")
 is_invalid(set_text("jobs/encoder_hash_after", "0" * 64), "hash")
 with h5py.File(original / "results.h5") as file:
-    summaries = [name for name, column in file["summary"].items() if column.dtype == float and np.isfinite(column[()]).any()]
+    summaries = [name for name, column in file["summary"].items()
+                 if column.dtype == float and np.isfinite(column[()]).any()]
 assert {"mean", "standard_deviation"} <= set(summaries), summaries
 for name in summaries:
     is_invalid(alter_number(f"summary/{name}"), "summary: ")
