@@ -144,7 +144,10 @@ std::string arms_section(const SummaryView& view, Style style) {
   for (const std::string& task : view.tasks()) columns.push_back({task, view.main_metric_of(task)});
   const std::string tables = arms_tables(view, columns, style);
   if (tables.empty()) return "";
-  return heading("Arms x tasks: test values, mean ± half the 95 % interval over n repeats and encoder seeds", style) +
+  return heading(
+             "Arms x tasks: test values, mean ± half the 95 % interval over n repeats, or n encoder seeds where "
+             "several",
+             style) +
          tables;
 }
 

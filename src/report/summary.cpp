@@ -79,23 +79,35 @@ std::optional<double> reference(const std::map<Arm, Values>& values, const std::
   return best;
 }
 
+using BySeed = std::map<int64_t, std::vector<double>>;
+
+/// Repeats share their encoder, so of several seeds each counts once, by the mean of its repeats.
+std::vector<double> independent_values(const BySeed& by_seed) {
+  if (by_seed.size() == 1) return by_seed.begin()->second;
+  std::vector<double> means;
+  for (const auto& [seed, values] : by_seed) means.push_back(mean(values));
+  return means;
+}
+
 }  // namespace
 
 io::Table summary_table(const std::vector<io::JobRecord>& jobs) {
-  std::map<std::tuple<std::string, std::string, std::string, std::string>, std::vector<double>> groups;
+  std::map<std::tuple<std::string, std::string, std::string, std::string>, BySeed> groups;
   for (const io::JobRecord& job : jobs) {
-    if (counts(job)) groups[{job.encoder, job.arm, job.task, job.metric}].push_back(job.value);
+    if (counts(job)) groups[{job.encoder, job.arm, job.task, job.metric}][job.encoder_seed].push_back(job.value);
   }
 
-  io::Table table({{"encoder", std::vector<std::string>{}, "", "encoder's name in the suite"},
-                   {"arm", std::vector<std::string>{}, "", "arm"},
-                   {"task", std::vector<std::string>{}, "", "task"},
-                   {"metric", std::vector<std::string>{}, "", "metric, higher is better"},
-                   {"mean", std::vector<double>{}, "1", "mean test value over repeats and encoder seeds"},
-                   {"standard_deviation", std::vector<double>{}, "1", "sample standard deviation of the test values"},
-                   {"ci95", std::vector<double>{}, "1", "half width of the 95 % Student-t interval of the mean"},
-                   {"n", std::vector<int64_t>{}, "1", "number of test values"}});
-  for (const auto& [key, values] : groups) {
+  io::Table table(
+      {{"encoder", std::vector<std::string>{}, "", "encoder's name in the suite"},
+       {"arm", std::vector<std::string>{}, "", "arm"},
+       {"task", std::vector<std::string>{}, "", "task"},
+       {"metric", std::vector<std::string>{}, "", "metric, higher is better"},
+       {"mean", std::vector<double>{}, "1", "mean test value over repeats, then over encoder seeds"},
+       {"standard_deviation", std::vector<double>{}, "1", "sample standard deviation of the n values"},
+       {"ci95", std::vector<double>{}, "1", "half width of the 95 % Student-t interval of the mean"},
+       {"n", std::vector<int64_t>{}, "1", "encoder seeds, each the mean of its repeats; of one seed, repeats"}});
+  for (const auto& [key, by_seed] : groups) {
+    const std::vector<double> values = independent_values(by_seed);
     const auto& [encoder, arm, task, metric] = key;
     table.append({encoder, arm, task, metric, mean(values), standard_deviation(values), ci95_half_width(values),
                   static_cast<int64_t>(values.size())});

@@ -10,9 +10,10 @@
 namespace invaria::report {
 
 /// One row per (encoder, arm, task, metric), sorted so. Columns: `encoder`, `arm`, `task`, `metric`; `mean`,
-/// `standard_deviation` (of the sample) and `ci95` (half the width of the 95 % Student-t interval of the mean) of the
-/// test values over repeats and encoder seeds, as fractions; `n` of these values. NaN where n is too small. Rows not
-/// finished and values not finite do not count.
+/// `standard_deviation` (of the sample) and `ci95` (half the width of the 95 % Student-t interval of the mean) of `n`
+/// test values, as fractions. With several encoder seeds these are one a seed, the mean of its repeats, which share an
+/// encoder; with one seed they are its repeats. NaN where n is too small. Rows not finished and values not finite do
+/// not count.
 io::Table summary_table(const std::vector<io::JobRecord>& jobs);
 
 /// One row per (encoder, arm), sorted so, over cells = (task, encoder seed, repeat) and each task's main metric

@@ -43,7 +43,7 @@ caltech101-sample  af2bdbe1aa9b  test   9f86d081884c               1
                                  train  116f54c41d04
 left out of caltech101-sample: train/ant/broken.jpg
 
-Arms x tasks: test values, mean ± half the 95 % interval over n repeats and encoder seeds
+Arms x tasks: test values, mean ± half the 95 % interval over n repeats, or n encoder seeds where several
 arm                n     known-01     known-10
                            top1 %       top1 %
 -----------------  -  -----------  -----------
