@@ -175,6 +175,23 @@ void validate_arms(const Suite& suite, config::Problems& problems) {
   }
 }
 
+/// What a known task does not say of its strengths is as in the reference encoder's pretraining, but for milder crops.
+/// @param text  the merged suite that `suite` was read from
+void resolve_known_strengths(Suite& suite, const object& text) {
+  const value* tasks = text.if_contains("tasks");
+  if (suite.encoders.empty() || tasks == nullptr || !tasks->is_array()) return;
+  const augment::AugmentSettings strengths = downstream::milder_crops(reference_encoder(suite).pretraining.augment);
+  for (size_t index = 0; index < suite.tasks.size(); ++index) {
+    downstream::TaskSettings& task = suite.tasks[index];
+    if (task.kind != downstream::TaskKind::kKnown) continue;
+    task.known.augment = strengths;
+    boost::system::error_code absent;
+    const value* own = tasks->get_array().at(index).find_pointer("/known/augment", absent);
+    config::Problems reported;  // already
+    if (own != nullptr) config::read(*own, "", {}, task.known.augment, reported);
+  }
+}
+
 /// Take every "required" out of a schema, at all depths.
 void allow_absence(value& schema) {
   if (object* members = schema.if_object()) {
@@ -194,7 +211,8 @@ Suite read_suite(const value& text, config::Problems& problems) {
   spread_defaults<EncoderEntry>(merged.get_object(), kEncoderSection, problems);
   spread_defaults<downstream::TaskSettings>(merged.get_object(), kTaskSection, problems);
   config::Problems found;
-  const Suite suite = config::parse<Suite>(merged, "", found);
+  Suite suite = config::parse<Suite>(merged, "", found);
+  resolve_known_strengths(suite, merged.get_object());
   const config::Problems reported = problems;
   for (const config::Problem& problem : found.list()) {
     if (!is_inherited(problem, kEncoderSection, reported) && !is_inherited(problem, kTaskSection, reported))
@@ -240,6 +258,14 @@ config::json::object suite_schema() {
   object whole{{"$schema", "https://json-schema.org/draft/2020-12/schema"}, {"title", "Invaria suite"}};
   for (const auto& member : schema) whole[member.key()] = member.value();
   return whole;
+}
+
+const EncoderEntry& reference_encoder(const Suite& suite) {
+  require(!suite.encoders.empty(), "reference_encoder: a suite without encoders");
+  const auto conditioned = std::find_if(suite.encoders.begin(), suite.encoders.end(), [](const EncoderEntry& entry) {
+    return entry.pretraining.model.conditioning != model::Conditioning::kNone;
+  });
+  return conditioned == suite.encoders.end() ? suite.encoders.front() : *conditioned;
 }
 
 std::vector<config::Invariance> corners_of(const EncoderEntry& encoder, int64_t n_axes) {

@@ -92,7 +92,7 @@ struct Suite {
 
 /// The suite file as JSON text, with `--set` overrides applied and `encoder_defaults` and `task_defaults` merged under
 /// each entry (RFC 7396, the entry's own values win), read into `suite`. Everything wrong with single values is added
-/// to `problems`.
+/// to `problems`. What known tasks leave open of their strengths is taken from reference_encoder().
 Suite read_suite(const config::json::value& text, config::Problems& problems);
 
 /// What spans settings: names that must exist or be unique, corners and marks that must fit the axes, arms, splits
@@ -101,6 +101,11 @@ void validate_suite(const Suite& suite, config::Problems& problems);
 
 /// The JSON schema of a suite file, defaults sections included.
 config::json::object suite_schema();
+
+/// The first conditioned encoder, else the first encoder. The strengths of its pretraining's operations are those of
+/// the known tasks (with milder crops, as far as a task does not set its own) and of the sensitivity table, so that all
+/// encoders of a suite are asked the same. @throws PreconditionError without encoders
+const EncoderEntry& reference_encoder(const Suite& suite);
 
 /// The corners that an encoder meets in pretraining. @throws ConfigError if a corner does not fit the axes
 std::vector<config::Invariance> corners_of(const EncoderEntry& encoder, int64_t n_axes);

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <boost/json/serialize.hpp>
 #include <limits>
 #include <map>
 #include <optional>
@@ -16,6 +17,7 @@
 #include "downstream/readout.hpp"
 #include "downstream/sensitivity.hpp"
 #include "downstream/task.hpp"
+#include "model/cost.hpp"
 #include "train/pretrain.hpp"
 
 namespace invaria::suite {
@@ -29,7 +31,9 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 /// A frozen encoder as this rank holds it.
 struct LoadedEncoder {
   model::Encoder encoder;
-  std::string hash;  ///< as of the last check
+  std::string hash;       ///< as of the last check
+  int64_t bytes = 0;      ///< of its parameters
+  int64_t last_used = 0;  ///< number of the unit
   std::map<config::Invariance, model::BatchNormStatistics> statistics;
 };
 
@@ -42,6 +46,7 @@ struct Outcome {
   std::string bn_statistics = "running";
   std::string bn_hash;
   io::Trajectory trajectory;
+  std::string halves;
 };
 
 }  // namespace
@@ -54,16 +59,27 @@ struct UnitRunner::Impl {
   c10::Device device;
   RankPlace place;
   std::function<bool()> stop_requested;
+  int64_t most_encoder_bytes;
   std::map<size_t, LoadedEncoder> encoders;
-  std::map<std::string, at::Tensor> clean_images;
+  std::string clean_key;
+  at::Tensor clean_images;
   std::string task_key;
   downstream::TaskData task_data;
+  int64_t n_units = 0;  ///< so far
+  // Of the present unit:
   std::map<std::string, at::Tensor> features_of_unit;
-  int64_t encoder_passes = 0;  ///< of the present unit
+  std::map<config::Invariance, model::Kernels> kernels_of_unit;
+  int64_t encoder_passes = 0;
 
   LoadedEncoder& loaded(size_t index) {
     const auto found = encoders.find(index);
-    if (found != encoders.end()) return found->second;
+    if (found != encoders.end()) {
+      found->second.last_used = n_units;
+      return found->second;
+    }
+    const int64_t bytes = model::n_parameters(plan.encoders[index].settings.model, plan.encoders[index].n_axes()) *
+                          int64_t{sizeof(float)};
+    make_room(bytes);
     train::TrainedEncoder trained = train::load_encoder(plan.encoders[index], output);
     const std::string hash = trained.encoder.hash();
     if (hash != trained.hash) {
@@ -72,31 +88,54 @@ struct UnitRunner::Impl {
     }
     trained.encoder.to(device);
     downstream::freeze(trained.encoder);
-    return encoders.emplace(index, LoadedEncoder{trained.encoder, hash, {}}).first->second;
+    return encoders.emplace(index, LoadedEncoder{trained.encoder, hash, bytes, n_units, {}}).first->second;
+  }
+
+  /// Drop the encoders that were used longest ago until `bytes` more fit.
+  void make_room(int64_t bytes) {
+    const auto held = [this] {
+      int64_t sum = 0;
+      for (const auto& [index, encoder] : encoders) sum += encoder.bytes;
+      return sum;
+    };
+    while (!encoders.empty() && held() + bytes > most_encoder_bytes) {
+      encoders.erase(std::min_element(encoders.begin(), encoders.end(), [](const auto& a, const auto& b) {
+        return a.second.last_used < b.second.last_used;
+      }));
+    }
+  }
+
+  /// Kernels at an i, generated once a unit and only where something reads them.
+  const model::Kernels& kernels_at(const LoadedEncoder& encoder, const config::Invariance& invariance) {
+    const auto found = kernels_of_unit.find(invariance);
+    if (found != kernels_of_unit.end()) return found->second;
+    return kernels_of_unit.emplace(invariance, encoder.encoder.kernels(invariance)).first->second;
   }
 
   const train::EncoderPlan& encoder_plan(const Unit& unit) const { return plan.encoders[unit.encoder]; }
 
-  /// Clean pretraining pictures for re-estimation, drawn by address from the encoder's seed.
+  /// Clean pretraining pictures for re-estimation, drawn by address from the encoder's seed. Encoders with equal
+  /// pictures share them; only the last are kept.
   const at::Tensor& clean_pictures(const train::EncoderPlan& encoder) {
+    const std::string key =
+        fmt::format("{} {} {} {} {}", encoder.settings.data, encoder.settings.split, encoder.seed,
+                    encoder.settings.view_size, config::json::serialize(config::write(encoder.settings.augment)));
+    if (key == clean_key) return clean_images;
     const data::ImageSplit& split = datasets.at(encoder.settings.data).split(encoder.settings.split);
-    at::Tensor& images = clean_images[encoder.key()];
-    if (images.defined()) return images;
     std::vector<int64_t> order(static_cast<size_t>(split.n));
     for (size_t index = 0; index < order.size(); ++index) order[index] = static_cast<int64_t>(index);
     Draws({.seed = static_cast<uint64_t>(encoder.seed), .purpose = Purpose::kCalibration}).shuffle(std::span(order));
     order.resize(static_cast<size_t>(std::min(split.n, suite.downstream.batch_norm.images)));
-    images = downstream::render_clean(split, order, encoder.settings.augment, encoder.settings.view_size);
-    return images;
+    clean_images = downstream::render_clean(split, order, encoder.settings.augment, encoder.settings.view_size);
+    clean_key = key;
+    return clean_images;
   }
 
   const downstream::TaskData& task(const Unit& unit, int64_t repeat) {
     const train::EncoderPlan& encoder = encoder_plan(unit);
     // Encoders with equal views share rendered tasks.
-    const std::string key =
-        fmt::format("{} {} {} {} {} {}", unit.task, repeat, encoder.settings.view_size,
-                    config::to_string(encoder.settings.augment.mean), config::to_string(encoder.settings.augment.std),
-                    static_cast<int>(encoder.settings.augment.whole_image));
+    const std::string key = fmt::format("{} {} {} {}", unit.task, repeat, encoder.settings.view_size,
+                                        config::json::serialize(config::write(encoder.settings.augment)));
     if (key == task_key) return task_data;
     const downstream::TaskSettings& settings = suite.tasks[unit.task];
     task_data = downstream::make_task(settings, suite.axes, datasets.at(settings.data), encoder.settings.augment,
@@ -107,28 +146,27 @@ struct UnitRunner::Impl {
 
   /// Statistics that features at `invariance` are read under.
   const model::BatchNormStatistics* statistics_for(const Unit& unit, LoadedEncoder& encoder,
-                                                   const config::Invariance& invariance,
-                                                   const model::Kernels& kernels) {
+                                                   const config::Invariance& invariance) {
     if (!unit.reestimates) return nullptr;
     const auto found = encoder.statistics.find(invariance);
     if (found != encoder.statistics.end()) return &found->second;
     const at::Tensor& images = clean_pictures(encoder_plan(unit));
     encoder_passes += images.size(0);
     return &encoder.statistics
-                .emplace(invariance, downstream::reestimate_statistics(encoder.encoder, kernels, images,
-                                                                       suite.downstream.batch_norm.batch))
+                .emplace(invariance, downstream::reestimate_statistics(encoder.encoder, kernels_at(encoder, invariance),
+                                                                       images, suite.downstream.batch_norm.batch))
                 .first->second;
   }
 
   /// Features of a task's whole pool, once for all repeats that share it.
-  at::Tensor pool_features(const LoadedEncoder& encoder, const model::Kernels& kernels,
+  at::Tensor pool_features(const LoadedEncoder& encoder, const config::Invariance& invariance,
                            const model::BatchNormPass& pass, const downstream::TaskData& data) {
     const std::string key =
-        fmt::format("{} {} {}", data.pool_hash, config::to_string(kernels.invariance), static_cast<int>(pass.mode));
+        fmt::format("{} {} {}", data.pool_hash, config::to_string(invariance), static_cast<int>(pass.mode));
     at::Tensor& features = features_of_unit[key];
     if (!features.defined()) {
       encoder_passes += data.pool_BCHW.size(0);
-      features = downstream::extract_features(encoder.encoder, kernels, pass, data.pool_BCHW);
+      features = downstream::extract_features(encoder.encoder, kernels_at(encoder, invariance), pass, data.pool_BCHW);
     }
     return features;
   }
@@ -141,12 +179,11 @@ struct UnitRunner::Impl {
   Outcome judge(const Unit& unit, int64_t repeat, LoadedEncoder& encoder, const config::Invariance& invariance) {
     const downstream::TaskData& data = task(unit, repeat);
     const std::vector<Metric> metrics = suite.tasks[unit.task].resolved_metrics();
-    const model::Kernels kernels = encoder.encoder.kernels(invariance);
-    const model::BatchNormStatistics* statistics = statistics_for(unit, encoder, invariance, kernels);
+    const model::BatchNormStatistics* statistics = statistics_for(unit, encoder, invariance);
     const model::BatchNormPass pass =
         statistics != nullptr ? model::BatchNormPass::with(*statistics) : model::BatchNormPass::running();
 
-    const at::Tensor features_BD = pool_features(encoder, kernels, pass, data);
+    const at::Tensor features_BD = pool_features(encoder, invariance, pass, data);
     const LabelledFeatures train = part(features_BD, data.train, data.n_classes);
     const LabelledFeatures validation = part(features_BD, data.validation, data.n_classes);
     const downstream::Readout readout =
@@ -200,6 +237,7 @@ struct UnitRunner::Impl {
       Outcome outcome = judge(unit, repeat, encoder,
                               is_discretised ? downstream::discretised(learned.invariance) : learned.invariance);
       outcome.trajectory = learned.trajectory;
+      outcome.halves = learned.halves;
       if (joint && !is_discretised) add_own_readout(unit, repeat, encoder, *joint, outcome);
       by_arm[job.arm] = outcome;
     }
@@ -210,8 +248,8 @@ struct UnitRunner::Impl {
   void add_own_readout(const Unit& unit, int64_t repeat, LoadedEncoder& encoder, const downstream::JointResult& joint,
                        Outcome& outcome) {
     const downstream::TaskData& data = task(unit, repeat);
-    const model::Kernels kernels = encoder.encoder.kernels(joint.learned.invariance);
-    const at::Tensor features_BD = pool_features(encoder, kernels, model::BatchNormPass::running(), data);
+    const at::Tensor features_BD =
+        pool_features(encoder, joint.learned.invariance, model::BatchNormPass::running(), data);
     const LabelledFeatures test = part(features_BD, data.test, data.n_classes);
     const LabelledFeatures validation = part(features_BD, data.validation, data.n_classes);
     for (Metric metric : suite.tasks[unit.task].resolved_metrics()) {
@@ -231,23 +269,17 @@ struct UnitRunner::Impl {
     record.bn_statistics = is_own_readout ? "running" : outcome.bn_statistics;
     record.bn_hash = is_own_readout ? "" : outcome.bn_hash;
     record.trajectory = outcome.trajectory;
+    record.halves = outcome.halves;
     record.status = "finished";
   }
 
   /// Rows of one repeat of a unit. What goes wrong in it fails its rows.
   io::Segment run_repeat(const Unit& unit, int64_t repeat) {
     io::Segment segment;
-    std::string error, hash_before, hash_after;
+    std::string error;
     std::map<std::string, Outcome> outcome_of_arm;
     try {
-      LoadedEncoder& encoder = loaded(unit.encoder);
-      hash_before = encoder.hash;
-      outcome_of_arm = outcomes(unit, repeat, encoder);
-      encoder.hash = hash_after = encoder.encoder.hash();
-      if (hash_after != hash_before) {
-        error = fmt::format("the encoder's hash changed from {} to {}: it must be immutable downstream", hash_before,
-                            hash_after);
-      }
+      outcome_of_arm = outcomes(unit, repeat, loaded(unit.encoder));
       const downstream::TaskData& data = task(unit, repeat);
       segment.tasks.push_back({suite.tasks[unit.task].name, repeat, data.split_hash, data.pictures});
     } catch (const downstream::StoppedError&) {
@@ -258,8 +290,6 @@ struct UnitRunner::Impl {
     for (const Job& job : unit.jobs) {
       if (job.repeat != repeat) continue;
       io::JobRecord record = blank_record(suite, plan, unit, job, place);
-      record.encoder_hash_before = hash_before;
-      record.encoder_hash_after = hash_after;
       if (error.empty()) {
         fill(record, job, outcome_of_arm.at(job.arm));
         record.split_hash = segment.tasks.front().split_hash;
@@ -272,12 +302,34 @@ struct UnitRunner::Impl {
     return segment;
   }
 
+  /// Hash the encoder after a unit, beside its hash before: both go into every row, and a change fails them all.
+  void check_encoder(const Unit& unit, io::Segment& segment) {
+    const auto found = encoders.find(unit.encoder);
+    if (found == encoders.end()) return;  // it could not be read: the rows say so
+    const std::string before = found->second.hash;
+    const std::string after = found->second.hash = found->second.encoder.hash();
+    for (io::JobRecord& record : segment.jobs) {
+      record.encoder_hash_before = before;
+      record.encoder_hash_after = after;
+      if (after == before || record.status == "failed") continue;
+      record.status = "failed";
+      record.value = record.validation_value = kNaN;
+      record.error =
+          fmt::format("the encoder's hash changed from {} to {}: it must be immutable downstream", before, after);
+    }
+  }
+
   std::vector<io::SensitivityRecord> sensitivity(const Unit& unit, LoadedEncoder& encoder) {
     const train::EncoderPlan& which = encoder_plan(unit);
     const data::ImageSplit& pictures = datasets.at(suite.sensitivity.data).split(suite.sensitivity.split);
+    // As strong for every encoder, normalised and framed as its own pictures were.
+    augment::AugmentSettings augment = reference_encoder(suite).pretraining.augment;
+    augment.mean = which.settings.augment.mean;
+    augment.std = which.settings.augment.std;
+    augment.whole_image = which.settings.augment.whole_image;
     const std::vector<double> values = downstream::sensitivities(
-        encoder.encoder, encoder.encoder.kernels(unit.invariance), model::BatchNormPass::running(), pictures,
-        which.settings.augment, which.settings.view_size, suite.sensitivity.images, static_cast<uint64_t>(suite.seed));
+        encoder.encoder, encoder.encoder.kernels(unit.invariance), model::BatchNormPass::running(), pictures, augment,
+        which.settings.view_size, suite.sensitivity.images, static_cast<uint64_t>(suite.seed));
     std::vector<io::SensitivityRecord> records;
     for (size_t index = 0; index < values.size(); ++index) {
       records.push_back({which.name, which.seed, config::bits(unit.invariance),
@@ -288,20 +340,23 @@ struct UnitRunner::Impl {
 };
 
 UnitRunner::UnitRunner(const Suite& suite, const Plan& plan, const Datasets& datasets, std::filesystem::path output,
-                       c10::Device device, RankPlace place, std::function<bool()> stop_requested)
-    : impl_(new Impl{suite,
-                     plan,
-                     datasets,
-                     std::move(output),
-                     device,
-                     std::move(place),
-                     std::move(stop_requested),
-                     {},
-                     {},
-                     {},
-                     {},
-                     {},
-                     0}) {}
+                       c10::Device device, RankPlace place, std::function<bool()> stop_requested,
+                       int64_t most_encoder_bytes)
+    : impl_(new Impl{.suite = suite,
+                     .plan = plan,
+                     .datasets = datasets,
+                     .output = std::move(output),
+                     .device = device,
+                     .place = std::move(place),
+                     .stop_requested = std::move(stop_requested),
+                     .most_encoder_bytes = most_encoder_bytes,
+                     .encoders = {},
+                     .clean_key = {},
+                     .clean_images = {},
+                     .task_key = {},
+                     .task_data = {},
+                     .features_of_unit = {},
+                     .kernels_of_unit = {}}) {}
 
 UnitRunner::~UnitRunner() = default;
 
@@ -327,6 +382,8 @@ io::Segment UnitRunner::run(const Unit& unit) {
   Timer timer;
   impl_->encoder_passes = 0;
   impl_->features_of_unit.clear();
+  impl_->kernels_of_unit.clear();
+  ++impl_->n_units;
   io::Segment segment;
   if (unit.kind == UnitKind::kSensitivity) {
     segment.sensitivity = impl_->sensitivity(unit, impl_->loaded(unit.encoder));
@@ -335,6 +392,7 @@ io::Segment UnitRunner::run(const Unit& unit) {
   std::set<int64_t> repeats;
   for (const Job& job : unit.jobs) repeats.insert(job.repeat);
   for (int64_t repeat : repeats) io::append(segment, impl_->run_repeat(unit, repeat));
+  impl_->check_encoder(unit, segment);
 
   const auto n_repeats = static_cast<double>(repeats.size());
   const double seconds = timer.seconds();

@@ -31,13 +31,16 @@ io::JobRecord blank_record(const Suite& suite, const Plan& plan, const Unit& uni
 class UnitRunner {
  public:
   /// References must outlive the runner.
+  /// @param most_encoder_bytes  encoders that are not at work are kept while all of them together are no larger: small
+  ///                            ones are read once, of large ones a rank holds one
   UnitRunner(const Suite& suite, const Plan& plan, const Datasets& datasets, std::filesystem::path output,
-             c10::Device device, RankPlace place, std::function<bool()> stop_requested);
+             c10::Device device, RankPlace place, std::function<bool()> stop_requested,
+             int64_t most_encoder_bytes = int64_t{1} << 30);
   ~UnitRunner();
 
   /// All rows of a unit, finished or failed: an error in a repeat fails its jobs and nothing else. Time and images of
-  /// the unit are shared out equally over its repeats. The encoder is hashed before and after; a changed hash fails the
-  /// jobs.
+  /// the unit are shared out equally over its repeats. The encoder is hashed after the unit, beside its hash before; a
+  /// changed hash fails the jobs.
   /// @throws downstream::StoppedError if a stop was requested meanwhile: the unit is given up
   io::Segment run(const Unit& unit);
 

@@ -60,6 +60,36 @@ TEST_CASE("a resolved suite is read as itself", "[suite]") {
   }
 }
 
+TEST_CASE("known tasks draw as strongly as the first conditioned encoder was pretrained, but for milder crops",
+          "[suite]") {
+  const std::vector<std::string> strengths{"encoders[1].pretraining.augment.flip_p=0.1",
+                                           "encoders[0].pretraining.augment.flip_p=0.2",
+                                           "encoders[0].pretraining.augment.jitter.hue=0.3"};
+  const augment::AugmentSettings taken = small_suite(strengths).tasks[1].known.augment;
+  CHECK(taken.flip_p == 0.2);
+  CHECK(taken.jitter.hue == 0.3);
+  CHECK(taken.crop_area == std::vector<double>{0.35, 1.0});
+  CHECK(small_suite(strengths).tasks[0].known.augment.flip_p == 0.5);  // no known task: nothing is asked of it
+
+  std::vector<std::string> own = strengths;
+  own.push_back("tasks[1].known.augment={\"flip_p\": 0.7, \"crop_area\": [0.5, 0.6]}");
+  const augment::AugmentSettings set = small_suite(own).tasks[1].known.augment;
+  CHECK(set.flip_p == 0.7);
+  CHECK(set.crop_area == std::vector<double>{0.5, 0.6});
+  CHECK(set.jitter.hue == 0.3);  // not said
+
+  // The first conditioned encoder, else the first.
+  std::vector<std::string> reordered = strengths;
+  reordered.push_back("encoders[0].pretraining.model.conditioning=none");
+  reordered.push_back("encoders[1].pretraining.model.conditioning=hypernetwork");
+  CHECK(small_suite(reordered).tasks[1].known.augment.flip_p == 0.1);
+  reordered.back() = "arms=[]";
+  CHECK(small_suite(reordered).tasks[1].known.augment.flip_p == 0.2);
+
+  // The default strengths give what a suite that says nothing always had.
+  CHECK(config::write(small_suite().tasks[1].known.augment) == config::write(downstream::milder_crops()));
+}
+
 TEST_CASE("a mistake in the defaults is reported once, and where it is", "[suite]") {
   const auto unknown = problems_of({"encoder_defaults.pretraining.stepz=5"});
   CHECK(unknown.size() == 1);
