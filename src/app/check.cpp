@@ -1,16 +1,33 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "app/app.hpp"
 #include "app/loaded_suite.hpp"
 #include "config/setting.hpp"
 
 namespace invaria::app {
+namespace {
+
+/// "1515 train, 1010 test pictures, 101 classes"
+std::string describe(const data::DatasetSummary& data) {
+  std::vector<std::string> parts;
+  for (const auto& [split, count] : data.splits) parts.push_back(fmt::format("{} {}", count, split));
+  std::string text = fmt::format("{} pictures", fmt::join(parts, ", "));
+  if (data.n_classes > 0) text += fmt::format(", {} classes", data.n_classes);
+  if (data.n_targets > 0) text += fmt::format(", {} targets", data.n_targets);
+  return text;
+}
+
+}  // namespace
 
 ExitCode check_command(const CheckOptions& options) {
   const LoadedSuite loaded =
       load_suite(options.suite, options.decode ? data::CheckDepth::kPictures : data::CheckDepth::kListing);
   fmt::print("{}: sound. {} encoders, {} tasks, {} jobs.\n", options.suite.suite, loaded.plan.encoders.size(),
              loaded.suite.tasks.size(), loaded.plan.job_ids().size());
+  for (const data::DatasetSettings& entry : loaded.suite.data) {
+    fmt::print("  {}: {}\n", entry.name, describe(loaded.found.at(entry.name)));
+  }
   return ExitCode::kOk;
 }
 

@@ -21,7 +21,7 @@ LoadedSuite load_suite(const SuiteOptions& options, data::CheckDepth depth) {
   loaded.suite = suite::read_suite(text, problems);
   suite::validate_suite(loaded.suite, problems);
   loaded.manifests = suite::find_manifests(loaded.suite, loaded.folders, problems);
-  suite::check_data(loaded.suite, loaded.manifests, loaded.folders, depth, problems);
+  loaded.found = suite::check_data(loaded.suite, loaded.manifests, loaded.folders, depth, problems);
   problems.throw_if_any(options.suite);
 
   loaded.plan = suite::make_plan(loaded.suite);

@@ -16,6 +16,7 @@ namespace invaria::app {
 struct LoadedSuite {
   suite::Suite suite;
   suite::Manifests manifests;
+  suite::Summaries found;  ///< what each data set holds
   suite::DataFolders folders;
   suite::Plan plan;  ///< with costs, longest unit first
 };

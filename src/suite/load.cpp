@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "comm/agree.hpp"
+#include "core/errors.hpp"
 #include "core/progress.hpp"
 #include "downstream/known_task.hpp"
 
@@ -46,8 +47,7 @@ class SplitCheck {
   config::Problems& problems_;
 };
 
-void check_task(const TaskSettings& task, const std::string& path, const Manifests& manifests,
-                const SplitCheck& check_split, config::Problems& problems) {
+void check_task_splits(const TaskSettings& task, const std::string& path, const SplitCheck& check_split) {
   if (task.kind == TaskKind::kKnown) {
     check_split(task.data, task.known.split, path + ".known.split");
     return;
@@ -55,14 +55,32 @@ void check_task(const TaskSettings& task, const std::string& path, const Manifes
   check_split(task.data, task.train, path + ".train");
   check_split(task.data, task.test, path + ".test");
   if (!task.validation.empty()) check_split(task.data, task.validation, path + ".validation");
-  const auto manifest = manifests.find(task.data);
-  if (manifest == manifests.end()) return;
-  if (task.kind == TaskKind::kClassification && manifest->second.classes == 0) {
-    problems.add(path + ".data", "\"" + task.data + "\"", "a data set with classes for a classification task");
-  } else if (task.kind == TaskKind::kClassification && class_count(task, manifest->second) < 2) {
+}
+
+/// Classes left of `n_classes` by the task's choice.
+int64_t chosen_classes(const TaskSettings& task, int64_t n_classes) {
+  const int64_t every = (n_classes + task.class_every - 1) / task.class_every;
+  return task.class_limit > 0 ? std::min(every, task.class_limit) : every;
+}
+
+void check_task_contents(const TaskSettings& task, const std::vector<augment::Axis>& axes,
+                         const data::DatasetSummary& data, const std::string& path, config::Problems& problems) {
+  const std::string named = "\"" + task.data + "\"";
+  if (task.kind == TaskKind::kKnown) {
+    if (task.known.marks.size() != axes.size()) return;  // reported already
+    const int64_t pictures = downstream::n_pictures(task.known, axes);
+    const int64_t count = data.count(task.known.split);
+    if (count == 0 || pictures <= count) return;
+    problems.add(path + ".known.classes", fmt::format("{}, which takes {} pictures", task.known.classes, pictures),
+                 fmt::format("no more pictures than the {} of split {} of {}", count, task.known.split, task.data));
+  } else if (task.kind == TaskKind::kRegression) {
+    if (data.n_targets == 0) problems.add(path + ".data", named, "a data set with targets for a regression task");
+  } else if (data.n_classes == 0) {
+    problems.add(path + ".data", named, "a data set with classes for a classification task");
+  } else if (chosen_classes(task, data.n_classes) < 2) {
     problems.add(path + (task.class_limit == 1 ? ".class_limit" : ".class_every"),
                  std::to_string(task.class_limit == 1 ? task.class_limit : task.class_every),
-                 fmt::format("at least two classes of the {}", manifest->second.classes));
+                 fmt::format("at least two classes of the {}", data.n_classes));
   }
 }
 
@@ -77,13 +95,26 @@ double class_share(const TaskSettings& task, const data::Manifest& manifest) {
   return static_cast<double>(class_count(task, manifest)) / static_cast<double>(manifest.classes);
 }
 
+/// What only pixels tell: whether known tasks find enough pictures, with colour where they ask for it.
+void check_known_pictures(const Suite& suite, const Datasets& datasets, config::Problems& problems) {
+  for (size_t index = 0; index < suite.tasks.size(); ++index) {
+    const TaskSettings& task = suite.tasks[index];
+    if (task.kind != TaskKind::kKnown) continue;
+    try {
+      downstream::draw_pictures(task.known, suite.axes, datasets.at(task.data), static_cast<uint64_t>(suite.seed), 0);
+    } catch (const ConfigError& error) {
+      problems.add(fmt::format("tasks[{}].known.classes", index), std::to_string(task.known.classes), "fewer",
+                   error.what());
+    }
+  }
+}
+
 }  // namespace
 
 int64_t class_count(const TaskSettings& task, const data::Manifest& manifest) {
   if (task.kind == TaskKind::kRegression) return 0;
   if (task.kind == TaskKind::kKnown) return task.known.classes;
-  const int64_t every = (manifest.classes + task.class_every - 1) / task.class_every;
-  return task.class_limit > 0 ? std::min(every, task.class_limit) : every;
+  return chosen_classes(task, manifest.classes);
 }
 
 Manifests find_manifests(const Suite& suite, const DataFolders& folders, config::Problems& problems) {
@@ -97,36 +128,52 @@ Manifests find_manifests(const Suite& suite, const DataFolders& folders, config:
   return manifests;
 }
 
-void check_data(const Suite& suite, const Manifests& manifests, const DataFolders& folders, data::CheckDepth depth,
-                config::Problems& problems) {
+Summaries check_data(const Suite& suite, const Manifests& manifests, const DataFolders& folders, data::CheckDepth depth,
+                     config::Problems& problems) {
+  Summaries summaries;
   for (size_t index = 0; index < suite.data.size(); ++index) {
     const auto manifest = manifests.find(suite.data[index].name);
     if (manifest == manifests.end()) continue;
-    data::check_dataset(manifest->second, suite.data[index], {folders.data_folders, at::get_num_threads(), {}}, depth,
-                        fmt::format("data[{}]", index), problems);
+    const auto summary =
+        data::check_dataset(manifest->second, suite.data[index], {folders.data_folders, at::get_num_threads(), {}},
+                            depth, fmt::format("data[{}]", index), problems);
+    if (summary) summaries.emplace(suite.data[index].name, *summary);
   }
   const SplitCheck check_split(suite, manifests, problems);
   for (size_t index = 0; index < suite.encoders.size(); ++index) {
     const train::PretrainSettings& pretraining = suite.encoders[index].pretraining;
-    const std::string path = fmt::format("encoders[{}].pretraining", index);
-    check_split(pretraining.data, pretraining.split, path + ".split");
-    const auto manifest = manifests.find(pretraining.data);
-    const int64_t count = manifest != manifests.end() ? split_count(manifest->second, pretraining.split) : 0;
-    if (count > 0 && pretraining.steps > 0 && pretraining.global_batch > count) {
-      problems.add(path + ".global_batch", std::to_string(pretraining.global_batch),
-                   fmt::format("at most {}, the pictures of split {}", count, pretraining.split));
-    }
+    check_split(pretraining.data, pretraining.split, fmt::format("encoders[{}].pretraining.split", index));
   }
   for (size_t index = 0; index < suite.tasks.size(); ++index) {
-    check_task(suite.tasks[index], fmt::format("tasks[{}]", index), manifests, check_split, problems);
+    check_task_splits(suite.tasks[index], fmt::format("tasks[{}]", index), check_split);
   }
-  const auto sensitivity = manifests.find(suite.sensitivity.data);
-  if (sensitivity == manifests.end()) return;
-  check_split(suite.sensitivity.data, suite.sensitivity.split, "sensitivity.split");
-  const data::SplitManifest* split = sensitivity->second.find_split(suite.sensitivity.split);
-  if (split != nullptr && split->count.value_or(3) < 3) {
+  if (!suite.sensitivity.data.empty())
+    check_split(suite.sensitivity.data, suite.sensitivity.split, "sensitivity.split");
+  check_contents(suite, summaries, problems);
+  return summaries;
+}
+
+void check_contents(const Suite& suite, const Summaries& summaries, config::Problems& problems) {
+  for (size_t index = 0; index < suite.encoders.size(); ++index) {
+    const train::PretrainSettings& pretraining = suite.encoders[index].pretraining;
+    const auto found = summaries.find(pretraining.data);
+    if (found == summaries.end() || pretraining.steps == 0) continue;
+    const int64_t count = found->second.count(pretraining.split);
+    if (count == 0 || pretraining.global_batch <= count) continue;
+    problems.add(fmt::format("encoders[{}].pretraining.global_batch", index), std::to_string(pretraining.global_batch),
+                 fmt::format("at most {}, the pictures of split {}", count, pretraining.split));
+  }
+  for (size_t index = 0; index < suite.tasks.size(); ++index) {
+    const auto found = summaries.find(suite.tasks[index].data);
+    if (found != summaries.end())
+      check_task_contents(suite.tasks[index], suite.axes, found->second, fmt::format("tasks[{}]", index), problems);
+  }
+  const auto found = summaries.find(suite.sensitivity.data);
+  if (found == summaries.end()) return;
+  const int64_t count = found->second.count(suite.sensitivity.split);
+  if (count > 0 && count < 3) {
     problems.add("sensitivity.split", "\"" + suite.sensitivity.split + "\"",
-                 fmt::format("a split of three or more pictures, not {}", *split->count));
+                 fmt::format("a split of three or more pictures, not {}", count));
   }
 }
 
@@ -152,6 +199,22 @@ std::vector<TaskSize> task_sizes(const Suite& suite, const Manifests& manifests)
   return sizes;
 }
 
+void refuse_unequal_data(const Datasets& datasets, const comm::Communicator& comm) {
+  std::string hashes;
+  for (const auto& [name, dataset] : datasets) {
+    for (const auto& [split, hash] : dataset.record.split_hashes)
+      hashes += fmt::format("{} {} {}\n", name, split, hash);
+  }
+  const std::vector<std::string> all = comm.all_gather(hashes);
+  comm::together(comm, [&] {
+    if (hashes != all.front()) {
+      throw_config(
+          "the pictures on {} are not those of rank 0; mend the copy of the data there. Splits here:\n{}there:\n{}",
+          comm.host(), hashes, all.front());
+    }
+  });
+}
+
 Datasets load_datasets(const Suite& suite, const Manifests& manifests, const DataFolders& folders,
                        const comm::Communicator& comm) {
   Datasets datasets;
@@ -170,6 +233,15 @@ Datasets load_datasets(const Suite& suite, const Manifests& manifests, const Dat
                        data::load_dataset(manifests.at(settings.name), settings, options, comm.node_memory()));
     });
   }
+  refuse_unequal_data(datasets, comm);
+  comm::together(comm, [&] {
+    config::Problems problems;
+    Summaries summaries;
+    for (const auto& [name, dataset] : datasets) summaries.emplace(name, data::summary_of(dataset));
+    check_contents(suite, summaries, problems);
+    check_known_pictures(suite, datasets, problems);
+    problems.throw_if_any("the decoded data");
+  });
   return datasets;
 }
 

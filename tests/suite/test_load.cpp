@@ -71,6 +71,38 @@ TEST_CASE("what a suite asks of its data is checked before anything runs", "[sui
   CHECK(unknown.to_string().find("caltech101-sample") != std::string::npos);
 }
 
+TEST_CASE("what a suite takes from its data is compared with what they hold", "[suite]") {
+  const Suite suite = small_suite({"tasks[0].class_every=2"});
+  const Suite points = small_suite({"tasks[0].kind=regression", "tasks[0].metrics=[]"});
+  const data::DatasetSummary enough{{{"train", 16}, {"test", 5}}, 4, 2};
+  const auto problems = [](const Suite& asked, const data::DatasetSummary& held) {
+    config::Problems found;
+    check_contents(asked, {{"shapes", held}}, found);
+    std::vector<std::string> where;
+    for (const config::Problem& problem : found.list()) where.push_back(problem.where);
+    return where;
+  };
+  using Where = std::vector<std::string>;
+  CHECK(problems(suite, enough).empty());
+  CHECK(problems(points, enough).empty());
+  CHECK(problems(suite, {{{"train", 15}, {"test", 5}}, 4, 2}) ==
+        Where{"encoders[0].pretraining.global_batch", "encoders[1].pretraining.global_batch"});
+  // 20 classes are five pictures under four settings.
+  CHECK(problems(suite, {{{"train", 16}, {"test", 4}}, 4, 2}) == Where{"tasks[1].known.classes"});
+  CHECK(problems(suite, {{{"train", 16}, {"test", 2}}, 4, 2}) == Where{"tasks[1].known.classes", "sensitivity.split"});
+  CHECK(problems(suite, {{{"train", 16}, {"test", 5}}, 0, 2}) == Where{"tasks[0].data"});
+  CHECK(problems(suite, {{{"train", 16}, {"test", 5}}, 2, 2}) == Where{"tasks[0].class_every"});
+  CHECK(problems(points, {{{"train", 16}, {"test", 5}}, 4, 0}) == Where{"tasks[0].data"});
+
+  config::Problems none;
+  check_contents(suite, {}, none);  // nothing is known of the data: that is a problem of its own
+  CHECK(none.empty());
+  const Summaries found = check_data(suite, small_manifests(), {}, data::CheckDepth::kListing, none);
+  CHECK(found.at("shapes").splits == std::vector<std::pair<std::string, int64_t>>{{"train", 64}, {"test", 40}});
+  CHECK(found.at("shapes").n_classes == 4);
+  CHECK(found.at("shapes").n_targets == 2);
+}
+
 TEST_CASE("the estimate adds up the steps, and the units shared out longest first", "[suite]") {
   const Suite suite = small_suite({"sensitivity.data="});
   const Plan plan = small_plan(suite);
