@@ -1,0 +1,70 @@
+"""Pictures of one's own: what `check` says of them, and that a run notices pictures that changed or are missing."""
+import json
+import re
+
+import numpy as np
+from PIL import Image
+
+from support import TINY, run, scratch
+
+WORK = scratch()
+
+
+def write_pictures(name, grey=None):
+    """40 and 20 pictures of two classes as an ImageFolder, uncompressed size alike."""
+    draw = np.random.default_rng(0)
+    for split, count in (("train", 40), ("test", 20)):
+        for n in range(count):
+            pixels = draw.integers(0, 256, (32, 32, 3), dtype=np.uint8)
+            pixels[:, :, n % 2] //= 4
+            folder = WORK / name / split / ("cat" if n % 2 else "dog")
+            folder.mkdir(parents=True, exist_ok=True)
+            if grey is not None:
+                pixels[:] = grey
+            data = folder / f"{n:02}.png"
+            Image.fromarray(pixels).save(data, compress_level=0)
+    (WORK / f"{name}.json").write_text(json.dumps(
+        {"name": name, "kind": "image-folder", "classes": 2, "splits": [{"name": s, "path": s} for s in ("train", "test")]}))
+
+
+def write_suite(name, **settings):
+    suite = json.loads(TINY.read_text())
+    suite |= {"data": [{"name": name, "size": 32} | settings], "tasks": [{"name": "own", "data": name}], "repeats": 1,
+              "sensitivity": {"data": ""}, "encoders": [{"name": "fixed-default"}], "arms": []}
+    suite["encoder_defaults"]["pretraining"] |= {"data": name, "steps": 3}
+    (WORK / f"{name}.suite.json").write_text(json.dumps(suite))
+    return WORK / f"{name}.suite.json"
+
+
+# An ImageFolder and a manifest of five lines.
+write_pictures("own")
+suite = write_suite("own")
+code, text = run("check", suite)
+assert code == 0 and "own: 40 train, 20 test pictures, 2 classes" in text, text
+
+# Other pictures under the same names, of the same sizes.
+run_it = ("run", suite, "--output", WORK / "out")
+code, text = run(*run_it)
+assert code == 0 and text.rstrip().endswith("\nVALID"), text
+code, text = run("verify", WORK / "out", "--data", WORK)
+assert code == 0, text
+sizes = {path: path.stat().st_size for path in (WORK / "own").rglob("*.png")}
+write_pictures("own", grey=0)
+assert sizes == {path: path.stat().st_size for path in sizes}
+code, text = run("verify", WORK / "out", "--data", WORK)
+assert code == 1 and re.search(r"^INVALID: .*(split|pixels)", text, re.MULTILINE), text
+more = json.dumps([{"name": "fixed-default"}, {"name": "random", "pretraining": {"steps": 0}}])
+code, text = run(*run_it, "--set", f"encoders={more}")
+assert code != 0 and not re.search("^VALID", text, re.MULTILINE), text
+
+# Left-out pictures that a batch needs: found by `check --decode`, and by `run` on all ranks before anything is trained.
+write_pictures("torn")
+for n in range(10):
+    (WORK / "torn/train" / ("cat" if n % 2 else "dog") / f"{n:02}.png").write_bytes(b"no picture")
+suite = write_suite("torn", on_corrupt="leave-out")
+assert run("check", suite)[0] == 0
+WANTED = "at most 30, the pictures of split train"
+for code, text in (run("check", suite, "--decode"), run("run", suite, "--output", WORK / "out-torn", ranks=2)):
+    assert code == 2 and WANTED in text and "encoders[0].pretraining.global_batch" in text, text
+    assert text.count(WANTED) == 1, text
+assert not list((WORK / "out-torn").glob("checkpoints/*/*")), "something was trained"
