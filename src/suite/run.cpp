@@ -100,8 +100,10 @@ void refuse_changed_sensitivity(const Suite& suite, const std::filesystem::path&
   if (suite.sensitivity.data.empty()) return;
   const auto data = std::find_if(suite.data.begin(), suite.data.end(),
                                  [&](const auto& entry) { return entry.name == suite.sensitivity.data; });
-  const json::value settings = json::object{
-      {"sensitivity", config::write(suite.sensitivity)}, {"data", config::write(*data)}, {"seed", suite.seed}};
+  const json::value settings = json::object{{"sensitivity", config::write(suite.sensitivity)},
+                                            {"data", config::write(*data)},
+                                            {"augment", config::write(reference_encoder(suite).pretraining.augment)},
+                                            {"seed", suite.seed}};
   const std::filesystem::path path = output / "sensitivity.json";
   if (!std::filesystem::exists(path)) {
     io::write_file_atomically(path, config::pretty(settings) + "\n");

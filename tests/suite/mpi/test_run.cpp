@@ -137,6 +137,15 @@ TEST_CASE("encoders and a sensitivity table of other settings are refused, namin
       error_of([&] { run_small(suite_with({"sensitivity.images=21"}), comm, scratch.path()); });
   INFO(sensitivity);
   CHECK(sensitivity.find("sensitivity.images: 20 there, 21 here") != std::string::npos);
+  // An encoder put in front would set the strengths that the others were asked about.
+  const std::string strengths = error_of([&] {
+    run_small(suite_with({"encoders=[{\"name\": \"new\", \"pretraining\": {\"steps\": 0, \"model\": {\"conditioning\": "
+                          "\"hypernetwork\"}, \"augment\": {\"jitter\": {\"hue\": 0.3}}}}, {\"name\": \"random\", "
+                          "\"pretraining\": {\"steps\": 0}}]"}),
+              comm, scratch.path());
+  });
+  INFO(strengths);
+  CHECK(strengths.find("augment.jitter.hue: ") != std::string::npos);
   comm.barrier();
   CHECK(begun(scratch.path()).size() == n_units);
   CHECK(run_together(suite_with({"sensitivity.data="}), comm, scratch.path()) == RunEnd::kFinished);
