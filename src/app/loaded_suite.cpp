@@ -25,7 +25,7 @@ LoadedSuite load_suite(const SuiteOptions& options, data::CheckDepth depth) {
   problems.throw_if_any(options.suite);
 
   loaded.plan = suite::make_plan(loaded.suite);
-  suite::estimate_costs(loaded.plan, loaded.suite, suite::task_sizes(loaded.suite, loaded.manifests));
+  suite::estimate_costs(loaded.plan, loaded.suite, suite::task_sizes(loaded.suite, loaded.found));
   return loaded;
 }
 

@@ -124,7 +124,7 @@ ExitCode plan_command(const PlanOptions& options, int* argc, char*** argv) {
   const c10::Device device = choose_device(options.device, comm);
   const int64_t beside = is_alone && device.is_cpu() ? std::min(ranks, cores / threads) : 1;
   const suite::Calibration calibration =
-      suite::calibrate(loaded.suite, loaded.manifests, loaded.plan, {comm, device, ranks, beside});
+      suite::calibrate(loaded.suite, loaded.found, loaded.plan, {comm, device, ranks, beside});
   if (!comm.is_root()) return ExitCode::kOk;
   print_plan(loaded, calibration, ranks, device.is_cuda() ? "a GPU each" : "the CPU");
   if (is_alone && ranks > cores)

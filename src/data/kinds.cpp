@@ -23,7 +23,6 @@ struct Source {
 };
 
 // -- image-folder
-// ---------------------------------------------------------------------------------------------------------------
 
 /// Where a split's pictures are not in class folders: the class of each picture by its file name, from lines
 /// "<file> <class> ...", tab-separated if they hold tabs.
@@ -111,7 +110,6 @@ void label_by_class(std::vector<Found>& found, Listing& listing) {
 }
 
 // -- CIFAR
-// ----------------------------------------------------------------------------------------------------------------------
 
 io::CifarKind cifar_kind(const Manifest& manifest) {
   return manifest.kind == DatasetKind::kCifar10 ? io::CifarKind::kCifar10 : io::CifarKind::kCifar100;
@@ -143,7 +141,6 @@ Found list_cifar(const Source& source, const SplitManifest& split) {
 }
 
 // -- image-csv
-// ------------------------------------------------------------------------------------------------------------------
 
 TargetUnit unit_of(const std::string& column) {
   if (column.ends_with("_x")) return TargetUnit::kPixelsX;
@@ -250,7 +247,6 @@ std::vector<Found> list_image_csv(const Source& source, Listing& listing) {
 }
 
 // -- synthetic
-// ------------------------------------------------------------------------------------------------------------------
 
 Found list_synthetic(const Manifest& manifest, const SplitManifest& split, const std::vector<std::string>& classes) {
   Found found;

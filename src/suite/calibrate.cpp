@@ -198,9 +198,9 @@ double makespan(const std::vector<double>& seconds, int64_t ranks) {
 
 }  // namespace
 
-Calibration calibrate(const Suite& suite, const Manifests& manifests, const Plan& plan, const CalibrationPlace& place) {
+Calibration calibrate(const Suite& suite, const Summaries& summaries, const Plan& plan, const CalibrationPlace& place) {
   Calibration calibration;
-  const std::vector<TaskSize> sizes = task_sizes(suite, manifests);
+  const std::vector<TaskSize> sizes = task_sizes(suite, summaries);
   const auto asks_for = [&](Arm arm) {
     return std::find(suite.arms.begin(), suite.arms.end(), arm) != suite.arms.end();
   };
@@ -223,7 +223,7 @@ Calibration calibrate(const Suite& suite, const Manifests& manifests, const Plan
       mine.projected_s.resize(suite.tasks.size());
       mine.joint_s.resize(suite.tasks.size());
       for (size_t task = 0; encoder.is_conditioned() && task < suite.tasks.size(); ++task) {
-        const int64_t n_classes = class_count(suite.tasks[task], manifests.at(suite.tasks[task].data));
+        const int64_t n_classes = class_count(suite.tasks[task], summaries.at(suite.tasks[task].data));
         if (projects)
           mine.projected_s[task] =
               measure_projected(encoder, sizes[task], n_classes, suite.downstream.projected, place);
@@ -243,7 +243,7 @@ Calibration calibrate(const Suite& suite, const Manifests& manifests, const Plan
   for (size_t task = 0; task < suite.tasks.size(); ++task) {
     calibration.readout_s.push_back(measure_readout(
         suite.tasks[task].resolved_metrics().front(), sizes[task],
-        class_count(suite.tasks[task], manifests.at(suite.tasks[task].data)), feature_dim, suite.downstream.readout));
+        class_count(suite.tasks[task], summaries.at(suite.tasks[task].data)), feature_dim, suite.downstream.readout));
   }
   return calibration;
 }

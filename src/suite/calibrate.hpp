@@ -33,7 +33,7 @@ struct Calibration {
 
 /// Measure on made pictures of the suite's sizes. Collective: with several ranks, each computes its share as it will in
 /// the run; one rank alone computes one rank's share of `ranks` and knows nothing of the time that messages take.
-Calibration calibrate(const Suite& suite, const Manifests& manifests, const Plan& plan, const CalibrationPlace& place);
+Calibration calibrate(const Suite& suite, const Summaries& summaries, const Plan& plan, const CalibrationPlace& place);
 
 /// Expected seconds of the run's stages.
 struct TimeEstimate {

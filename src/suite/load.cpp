@@ -84,15 +84,10 @@ void check_task_contents(const TaskSettings& task, const std::vector<augment::Ax
   }
 }
 
-int64_t split_count(const data::Manifest& manifest, const std::string& name) {
-  const data::SplitManifest* split = manifest.find_split(name);
-  return split != nullptr ? split->count.value_or(0) : 0;
-}
-
 /// The share of a data set's classes that a task uses.
-double class_share(const TaskSettings& task, const data::Manifest& manifest) {
-  if (task.kind != TaskKind::kClassification || manifest.classes == 0) return 1.0;
-  return static_cast<double>(class_count(task, manifest)) / static_cast<double>(manifest.classes);
+double class_share(const TaskSettings& task, const data::DatasetSummary& data) {
+  if (task.kind != TaskKind::kClassification || data.n_classes == 0) return 1.0;
+  return static_cast<double>(class_count(task, data)) / static_cast<double>(data.n_classes);
 }
 
 /// What only pixels tell: whether known tasks find enough pictures, with colour where they ask for it.
@@ -111,10 +106,10 @@ void check_known_pictures(const Suite& suite, const Datasets& datasets, config::
 
 }  // namespace
 
-int64_t class_count(const TaskSettings& task, const data::Manifest& manifest) {
+int64_t class_count(const TaskSettings& task, const data::DatasetSummary& data) {
   if (task.kind == TaskKind::kRegression) return 0;
   if (task.kind == TaskKind::kKnown) return task.known.classes;
-  return chosen_classes(task, manifest.classes);
+  return chosen_classes(task, data.n_classes);
 }
 
 Manifests find_manifests(const Suite& suite, const DataFolders& folders, config::Problems& problems) {
@@ -177,7 +172,7 @@ void check_contents(const Suite& suite, const Summaries& summaries, config::Prob
   }
 }
 
-std::vector<TaskSize> task_sizes(const Suite& suite, const Manifests& manifests) {
+std::vector<TaskSize> task_sizes(const Suite& suite, const Summaries& summaries) {
   std::vector<TaskSize> sizes;
   for (const TaskSettings& task : suite.tasks) {
     if (task.kind == TaskKind::kKnown) {
@@ -186,10 +181,10 @@ std::vector<TaskSize> task_sizes(const Suite& suite, const Manifests& manifests)
                        classes * task.known.test_per_class});
       continue;
     }
-    const data::Manifest& manifest = manifests.at(task.data);
-    const double share = class_share(task, manifest);
+    const data::DatasetSummary& data = summaries.at(task.data);
+    const double share = class_share(task, data);
     const auto part = [&](const std::string& split, double fraction) {
-      return static_cast<int64_t>(share * fraction * static_cast<double>(split_count(manifest, split)));
+      return static_cast<int64_t>(share * fraction * static_cast<double>(data.count(split)));
     };
     const bool has_validation = !task.validation.empty();
     sizes.push_back({part(task.train, has_validation ? 1.0 : 1.0 - task.validation_fraction),

@@ -41,10 +41,11 @@ Summaries check_data(const Suite& suite, const Manifests& manifests, const DataF
 void check_contents(const Suite& suite, const Summaries& summaries, config::Problems& problems);
 
 /// How many classes a task tells apart, 0 for regression.
-int64_t class_count(const downstream::TaskSettings& task, const data::Manifest& manifest);
+int64_t class_count(const downstream::TaskSettings& task, const data::DatasetSummary& data);
 
-/// Sizes of every task's parts, from the manifests.
-std::vector<TaskSize> task_sizes(const Suite& suite, const Manifests& manifests);
+/// Sizes of every task's parts.
+/// @param summaries  of every data set that a task is on
+std::vector<TaskSize> task_sizes(const Suite& suite, const Summaries& summaries);
 
 /// Collective: ConfigError on all ranks if one has other data than the root, as a node may with a disk of its own.
 void refuse_unequal_data(const Datasets& datasets, const comm::Communicator& comm);

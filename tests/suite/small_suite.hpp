@@ -65,9 +65,21 @@ inline Manifests small_manifests() {
   return manifests;
 }
 
+/// What data sets of made pictures hold, by their manifests.
+inline Summaries summaries_of(const Manifests& manifests) {
+  Summaries summaries;
+  for (const auto& [name, manifest] : manifests) {
+    data::DatasetSummary& summary = summaries[name];
+    summary.n_classes = manifest.classes;
+    summary.n_targets = 2;
+    for (const data::SplitManifest& split : manifest.splits) summary.splits.emplace_back(split.name, *split.count);
+  }
+  return summaries;
+}
+
 inline Plan small_plan(const Suite& suite) {
   Plan plan = make_plan(suite);
-  estimate_costs(plan, suite, task_sizes(suite, small_manifests()));
+  estimate_costs(plan, suite, task_sizes(suite, summaries_of(small_manifests())));
   return plan;
 }
 

@@ -24,7 +24,7 @@ TEST_CASE("calibration gives positive times, equal for encoders that cost the sa
          "{\"name\": \"random\", \"pretraining\": {\"steps\": 0}}]"});
     const Plan plan = small_plan(suite);
     const Calibration found =
-        calibrate(suite, small_manifests(), plan, {comm::Communicator::alone(), c10::Device(c10::kCPU)});
+        calibrate(suite, summaries_of(small_manifests()), plan, {comm::Communicator::alone(), c10::Device(c10::kCPU)});
     REQUIRE(plan.encoders.size() == 10);
     REQUIRE(found.step_s.size() == 10);
     REQUIRE(found.image_s.size() == 10);
@@ -59,7 +59,7 @@ TEST_CASE("ranks that calibrate together learn the same times", "[suite][mpi]") 
   const auto comm = comm::Communicator::world();
   const Suite suite = small_suite();
   const Calibration found =
-      calibrate(suite, small_manifests(), small_plan(suite), {comm, c10::Device(c10::kCPU), comm.size()});
+      calibrate(suite, summaries_of(small_manifests()), small_plan(suite), {comm, c10::Device(c10::kCPU), comm.size()});
   for (size_t encoder = 0; encoder < found.step_s.size(); ++encoder) {
     for (double mine : {found.step_s[encoder], found.image_s[encoder], found.projected_s[encoder][0]}) {
       for (double other : comm.all_gather(mine)) CHECK(other == mine);

@@ -102,7 +102,7 @@ TEST_CASE("with shuffled labels every arm of every encoder is at chance", "[suit
                                    "\"learned-joint-discretised\", \"corners\", \"centre\", \"grid\"]"});
   const Manifests manifests = larger_manifests();
   Plan plan = make_plan(suite);
-  estimate_costs(plan, suite, task_sizes(suite, manifests));
+  estimate_costs(plan, suite, task_sizes(suite, summaries_of(manifests)));
   Datasets datasets = load_datasets(suite, manifests, {}, comm);
   pretrain_all(plan, datasets, comm, scratch.path());
 
