@@ -250,7 +250,7 @@ std::vector<Found> list_image_csv(const Source& source, Listing& listing) {
 
 Found list_synthetic(const Manifest& manifest, const SplitManifest& split, const std::vector<std::string>& classes) {
   Found found;
-  for (int64_t n = 0; n < *split.count; ++n) {
+  for (int64_t n = 0; n < split.count.value_or(0); ++n) {
     const SyntheticSample sample = synthetic_sample(manifest.synthetic, split.name, n);
     found.listing.samples.push_back({.name = fmt::format("{}/{:06}", classes[static_cast<size_t>(sample.label)], n),
                                      .class_name = {},
