@@ -43,6 +43,19 @@ suite = write_suite("own")
 code, text = run("check", suite)
 assert code == 0 and "own: 40 train, 20 test pictures, 2 classes" in text, text
 
+# A table of pictures; a row of a split that is misspelt is not left out in silence.
+rows = [f"{split}/{name}/{n:02}.png,{split},{name},{n},{n / 2}" for split, count in (("train", 40), ("test", 20))
+        for n, name in enumerate(["dog", "cat"] * (count // 2))]
+(WORK / "table").symlink_to(WORK / "own")
+splits = [{"name": "train"}, {"name": "test"}]
+(WORK / "table.json").write_text(json.dumps({"name": "table", "kind": "image-csv", "classes": 2, "splits": splits}))
+for table, code, told in ((rows, 0, "table: 40 train, 20 test pictures, 2 classes, 2 targets"),
+                          ([*rows, "", rows[0].replace("train,", "trian,")], 2, '"trian" (row 63, 1 in all')):
+    (WORK / "own/index.csv").write_text("\n".join(["file,split,class,target_x,target_y", *table]))
+    found, text = run("check", write_suite("table"))
+    assert found == code and told in text, text
+(WORK / "own/index.csv").unlink()
+
 # Other pictures under the same names, of the same sizes.
 run_it = ("run", suite, "--output", WORK / "out")
 code, text = run(*run_it)
