@@ -175,7 +175,8 @@ std::string learned_section(const io::Results& results, const SummaryView& view,
   TextTable table(columns);
   for (const auto& [key, jobs] : groups) {
     const auto& [task, arm] = key;
-    std::vector<TextCell> row{{task}, {view.label(arm)}};
+    const bool by_views = std::any_of(jobs.begin(), jobs.end(), [](const auto* job) { return job->halves == "views"; });
+    std::vector<TextCell> row{{task}, {view.label(arm) + (by_views ? ", by views" : "")}};
     for (size_t axis = 0; axis < results.axes.size(); ++axis) {
       std::vector<double> values;
       for (const io::JobRecord* job : jobs) {

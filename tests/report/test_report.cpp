@@ -135,6 +135,16 @@ TEST_CASE("on a terminal headings and the best contestants are bold, and nothing
   CHECK(contains(arms, "oracle             2  93.0 ± 12.7  74.0 ± 25.4\n"));
 }
 
+TEST_CASE("where i was learned from views of the same samples the report says so", "[report]") {
+  io::Segment segment = small_segment();
+  for (io::JobRecord& row : segment.jobs) {
+    if (row.arm == "learned-projected") row.halves = row.task == "known-01" ? "views" : "samples";
+  }
+  const std::string text = render(merge(small_info(), small_axes(), segment, small_expectation()), Style::kPlain);
+  CHECK(contains(text, "known-01  learned-projected, by views "));
+  CHECK(contains(text, "known-10  learned-projected  "));
+}
+
 TEST_CASE("an invalid run says why on the first and the last line, and failed jobs with their errors", "[report]") {
   io::Segment segment = small_segment();
   io::JobRecord& failed = segment.jobs.front();
