@@ -138,6 +138,7 @@ TEST_CASE("what cannot be recomputed is compared with the files that the results
          trajectory.invariance.pop_back();
        }},
       {"value is ", [](auto& content) { content.jobs.front().value += 1e-9; }},
+      {"halves is views", [](auto& content) { content.jobs.front().halves = "views"; }},
       {"sensitivity: ", [](auto& content) { content.sensitivity.front().value += 1e-9; }},
       {": missing", [](auto& content) { content.sensitivity.pop_back(); }},
       {"encoder amortised (seed 0): parameters is 1, ", [](auto& content) { content.encoders[0].parameters = 1; }},
