@@ -82,7 +82,9 @@ TEST_CASE("a rank reads small encoders once and holds one large encoder at a tim
 TEST_CASE("rows do not depend on which units a rank ran before, or on what it keeps", "[suite][mpi]") {
   const auto comm = comm::Communicator::world();
   const SharedScratch scratch(comm);
-  const Ready ready(small_suite({"repeats=2"}), comm, scratch.path());
+  const Ready ready(
+      small_suite({"repeats=2", "encoder_seeds=[0, 1]", "arms=[\"learned-projected\", \"centre\", \"corners\"]"}), comm,
+      scratch.path());
   std::map<std::string, io::JobRecord> together;
   UnitRunner one = ready.runner();
   for (const Unit& unit : ready.plan.units) {
