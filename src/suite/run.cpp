@@ -165,7 +165,7 @@ class Run {
       }
       for (const io::SensitivityRecord& record : found.sensitivity)
         finished_.insert(sensitivity_key(record.encoder, record.encoder_seed, record.corner));
-      for (const io::DataRecord& record : found.data) earlier_data_[record.name] = record;
+      earlier_data_ = found.data;
       first_number = io::next_segment_number(segments());
     });
     comm_.barrier();  // everybody has read before anybody writes
@@ -178,16 +178,16 @@ class Run {
 
   /// Jobs of one run must all have seen the same pictures.
   void refuse_changed_data() const {
-    for (const auto& [name, dataset] : datasets_) {
-      const auto earlier = earlier_data_.find(name);
-      if (earlier == earlier_data_.end()) continue;
+    for (const io::DataRecord& earlier : earlier_data_) {
+      const auto dataset = datasets_.find(earlier.name);
+      if (dataset == datasets_.end()) continue;
       std::string differences;
-      for (const std::string& difference : data::data_differences(earlier->second, dataset.record)) {
+      for (const std::string& difference : data::data_differences(earlier, dataset->second.record)) {
         differences += "\n  " + difference;
       }
       if (differences.empty()) continue;
       throw_config("data {}: not the data that {} was begun with:{}\nPut them back, or give the run another --output.",
-                   name, context_.output.string(), differences);
+                   earlier.name, context_.output.string(), differences);
     }
   }
 
@@ -353,7 +353,7 @@ class Run {
   const comm::Communicator& comm_;
   Datasets datasets_;
   std::set<std::string> finished_;
-  std::map<std::string, io::DataRecord> earlier_data_;  ///< by name, as an earlier session found them
+  std::vector<io::DataRecord> earlier_data_;  ///< as earlier sessions found them
   std::map<std::string, std::string> failed_encoders_;
   std::optional<SegmentWriter> writer_;
   bool any_failed_ = false;
