@@ -122,10 +122,11 @@ void check_checkpoints(const io::Results& results, const suite::Plan& plan, cons
 /// from.
 void check_against_disk(const io::Results& results, const suite::Suite& suite, const suite::Plan& plan,
                         const std::filesystem::path& directory, Findings& findings) {
-  const bool has_all = std::filesystem::is_directory(directory / "segments") &&
-                       std::all_of(plan.encoders.begin(), plan.encoders.end(), [&](const train::EncoderPlan& encoder) {
-                         return is_failed(results, encoder) || train::CheckpointFolder(directory, encoder.key()).has_encoder();
-                       });
+  const bool has_all =
+      std::filesystem::is_directory(directory / "segments") &&
+      std::all_of(plan.encoders.begin(), plan.encoders.end(), [&](const train::EncoderPlan& encoder) {
+        return is_failed(results, encoder) || train::CheckpointFolder(directory, encoder.key()).has_encoder();
+      });
   if (!has_all) {
     findings.add_missing(fmt::format(
         "trajectories, sensitivity and pretraining logs: {} has not all segments and checkpoints", directory.string()));

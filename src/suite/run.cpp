@@ -13,6 +13,7 @@
 #include "core/timer.hpp"
 #include "downstream/learned_invariance.hpp"
 #include "io/segments.hpp"
+#include "suite/begun_before.hpp"
 #include "suite/load.hpp"
 #include "suite/unit_runner.hpp"
 #include "train/pretrain.hpp"
@@ -53,74 +54,6 @@ class SegmentWriter {
   Timer since_flush_;
 };
 
-void difference_paths(const json::value& there, const json::value& here, const std::string& path,
-                      std::vector<std::string>& out) {
-  if (there == here) return;
-  if (there.is_object() && here.is_object()) {
-    for (const auto& member : there.get_object()) {
-      const std::string key(member.key());
-      const json::value* other = here.get_object().if_contains(member.key());
-      difference_paths(member.value(), other != nullptr ? *other : json::value(), config::join_path(path, key), out);
-    }
-    for (const auto& member : here.get_object()) {
-      if (!there.get_object().contains(member.key())) {
-        out.push_back(fmt::format("{}: absent there, {} here", config::join_path(path, std::string(member.key())),
-                                  config::excerpt(member.value())));
-      }
-    }
-    return;
-  }
-  if (there.is_array() && here.is_array() && there.get_array().size() == here.get_array().size()) {
-    for (size_t index = 0; index < there.get_array().size(); ++index) {
-      difference_paths(there.get_array()[index], here.get_array()[index], fmt::format("{}[{}]", path, index), out);
-    }
-    return;
-  }
-  out.push_back(fmt::format("{}: {} there, {} here", path, config::excerpt(there), config::excerpt(here)));
-}
-
-/// An encoder's name stands for its settings: other settings under the same name would mix two encoders in one table.
-void refuse_changed_encoders(const Plan& plan, const std::filesystem::path& output) {
-  for (const train::EncoderPlan& encoder : plan.encoders) {
-    const train::CheckpointFolder folder(output, encoder.key());
-    const auto found = folder.identity();
-    if (!found || *found == encoder.identity) continue;
-    std::string paths;
-    for (const std::string& difference : differences(*found, encoder.identity)) paths += "\n  " + difference;
-    throw_config(
-        "encoder {}: {} was pretrained with other settings:{}\nGive the encoder another name, or the run another "
-        "--output.",
-        encoder.key(), folder.folder().string(), paths);
-  }
-}
-
-/// The sensitivity table's rows carry no id: one run's rows must all come from the same settings. A file beside the
-/// segments says which.
-void refuse_changed_sensitivity(const Suite& suite, const std::filesystem::path& output) {
-  if (suite.sensitivity.data.empty()) return;
-  const auto data = std::find_if(suite.data.begin(), suite.data.end(),
-                                 [&](const auto& entry) { return entry.name == suite.sensitivity.data; });
-  const json::value settings = json::object{{"sensitivity", config::write(suite.sensitivity)},
-                                            {"data", config::write(*data)},
-                                            {"augment", config::write(reference_encoder(suite).pretraining.augment)},
-                                            {"seed", suite.seed}};
-  const std::filesystem::path path = output / "sensitivity.json";
-  if (!std::filesystem::exists(path)) {
-    io::write_file_atomically(path, config::pretty(settings) + "\n");
-    return;
-  }
-  std::string paths;
-  for (const std::string& difference : differences(config::parse_text(io::read_file(path), path.string()), settings)) {
-    paths += "\n  " + difference;
-  }
-  if (paths.empty()) return;
-  throw_config(
-      "{}: the sensitivity table was begun with other settings:{}\nSet them back, leave sensitivity.data empty, or "
-      "give "
-      "the run another --output.",
-      path.string(), paths);
-}
-
 json::object describe(const Unit& unit) {
   return {{"unit", unit.name}, {"cost", unit.cost}, {"jobs", unit.jobs.size()}};
 }
@@ -135,7 +68,7 @@ class Run {
     Timer timer;
     prepare();
     datasets_ = load_datasets(suite_, manifests_, context_.folders, comm_);
-    comm::on_root(comm_, [&] { refuse_changed_data(); });
+    comm::on_root(comm_, [&] { refuse_changed_data(datasets_, earlier_data_, context_.output); });
     record_data();
     record_time("load data", timer.lap());
     const bool was_stopped = !pretrain_all();
@@ -174,21 +107,6 @@ class Run {
 
   static std::string sensitivity_key(const std::string& encoder, int64_t seed, const std::string& corner) {
     return fmt::format("sensitivity {} {} {}", encoder, seed, corner);
-  }
-
-  /// Jobs of one run must all have seen the same pictures.
-  void refuse_changed_data() const {
-    for (const io::DataRecord& earlier : earlier_data_) {
-      const auto dataset = datasets_.find(earlier.name);
-      if (dataset == datasets_.end()) continue;
-      std::string differences;
-      for (const std::string& difference : data::data_differences(earlier, dataset->second.record)) {
-        differences += "\n  " + difference;
-      }
-      if (differences.empty()) continue;
-      throw_config("data {}: not the data that {} was begun with:{}\nPut them back, or give the run another --output.",
-                   earlier.name, context_.output.string(), differences);
-    }
   }
 
   void record_data() {
@@ -360,12 +278,6 @@ class Run {
 };
 
 }  // namespace
-
-std::vector<std::string> differences(const json::value& there, const json::value& here) {
-  std::vector<std::string> out;
-  difference_paths(there, here, "", out);
-  return out;
-}
 
 RunEnd run(const Suite& suite, const Manifests& manifests, const Plan& plan, const RunContext& context) {
   return Run(suite, manifests, plan, context)();

@@ -7,8 +7,6 @@
 
 #include <filesystem>
 #include <functional>
-#include <string>
-#include <vector>
 
 #include "comm/communicator.hpp"
 #include "core/log.hpp"
@@ -36,8 +34,5 @@ enum class RunEnd { kFinished, kSomeFailed, kStopped };
 /// @throws ConfigError if an encoder of the same name was pretrained with other settings (naming the JSON paths that
 /// differ) or the sensitivity table was begun with others, or data are missing or damaged
 RunEnd run(const Suite& suite, const Manifests& manifests, const Plan& plan, const RunContext& context);
-
-/// JSON paths at which two values differ, "pretraining.steps: 250 there, 80 here".
-std::vector<std::string> differences(const config::json::value& there, const config::json::value& here);
 
 }  // namespace invaria::suite

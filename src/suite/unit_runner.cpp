@@ -17,8 +17,7 @@
 #include "downstream/readout.hpp"
 #include "downstream/sensitivity.hpp"
 #include "downstream/task.hpp"
-#include "model/cost.hpp"
-#include "train/pretrain.hpp"
+#include "suite/encoder_store.hpp"
 
 namespace invaria::suite {
 namespace {
@@ -27,15 +26,6 @@ using downstream::LabelledFeatures;
 using downstream::Metric;
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
-/// A frozen encoder as this rank holds it.
-struct LoadedEncoder {
-  model::Encoder encoder;
-  std::string hash;       ///< as of the last check
-  int64_t bytes = 0;      ///< of its parameters
-  int64_t last_used = 0;  ///< number of the unit
-  std::map<config::Invariance, model::BatchNormStatistics> statistics;
-};
 
 /// One arm's outcome: values of every metric on both sets, and where i ended.
 struct Outcome {
@@ -55,55 +45,17 @@ struct UnitRunner::Impl {
   const Suite& suite;
   const Plan& plan;
   const Datasets& datasets;
-  std::filesystem::path output;
-  c10::Device device;
   RankPlace place;
   std::function<bool()> stop_requested;
-  int64_t most_encoder_bytes;
-  std::map<size_t, LoadedEncoder> encoders;
+  EncoderStore encoders;
   std::string clean_key;
   at::Tensor clean_images;
   std::string task_key;
   downstream::TaskData task_data;
-  int64_t n_units = 0;  ///< so far
   // Of the present unit:
   std::map<std::string, at::Tensor> features_of_unit;
   std::map<config::Invariance, model::Kernels> kernels_of_unit;
   int64_t encoder_passes = 0;
-
-  LoadedEncoder& loaded(size_t index) {
-    const auto found = encoders.find(index);
-    if (found != encoders.end()) {
-      found->second.last_used = n_units;
-      return found->second;
-    }
-    const int64_t bytes = model::n_parameters(plan.encoders[index].settings.model, plan.encoders[index].n_axes()) *
-                          int64_t{sizeof(float)};
-    make_room(bytes);
-    train::TrainedEncoder trained = train::load_encoder(plan.encoders[index], output);
-    const std::string hash = trained.encoder.hash();
-    if (hash != trained.hash) {
-      throw_config("encoder {}: its weights hash to {}, its checkpoint says {}: the file was altered",
-                   plan.encoders[index].key(), hash, trained.hash);
-    }
-    trained.encoder.to(device);
-    downstream::freeze(trained.encoder);
-    return encoders.emplace(index, LoadedEncoder{trained.encoder, hash, bytes, n_units, {}}).first->second;
-  }
-
-  /// Drop the encoders that were used longest ago until `bytes` more fit.
-  void make_room(int64_t bytes) {
-    const auto held = [this] {
-      int64_t sum = 0;
-      for (const auto& [index, encoder] : encoders) sum += encoder.bytes;
-      return sum;
-    };
-    while (!encoders.empty() && held() + bytes > most_encoder_bytes) {
-      encoders.erase(std::min_element(encoders.begin(), encoders.end(), [](const auto& a, const auto& b) {
-        return a.second.last_used < b.second.last_used;
-      }));
-    }
-  }
 
   /// Kernels at an i, generated once a unit and only where something reads them.
   const model::Kernels& kernels_at(const LoadedEncoder& encoder, const config::Invariance& invariance) {
@@ -279,7 +231,7 @@ struct UnitRunner::Impl {
     std::string error;
     std::map<std::string, Outcome> outcome_of_arm;
     try {
-      outcome_of_arm = outcomes(unit, repeat, loaded(unit.encoder));
+      outcome_of_arm = outcomes(unit, repeat, encoders.get(unit.encoder));
       const downstream::TaskData& data = task(unit, repeat);
       segment.tasks.push_back({suite.tasks[unit.task].name, repeat, data.split_hash, data.pictures});
     } catch (const downstream::StoppedError&) {
@@ -304,10 +256,10 @@ struct UnitRunner::Impl {
 
   /// Hash the encoder after a unit, beside its hash before: both go into every row, and a change fails them all.
   void check_encoder(const Unit& unit, io::Segment& segment) {
-    const auto found = encoders.find(unit.encoder);
-    if (found == encoders.end()) return;  // it could not be read: the rows say so
-    const std::string before = found->second.hash;
-    const std::string after = found->second.hash = found->second.encoder.hash();
+    LoadedEncoder* encoder = encoders.find(unit.encoder);
+    if (encoder == nullptr) return;  // it could not be read: the rows say so
+    const std::string before = encoder->hash;
+    const std::string after = encoder->hash = encoder->encoder.hash();
     for (io::JobRecord& record : segment.jobs) {
       record.encoder_hash_before = before;
       record.encoder_hash_after = after;
@@ -345,12 +297,9 @@ UnitRunner::UnitRunner(const Suite& suite, const Plan& plan, const Datasets& dat
     : impl_(new Impl{.suite = suite,
                      .plan = plan,
                      .datasets = datasets,
-                     .output = std::move(output),
-                     .device = device,
                      .place = std::move(place),
                      .stop_requested = std::move(stop_requested),
-                     .most_encoder_bytes = most_encoder_bytes,
-                     .encoders = {},
+                     .encoders = EncoderStore(plan, std::move(output), device, most_encoder_bytes),
                      .clean_key = {},
                      .clean_images = {},
                      .task_key = {},
@@ -383,10 +332,9 @@ io::Segment UnitRunner::run(const Unit& unit) {
   impl_->encoder_passes = 0;
   impl_->features_of_unit.clear();
   impl_->kernels_of_unit.clear();
-  ++impl_->n_units;
   io::Segment segment;
   if (unit.kind == UnitKind::kSensitivity) {
-    segment.sensitivity = impl_->sensitivity(unit, impl_->loaded(unit.encoder));
+    segment.sensitivity = impl_->sensitivity(unit, impl_->encoders.get(unit.encoder));
     return segment;
   }
   std::set<int64_t> repeats;

@@ -2,7 +2,7 @@
 
 #include <map>
 
-#include "suite/run.hpp"
+#include "suite/begun_before.hpp"
 #include "tests/suite/small_suite.hpp"
 
 #include "tests/support/catch.hpp"  // last: LibTorch has a CHECK too

@@ -1,0 +1,100 @@
+#include "suite/begun_before.hpp"
+
+#include <algorithm>
+
+#include "core/errors.hpp"
+#include "io/files.hpp"
+#include "train/checkpoint.hpp"
+
+namespace invaria::suite {
+namespace {
+
+namespace json = config::json;
+
+void difference_paths(const json::value& there, const json::value& here, const std::string& path,
+                      std::vector<std::string>& out) {
+  if (there == here) return;
+  if (there.is_object() && here.is_object()) {
+    for (const auto& member : there.get_object()) {
+      const std::string key(member.key());
+      const json::value* other = here.get_object().if_contains(member.key());
+      difference_paths(member.value(), other != nullptr ? *other : json::value(), config::join_path(path, key), out);
+    }
+    for (const auto& member : here.get_object()) {
+      if (!there.get_object().contains(member.key())) {
+        out.push_back(fmt::format("{}: absent there, {} here", config::join_path(path, std::string(member.key())),
+                                  config::excerpt(member.value())));
+      }
+    }
+    return;
+  }
+  if (there.is_array() && here.is_array() && there.get_array().size() == here.get_array().size()) {
+    for (size_t index = 0; index < there.get_array().size(); ++index) {
+      difference_paths(there.get_array()[index], here.get_array()[index], fmt::format("{}[{}]", path, index), out);
+    }
+    return;
+  }
+  out.push_back(fmt::format("{}: {} there, {} here", path, config::excerpt(there), config::excerpt(here)));
+}
+
+/// Each on a line of its own.
+std::string indented(const std::vector<std::string>& lines) {
+  std::string text;
+  for (const std::string& line : lines) text += "\n  " + line;
+  return text;
+}
+
+}  // namespace
+
+std::vector<std::string> differences(const json::value& there, const json::value& here) {
+  std::vector<std::string> out;
+  difference_paths(there, here, "", out);
+  return out;
+}
+
+void refuse_changed_encoders(const Plan& plan, const std::filesystem::path& output) {
+  for (const train::EncoderPlan& encoder : plan.encoders) {
+    const train::CheckpointFolder folder(output, encoder.key());
+    const auto found = folder.identity();
+    if (!found || *found == encoder.identity) continue;
+    throw_config(
+        "encoder {}: {} was pretrained with other settings:{}\nGive the encoder another name, or the run another "
+        "--output.",
+        encoder.key(), folder.folder().string(), indented(differences(*found, encoder.identity)));
+  }
+}
+
+void refuse_changed_sensitivity(const Suite& suite, const std::filesystem::path& output) {
+  if (suite.sensitivity.data.empty()) return;
+  const auto data = std::find_if(suite.data.begin(), suite.data.end(),
+                                 [&](const auto& entry) { return entry.name == suite.sensitivity.data; });
+  const json::value settings = json::object{{"sensitivity", config::write(suite.sensitivity)},
+                                            {"data", config::write(*data)},
+                                            {"augment", config::write(reference_encoder(suite).pretraining.augment)},
+                                            {"seed", suite.seed}};
+  const std::filesystem::path path = output / "sensitivity.json";
+  if (!std::filesystem::exists(path)) {
+    io::write_file_atomically(path, config::pretty(settings) + "\n");
+    return;
+  }
+  const std::vector<std::string> found = differences(config::parse_text(io::read_file(path), path.string()), settings);
+  if (found.empty()) return;
+  throw_config(
+      "{}: the sensitivity table was begun with other settings:{}\nSet them back, leave sensitivity.data empty, or "
+      "give the run another --output.",
+      path.string(), indented(found));
+}
+
+void refuse_changed_data(const Datasets& datasets, const std::vector<io::DataRecord>& earlier,
+                         const std::filesystem::path& output) {
+  for (const io::DataRecord& record : earlier) {
+    const auto dataset = datasets.find(record.name);
+    if (dataset == datasets.end()) continue;
+    const std::vector<std::string> found = data::data_differences(record, dataset->second.record);
+    if (found.empty()) continue;
+    throw_config("data {}: not the data that {} was begun with:{}\nPut them back, or give the run another --output.",
+                 record.name, output.string(), indented(found));
+  }
+}
+
+}  // namespace invaria::suite
