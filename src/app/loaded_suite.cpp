@@ -1,6 +1,7 @@
 #include "app/loaded_suite.hpp"
 
 #include "io/files.hpp"
+#include "suite/unread.hpp"
 
 namespace invaria::app {
 
@@ -20,6 +21,7 @@ LoadedSuite load_suite(const SuiteOptions& options, data::CheckDepth depth) {
   loaded.folders = {std::filesystem::path(options.suite).parent_path(), options.data_folders};
   loaded.suite = suite::read_suite(text, problems);
   suite::validate_suite(loaded.suite, problems);
+  if (problems.empty()) suite::check_unread(text, loaded.suite, problems);
   loaded.manifests = suite::find_manifests(loaded.suite, loaded.folders, problems);
   loaded.found = suite::check_data(loaded.suite, loaded.manifests, loaded.folders, depth, problems);
   problems.throw_if_any(options.suite);

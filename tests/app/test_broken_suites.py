@@ -80,6 +80,13 @@ BROKEN = [
     (put("tasks.3.metrics", ["top1", "top1"]), ["tasks[3].metrics", "each metric once"]),
     (put("axes", [{"name": "a", "operations": ["flip"], "fixed_settings": [{"flip": True}, {"flip": True}]},
                   {"name": "b", "operations": ["crop"]}]), ["axes[0].fixed_settings[1]", "of its own"]),
+    (put("tasks.3.known", {"marks": "zz"}), ["tasks[3].known", "kind is classification", "remove it"]),
+    (put("tasks.0.train", "nope"), ["tasks[0].train", "kind is known"]),
+    (put("encoders.1.min_ones", 1), ["encoders[1].min_ones", "without conditioning"]),
+    (put("encoders.0.pretraining.optimizer", {"momentum": 0.5}), ["optimizer.momentum", "algorithm is adamw"]),
+    (put("encoder_defaults.pretraining.optimizer", {"trust_coefficient": 0.5}), ["encoder_defaults.pretraining.optimizer.trust"]),
+    (edited(lambda suite: suite.update(arms=["corners"], downstream={"joint": {"epochs": 3}})),
+     ["downstream.joint", "no arm"]),
     (json.dumps(good)[:-1] + ', "repeats": 2}', ["repeats is there twice"]),
 ]
 assert len(BROKEN) >= 40
@@ -91,6 +98,12 @@ for number, (text, expected) in enumerate(BROKEN):
     assert "Traceback" not in message and "internal error" not in message, (number, message)
     for piece in expected:
         assert piece in message, f"broken suite {number}: {piece!r} is not in: {message}"
+
+# A default that some entry reads is no mistake.
+path = folder / "read-by-some.json"
+path.write_text(put("task_defaults.class_every", 5))
+code, message = run("check", path)
+assert code == 0, message
 
 # All problems of one file come in one list.
 path = folder / "three.json"

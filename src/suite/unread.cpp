@@ -1,0 +1,111 @@
+#include "suite/unread.hpp"
+
+#include <algorithm>
+
+namespace invaria::suite {
+namespace {
+
+using config::json::value;
+
+/// A setting by its path below an entry, and why nothing reads it.
+struct Unread {
+  std::string path;
+  std::string why;
+  bool operator==(const Unread&) const = default;
+};
+
+const value* find(const value& root, const std::string& path) {
+  const value* at = &root;
+  for (size_t begin = 0; begin <= path.size();) {
+    const size_t end = std::min(path.find('.', begin), path.size());
+    const config::json::object* object = at->if_object();
+    at = object != nullptr ? object->if_contains(path.substr(begin, end - begin)) : nullptr;
+    if (at == nullptr) return nullptr;
+    begin = end + 1;
+  }
+  return at;
+}
+
+void add_all(std::vector<Unread>& unread, const std::vector<std::string>& paths, const std::string& why) {
+  for (const std::string& path : paths) unread.push_back({path, why});
+}
+
+std::vector<Unread> unread_of(const downstream::TaskSettings& task) {
+  std::vector<Unread> unread;
+  const std::string why = "kind is " + config::name_of(task.kind);
+  if (task.kind == downstream::TaskKind::kKnown) {
+    add_all(unread, {"train", "validation", "test", "validation_fraction", "class_every", "class_limit"}, why);
+  } else {
+    add_all(unread, {"known"}, why);
+    if (task.kind == downstream::TaskKind::kRegression) add_all(unread, {"class_every", "class_limit"}, why);
+    if (!task.validation.empty()) add_all(unread, {"validation_fraction"}, "validation names a split");
+  }
+  return unread;
+}
+
+std::vector<Unread> unread_of(const EncoderEntry& encoder) {
+  using train::Algorithm;
+  std::vector<Unread> unread;
+  if (encoder.pretraining.model.conditioning == model::Conditioning::kNone)
+    add_all(unread, {"min_ones"}, "an encoder without conditioning meets one corner");
+  if (!encoder.corners.empty()) add_all(unread, {"min_ones"}, "corners are named");
+  const Algorithm algorithm = encoder.pretraining.optimizer.algorithm;
+  const std::string why = "algorithm is " + config::name_of(algorithm);
+  const std::string at = "pretraining.optimizer.";
+  const bool is_adam = algorithm == Algorithm::kAdam || algorithm == Algorithm::kAdamW;
+  if (is_adam) add_all(unread, {at + "momentum"}, why);
+  if (!is_adam) add_all(unread, {at + "beta1", at + "beta2", at + "epsilon"}, why);
+  if (algorithm != Algorithm::kLars) add_all(unread, {at + "trust_coefficient"}, why);
+  return unread;
+}
+
+std::vector<Unread> unread_of(const Suite& suite) {
+  const auto has = [&](Arm arm) { return std::find(suite.arms.begin(), suite.arms.end(), arm) != suite.arms.end(); };
+  std::vector<Unread> unread;
+  const std::string why = "no arm asks for it";
+  if (!has(Arm::kLearnedProjected) && !has(Arm::kLearnedProjectedDiscretised))
+    add_all(unread, {"downstream.projected"}, why);
+  if (!has(Arm::kLearnedJoint) && !has(Arm::kLearnedJointDiscretised)) add_all(unread, {"downstream.joint"}, why);
+  if (!has(Arm::kGrid)) add_all(unread, {"downstream.grid_per_axis"}, why);
+  return unread;
+}
+
+void check(const value& given, const std::vector<Unread>& unread, const std::string& parent,
+           config::Problems& problems) {
+  for (const Unread& setting : unread) {
+    const value* found = find(given, setting.path);
+    if (found == nullptr) continue;
+    problems.add(config::join_path(parent, setting.path), config::excerpt(*found),
+                 fmt::format("no value: {}, so nothing reads it", setting.why), "remove it");
+  }
+}
+
+/// Entries by what they give themselves; defaults by what no entry reads.
+template <class Entry>
+void check_list(const value& text, const std::string& list, const std::string& defaults,
+                const std::vector<Entry>& entries, config::Problems& problems) {
+  std::vector<Unread> by_none;
+  for (size_t index = 0; index < entries.size(); ++index) {
+    const std::vector<Unread> unread = unread_of(entries[index]);
+    check(text.at(list).as_array().at(index), unread, fmt::format("{}[{}]", list, index), problems);
+    if (index == 0) {
+      by_none = unread;
+    } else {
+      std::erase_if(by_none, [&](const Unread& setting) {
+        return std::none_of(unread.begin(), unread.end(),
+                            [&](const Unread& other) { return other.path == setting.path; });
+      });
+    }
+  }
+  if (const value* given = find(text, defaults)) check(*given, by_none, defaults, problems);
+}
+
+}  // namespace
+
+void check_unread(const value& text, const Suite& suite, config::Problems& problems) {
+  check(text, unread_of(suite), "", problems);
+  if (!suite.tasks.empty()) check_list(text, "tasks", "task_defaults", suite.tasks, problems);
+  if (!suite.encoders.empty()) check_list(text, "encoders", "encoder_defaults", suite.encoders, problems);
+}
+
+}  // namespace invaria::suite
