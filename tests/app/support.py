@@ -11,6 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 PROGRAM = Path(sys.argv[1]).resolve()
 SOURCE = Path(__file__).resolve().parent.parent.parent
@@ -51,6 +52,29 @@ def scratch():
     folder = Path(tempfile.mkdtemp(prefix="invaria-test-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
+
+
+def write_spots(data, suffix):
+    """Two classes of pictures that their colour tells apart, twelve each to train on and four to judge by."""
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 12), ("test", 4)):
+        for label, colour in (("blue", 2), ("red", 0)):
+            (data / split / label).mkdir(parents=True)
+            for number in range(count):
+                pixels = rng.integers(0, 60, (24, 24, 3), dtype=np.uint8)
+                pixels[:, :, colour] += 180
+                Image.fromarray(pixels).save(data / split / label / f"{number:02}{suffix}")
+    splits = [{"name": "train", "path": "train", "count": 24}, {"name": "test", "path": "test", "count": 8}]
+    (data.parent / f"{data.name}.json").write_text(json.dumps(
+        {"name": data.name, "kind": "image-folder", "classes": 2, "splits": splits}))
+
+
+def spots_suite(name):
+    """The tiny suite on what write_spots() wrote, in two steps and one repeat."""
+    suite = json.loads(TINY.read_text())
+    suite["data"] = [{"name": name, "size": 24}]
+    suite["encoder_defaults"]["pretraining"] |= {"data": name, "steps": 2, "global_batch": 8}
+    return suite | {"tasks": [{"name": name, "data": name}], "repeats": 1}
 
 
 def skip(reason):

@@ -5,10 +5,8 @@ import signal
 import time
 
 import h5py
-import numpy as np
-from PIL import Image
 
-from support import TINY, assert_same_numbers, events, ranks_of, run, scratch, start
+from support import TINY, assert_same_numbers, events, ranks_of, run, scratch, spots_suite, start, write_spots
 
 folder = scratch()
 
@@ -25,30 +23,15 @@ def says(output, code, *pieces):
 
 # -- Pictures: two classes of twelve to train on and of four to judge by, three of the pictures damaged.
 data = folder / "data" / "spots"
-rng = np.random.default_rng(0)
-for label, colour in (("blue", 2), ("red", 0)):
-    for split, count in (("train", 12), ("test", 4)):
-        (data / split / label).mkdir(parents=True)
-        for number in range(count):
-            pixels = rng.integers(0, 60, (24, 24, 3), dtype=np.uint8)
-            pixels[:, :, colour] += 180
-            Image.fromarray(pixels).save(data / split / label / f"{number:02}.jpg")
-(data.parent / "spots.json").write_text(json.dumps({
-    "name": "spots", "kind": "image-folder", "classes": 2, "splits": [{"name": "train", "path": "train", "count": 24},
-                                                                        {"name": "test", "path": "test", "count": 8}]}))
+write_spots(data, ".jpg")
 whole = (data / "train/blue/03.jpg").read_bytes()
 (data / "train/blue/03.jpg").write_bytes(whole[:len(whole) // 2])
 (data / "train/blue/07.jpg").write_text("a note, not a picture\n")
 (data / "train/red/05.jpg").write_bytes(b"")
 DAMAGED = ["train/blue/03.jpg", "train/blue/07.jpg", "train/red/05.jpg"]
 
-suite = json.loads(TINY.read_text())
-suite["data"] = [{"name": "spots", "size": 24}]
-suite["encoder_defaults"]["pretraining"] |= {"data": "spots", "steps": 2, "global_batch": 8}
-suite["tasks"] = [{"name": "spots", "data": "spots"}]
-suite["repeats"] = 1
 spots = folder / "spots-suite.json"
-spots.write_text(json.dumps(suite))
+spots.write_text(json.dumps(spots_suite("spots")))
 
 for command in (["check", spots, "--decode"], ["run", spots, "--output", folder / "refused"]):
     code, message = run(*command, "--data", data.parent, ranks=2 if command[0] == "run" else 0)

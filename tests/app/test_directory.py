@@ -5,7 +5,7 @@ import time
 import numpy as np
 from PIL import Image
 
-from support import TINY, jobs, run, scratch, start
+from support import TINY, jobs, run, scratch, spots_suite, start, write_spots
 
 folder = scratch()
 
@@ -23,24 +23,9 @@ assert first.returncode == 0 and "VALID" in text.splitlines(), text
 
 # A picture that changes between two sessions: what is finished was computed with another one.
 data = folder / "data" / "spots"
-rng = np.random.default_rng(0)
-for split, count in (("train", 12), ("test", 4)):
-    for label, colour in (("blue", 2), ("red", 0)):
-        (data / split / label).mkdir(parents=True)
-        for number in range(count):
-            pixels = rng.integers(0, 60, (24, 24, 3), dtype=np.uint8)
-            pixels[:, :, colour] += 180
-            Image.fromarray(pixels).save(data / split / label / f"{number:02}.png")
-(data.parent / "spots.json").write_text(json.dumps({
-    "name": "spots", "kind": "image-folder", "classes": 2,
-    "splits": [{"name": "train", "path": "train"}, {"name": "test", "path": "test"}]}))
-suite = json.loads(TINY.read_text())
-suite["data"] = [{"name": "spots", "size": 24}]
-suite["encoder_defaults"]["pretraining"] |= {"data": "spots", "steps": 2, "global_batch": 8}
-suite["tasks"] = [{"name": "spots", "data": "spots"}]
-suite |= {"repeats": 1, "arms": ["corners"]}
+write_spots(data, ".png")
 path = folder / "spots-suite.json"
-path.write_text(json.dumps(suite))
+path.write_text(json.dumps(spots_suite("spots") | {"arms": ["corners"]}))
 output = folder / "changed"
 assert run("run", path, "--output", output, "--data", data.parent, ranks=2)[0] == 0
 rows = len(jobs(output))

@@ -9,6 +9,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "comm/communicator.hpp"
@@ -53,10 +54,55 @@ inline EncoderPlan small_plan(Algorithm algorithm = Algorithm::kAdamW) {
   return plan;
 }
 
-/// Encoder, heads and moments by name.
-inline model::StateDict everything(const TrainState& state) {
+/// Encoder and heads by name.
+inline model::StateDict weights_of(const TrainState& state) {
   model::StateDict all = state.encoder.state();
   all.merge(state.heads.state());
+  return all;
+}
+
+inline double length(const at::Tensor& values) {
+  return values.detach().to(at::kDouble).norm().item<double>();
+}
+
+/// The greatest |found - expected| of a tensor beside |expected - start|: an error measured in what training changed,
+/// but for rounding of a float: a thousandth here is 1e-7 of a weight that does not move.
+struct Distance {
+  double worst = 0.0;
+  std::string name;
+};
+
+inline Distance distance(const model::StateDict& found, const model::StateDict& expected,
+                         const model::StateDict& start) {
+  Distance distance;
+  for (const auto& [name, value] : expected) {
+    const double moved = length(value.detach() - start.at(name).to(at::kDouble));
+    const double off = length(found.at(name).to(at::kDouble) - value.detach());
+    const double share = off / (moved + 1e-4 * length(value) + 1e-12);
+    if (share > distance.worst) distance = {share, name};
+  }
+  return distance;
+}
+
+/// A trainer on the CPU with all that it needs.
+struct Run {
+  EncoderPlan plan;
+  TrainState state;
+  Trainer trainer;
+  Run(EncoderPlan settings, const data::ImageSplit& pictures, const comm::Communicator& comm,
+      comm::Overlap overlap = comm::Overlap::kAutomatic)
+      : plan(std::move(settings)), state(plan), trainer(plan, pictures, comm, c10::Device(c10::kCPU), state, overlap) {}
+
+  StepReport step(double learning_rate) {
+    const StepReport report = trainer.step(learning_rate);
+    ++state.step;
+    return report;
+  }
+};
+
+/// Encoder, heads and moments by name.
+inline model::StateDict everything(const TrainState& state) {
+  model::StateDict all = weights_of(state);
   for (const auto& [name, tensor] : state.optimizer.state()) all["optimizer/" + name] = tensor;
   return all;
 }

@@ -10,53 +10,6 @@ using namespace invaria;
 using namespace invaria::train;
 using namespace invaria::train::testing;
 
-namespace {
-
-model::StateDict weights_of(const TrainState& state) {
-  model::StateDict all = state.encoder.state();
-  all.merge(state.heads.state());
-  return all;
-}
-
-double length(const at::Tensor& values) {
-  return values.detach().to(at::kDouble).norm().item<double>();
-}
-
-/// |found - expected| beside |expected - start|: an error measured in what training changed, but for rounding
-/// of a float: a thousandth here is 1e-7 of a weight that does not move.
-struct Distance {
-  double worst = 0.0;
-  std::string name;
-};
-
-Distance distance(const model::StateDict& found, const model::StateDict& expected, const model::StateDict& start) {
-  Distance distance;
-  for (const auto& [name, value] : expected) {
-    const double moved = length(value.detach() - start.at(name).to(at::kDouble));
-    const double off = length(found.at(name).to(at::kDouble) - value.detach());
-    const double share = off / (moved + 1e-4 * length(value) + 1e-12);
-    if (share > distance.worst) distance = {share, name};
-  }
-  return distance;
-}
-
-struct Run {
-  EncoderPlan plan;
-  TrainState state;
-  Trainer trainer;
-  Run(EncoderPlan settings, const data::ImageSplit& pictures, const comm::Communicator& comm,
-      comm::Overlap overlap = comm::Overlap::kAutomatic)
-      : plan(std::move(settings)), state(plan), trainer(plan, pictures, comm, c10::Device(c10::kCPU), state, overlap) {}
-
-  StepReport step(double learning_rate) {
-    const StepReport report = trainer.step(learning_rate);
-    ++state.step;
-    return report;
-  }
-};
-
-}  // namespace
-
 TEST_CASE("the gradient of every tensor is that of the materialised network in one process",
           "[train][mpi][oracle][uneven]") {
   const auto comm = comm::Communicator::world();
