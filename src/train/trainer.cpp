@@ -74,7 +74,7 @@ StepReport Trainer::step(double learning_rate) {
   Timer timer;
   const size_t corner = plan_.corner_index(state_.step);
   const int64_t head = state_.heads.size() > 1 ? static_cast<int64_t>(corner) : 0;
-  views_BCHW_ = loader_.views(state_.step);
+  const at::Tensor views_BCHW = loader_.views(state_.step);
   report.data_wait_s = timer.seconds();
 
   clear_gradients(head);
@@ -83,7 +83,7 @@ StepReport Trainer::step(double learning_rate) {
     for (const at::Tensor& kernel : kernels.kernels) reduce_when_complete(kernel);
   }
   const auto batch_norm = model::BatchNormPass::train(sum_over_ranks_);
-  const at::Tensor features_BD = state_.encoder.forward(views_BCHW_, kernels, batch_norm);
+  const at::Tensor features_BD = state_.encoder.forward(views_BCHW, kernels, batch_norm);
   const at::Tensor embeddings_BC = state_.heads.forward(head, features_BD, batch_norm);
   const objective::NtXentResult contrast = objective::nt_xent(
       embeddings_BC.narrow(0, 0, share_.count), embeddings_BC.narrow(0, share_.count, share_.count),
@@ -93,7 +93,10 @@ StepReport Trainer::step(double learning_rate) {
   comm_.all_reduce_sum(means);
   report.loss = means[0].item<double>() / comm_.size();
   report.top1 = means[1].item<double>() / comm_.size();
-  if (!std::isfinite(report.loss)) return report;
+  if (!std::isfinite(report.loss)) {
+    bad_views_BCHW_ = views_BCHW;
+    return report;
+  }
 
   contrast.loss.backward();
   update(learning_rate, head, kernels);
@@ -107,7 +110,7 @@ std::string Trainer::what_is_not_finite() const {
     return !values.is_floating_point() || at::isfinite(values).all().item<bool>();
   };
   std::string cause, effect;  // running statistics carry one rank's trouble to all
-  if (views_BCHW_.defined() && !is_finite(views_BCHW_)) cause = "its views";
+  if (bad_views_BCHW_.defined() && !is_finite(bad_views_BCHW_)) cause = "its views";
   model::StateDict all = state_.encoder.state();
   all.merge(state_.heads.state());
   for (const auto& [name, values] : all) {

@@ -78,7 +78,7 @@ class Trainer {
   objective::GatherRows gather_;
   std::unique_ptr<comm::GradientReducer> reducer_;
   model::SumOverRanks sum_over_ranks_;
-  at::Tensor views_BCHW_;           ///< of the present step
+  at::Tensor bad_views_BCHW_;       ///< of a step whose loss was not finite
   std::vector<at::Tensor> hooked_;  ///< parameters that hand their gradients to reducer_
   double comm_wait_s_ = 0.0;
 };

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <utility>
+
 #include "augment/render.hpp"
 
 namespace invaria::train {
@@ -19,7 +21,7 @@ at::Tensor ViewLoader::views(int64_t step) {
   at::Tensor views_BCHW;
   if (next_is_made_.valid()) {
     next_is_made_.get();
-    if (next_step_ == step) views_BCHW = next_views_BCHW_;  // else the caller went elsewhere
+    if (next_step_ == step) views_BCHW = std::move(next_views_BCHW_);  // else the caller went elsewhere
   }
   if (!views_BCHW.defined()) views_BCHW = make(step);
   if (thread_ && step + 1 < plan_.settings.steps) {
