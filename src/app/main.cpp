@@ -57,16 +57,6 @@ void add_device_option(CLI::App& command, std::string& device) {
       ->capture_default_str();
 }
 
-/// What CLI11's own checks say of numbers without an upper bound is hard to read.
-CLI::Validator positive() {
-  return {[](std::string& text) {
-            double value = 0.0;
-            return CLI::detail::lexical_cast(text, value) && value > 0 ? std::string()
-                                                                       : "expected a number above 0, found " + text;
-          },
-          "above 0"};
-}
-
 /// Print an error the way the terminal and the batch log want it: what, then nothing else.
 ExitCode guarded(const std::function<ExitCode()>& command) {
   try {
@@ -101,7 +91,7 @@ int main(int argc, char** argv) {
   run_app
       ->add_option("--stop-after", run.stop_after_s,
                    "seconds after which to stop as on a signal: checkpoint, exit 75, resumable")
-      ->check(positive());
+      ->check(CLI::Range(1e-3, 1e9));
 
   CheckOptions check;
   CLI::App* check_app =
