@@ -1,7 +1,5 @@
 #include "suite/begun_before.hpp"
 
-#include <algorithm>
-
 #include "core/errors.hpp"
 #include "io/files.hpp"
 #include "train/checkpoint.hpp"
@@ -66,10 +64,8 @@ void refuse_changed_encoders(const Plan& plan, const std::filesystem::path& outp
 
 void refuse_changed_sensitivity(const Suite& suite, const std::filesystem::path& output) {
   if (suite.sensitivity.data.empty()) return;
-  const auto data = std::find_if(suite.data.begin(), suite.data.end(),
-                                 [&](const auto& entry) { return entry.name == suite.sensitivity.data; });
   const json::value settings = json::object{{"sensitivity", config::write(suite.sensitivity)},
-                                            {"data", config::write(*data)},
+                                            {"data", config::write(suite.dataset(suite.sensitivity.data))},
                                             {"augment", config::write(reference_encoder(suite).pretraining.augment)},
                                             {"seed", suite.seed}};
   const std::filesystem::path path = output / "sensitivity.json";

@@ -201,14 +201,9 @@ double makespan(const std::vector<double>& seconds, int64_t ranks) {
 Calibration calibrate(const Suite& suite, const Summaries& summaries, const Plan& plan, const CalibrationPlace& place) {
   Calibration calibration;
   const std::vector<TaskSize> sizes = task_sizes(suite, summaries);
-  const auto asks_for = [&](Arm arm) {
-    return std::find(suite.arms.begin(), suite.arms.end(), arm) != suite.arms.end();
-  };
-  const bool projects = asks_for(Arm::kLearnedProjected) || asks_for(Arm::kLearnedProjectedDiscretised);
-  const bool joins = asks_for(Arm::kLearnedJoint) || asks_for(Arm::kLearnedJointDiscretised);
   struct Measured {
     double step_s = 0.0, image_s = 0.0;
-    std::vector<double> projected_s, joint_s;
+    std::vector<double> projected_s, joint_s, readout_s;
   };
   // Encoders that differ only in name, seed or corner take the same time.
   std::map<std::string, Measured> measured;
@@ -216,21 +211,21 @@ Calibration calibrate(const Suite& suite, const Summaries& summaries, const Plan
     const std::string key = config::json::serialize(config::write(encoder.settings));
     if (!measured.contains(key)) {
       Measured& mine = measured[key];
-      const auto dataset = std::find_if(suite.data.begin(), suite.data.end(),
-                                        [&](const auto& entry) { return entry.name == encoder.settings.data; });
-      if (encoder.settings.steps > 0) mine.step_s = measure_step(encoder, dataset->size, place);
+      if (encoder.settings.steps > 0)
+        mine.step_s = measure_step(encoder, suite.dataset(encoder.settings.data).size, place);
       mine.image_s = measure_image(encoder, place);
       mine.projected_s.resize(suite.tasks.size());
       mine.joint_s.resize(suite.tasks.size());
-      for (size_t task = 0; encoder.is_conditioned() && task < suite.tasks.size(); ++task) {
+      for (size_t task = 0; task < suite.tasks.size(); ++task) {
         const int64_t n_classes = class_count(suite.tasks[task], summaries.at(suite.tasks[task].data));
-        if (projects)
+        const downstream::Metric metric = suite.tasks[task].resolved_metrics().front();
+        mine.readout_s.push_back(measure_readout(metric, sizes[task], n_classes,
+                                                 model::feature_dim(encoder.settings.model), suite.downstream.readout));
+        if (encoder.is_conditioned() && suite.asks_for_projected())
           mine.projected_s[task] =
               measure_projected(encoder, sizes[task], n_classes, suite.downstream.projected, place);
-        if (joins)
-          mine.joint_s[task] =
-              measure_joint(encoder, sizes[task], n_classes, suite.tasks[task].resolved_metrics().front(),
-                            suite.downstream.joint, place);
+        if (encoder.is_conditioned() && suite.asks_for_joint())
+          mine.joint_s[task] = measure_joint(encoder, sizes[task], n_classes, metric, suite.downstream.joint, place);
       }
     }
     const Measured& mine = measured.at(key);
@@ -238,12 +233,7 @@ Calibration calibrate(const Suite& suite, const Summaries& summaries, const Plan
     calibration.image_s.push_back(mine.image_s);
     calibration.projected_s.push_back(mine.projected_s);
     calibration.joint_s.push_back(mine.joint_s);
-  }
-  const int64_t feature_dim = model::feature_dim(plan.encoders.front().settings.model);
-  for (size_t task = 0; task < suite.tasks.size(); ++task) {
-    calibration.readout_s.push_back(measure_readout(
-        suite.tasks[task].resolved_metrics().front(), sizes[task],
-        class_count(suite.tasks[task], summaries.at(suite.tasks[task].data)), feature_dim, suite.downstream.readout));
+    calibration.readout_s.push_back(mine.readout_s);
   }
   return calibration;
 }
@@ -266,7 +256,8 @@ TimeEstimate estimate_time(const Plan& plan, const Calibration& calibration, int
     for (const Job& job : unit.jobs) {
       readouts.emplace(unit.kind == UnitKind::kFixed ? "" : job.arm, job.repeat);  // arms at one point share theirs
     }
-    if (!readouts.empty()) seconds += static_cast<double>(readouts.size()) * calibration.readout_s[unit.task];
+    if (!readouts.empty())
+      seconds += static_cast<double>(readouts.size()) * calibration.readout_s[unit.encoder][unit.task];
     estimate.unit_s.push_back(seconds);
   }
   estimate.sweep_s = makespan(estimate.unit_s, ranks);

@@ -33,9 +33,7 @@ class SplitCheck {
   void operator()(const std::string& dataset, const std::string& split, const std::string& path) const {
     const auto manifest = manifests_.find(dataset);
     if (manifest == manifests_.end()) return;  // reported already
-    const auto settings =
-        std::find_if(suite_.data.begin(), suite_.data.end(), [&](const auto& entry) { return entry.name == dataset; });
-    const std::vector<std::string> names = split_names(manifest->second, *settings);
+    const std::vector<std::string> names = split_names(manifest->second, suite_.dataset(dataset));
     if (std::find(names.begin(), names.end(), split) == names.end()) {
       problems_.add(path, "\"" + split + "\"", "a split of " + dataset, config::name_hint(split, names));
     }

@@ -17,10 +17,6 @@ namespace {
 namespace json = config::json;
 using downstream::TaskSettings;
 
-const data::DatasetSettings& dataset_settings(const Suite& suite, const std::string& name) {
-  return *std::find_if(suite.data.begin(), suite.data.end(), [&](const auto& entry) { return entry.name == name; });
-}
-
 /// What decides an encoder's weights, and nothing else.
 json::value encoder_identity(const Suite& suite, const EncoderEntry& entry, int64_t seed,
                              const std::vector<config::Invariance>& corners) {
@@ -34,7 +30,7 @@ json::value encoder_identity(const Suite& suite, const EncoderEntry& entry, int6
                       {"seed", seed},
                       {"axes", axes},
                       {"corners", corner_bits},
-                      {"data", config::write(dataset_settings(suite, entry.pretraining.data))},
+                      {"data", config::write(suite.dataset(entry.pretraining.data))},
                       {"pretraining", config::write(entry.pretraining)}};
 }
 
@@ -60,7 +56,7 @@ class JobMaker {
     Job job{"", arm, repeat_, metric, nullptr};
     json::object identity{{"encoder", encoder_.identity},
                           {"task", config::write(task_)},
-                          {"task_data", config::write(dataset_settings(suite_, task_.data))},
+                          {"task_data", config::write(suite_.dataset(task_.data))},
                           {"seed", suite_.seed},
                           {"repeat", repeat_},
                           {"arm", arm},
@@ -81,20 +77,16 @@ class JobMaker {
   int64_t repeat_;
 };
 
-bool asks_for(const Suite& suite, Arm arm) {
-  return std::find(suite.arms.begin(), suite.arms.end(), arm) != suite.arms.end();
-}
-
 /// The points at which a conditioned encoder is judged at a fixed i, each with the names that arms give it.
 std::map<config::Invariance, std::vector<std::string>> fixed_points(const Suite& suite) {
   const auto n_axes = static_cast<int64_t>(suite.axes.size());
   std::map<config::Invariance, std::vector<std::string>> points;
-  if (asks_for(suite, Arm::kCorners)) {
+  if (suite.asks_for(Arm::kCorners)) {
     for (const config::Invariance& corner : config::all_corners(n_axes))
       points[corner].push_back("corner-" + config::bits(corner));
   }
-  if (asks_for(suite, Arm::kCentre)) points[config::centre(n_axes)].push_back("centre");
-  if (asks_for(suite, Arm::kGrid)) {
+  if (suite.asks_for(Arm::kCentre)) points[config::centre(n_axes)].push_back("centre");
+  if (suite.asks_for(Arm::kGrid)) {
     for (const config::Invariance& point : config::grid(n_axes, suite.downstream.grid_per_axis)) {
       points[point].push_back("grid-" + config::to_string(point));
     }
@@ -149,8 +141,8 @@ void add_learned_units(Plan& plan, const Suite& suite, size_t encoder, size_t ta
     unit.encoder = encoder;
     unit.task = task;
     unit.reestimates = suite.downstream.batch_norm.enabled;
-    if (asks_for(suite, arm)) append(unit.jobs, maker.jobs(name, settings, kind == UnitKind::kJoint));
-    if (asks_for(suite, discretised)) append(unit.jobs, maker.jobs(name + "-discretised", settings));
+    if (suite.asks_for(arm)) append(unit.jobs, maker.jobs(name, settings, kind == UnitKind::kJoint));
+    if (suite.asks_for(discretised)) append(unit.jobs, maker.jobs(name + "-discretised", settings));
     unit.name = fmt::format("{} {} {} repeat {}", which.key(), name, suite.tasks[task].name, repeat);
     if (!unit.jobs.empty()) plan.units.push_back(std::move(unit));
   };

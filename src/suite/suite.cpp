@@ -166,10 +166,9 @@ void validate_arms(const Suite& suite, config::Problems& problems) {
   });
   if (any_conditioned && suite.arms.empty() && !suite.tasks.empty())
     problems.add("arms", "[]", "at least one: without an arm a conditioned encoder is judged at no i");
-  const bool has_grid = std::find(suite.arms.begin(), suite.arms.end(), Arm::kGrid) != suite.arms.end();
   const double points =
       std::pow(static_cast<double>(suite.downstream.grid_per_axis), static_cast<double>(suite.axes.size()));
-  if (has_grid && points > kMostGridPoints) {
+  if (suite.asks_for(Arm::kGrid) && points > kMostGridPoints) {
     problems.add("downstream.grid_per_axis", std::to_string(suite.downstream.grid_per_axis),
                  fmt::format("at most {} points of the grid in all, not {:.0f}", kMostGridPoints, points));
   }
@@ -258,6 +257,13 @@ config::json::object suite_schema() {
   object whole{{"$schema", "https://json-schema.org/draft/2020-12/schema"}, {"title", "Invaria suite"}};
   for (const auto& member : schema) whole[member.key()] = member.value();
   return whole;
+}
+
+const data::DatasetSettings& Suite::dataset(const std::string& dataset_name) const {
+  const auto found =
+      std::find_if(data.begin(), data.end(), [&](const auto& entry) { return entry.name == dataset_name; });
+  require(found != data.end(), "Suite::dataset: no data set {}", dataset_name);
+  return *found;
 }
 
 const EncoderEntry& reference_encoder(const Suite& suite) {

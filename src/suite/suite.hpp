@@ -2,6 +2,7 @@
 /// @file
 /// A suite: one JSON file that says what is pretrained, on which tasks it is judged, by which arms, how often.
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <filesystem>
@@ -66,6 +67,15 @@ struct Suite {
   downstream::DownstreamSettings downstream;
   downstream::SensitivitySettings sensitivity;
   double checkpoint_every_s = 60.0;
+
+  bool asks_for(Arm arm) const { return std::find(arms.begin(), arms.end(), arm) != arms.end(); }
+  /// Whether i is learned in this way, to be used as it is or discretised.
+  bool asks_for_projected() const {
+    return asks_for(Arm::kLearnedProjected) || asks_for(Arm::kLearnedProjectedDiscretised);
+  }
+  bool asks_for_joint() const { return asks_for(Arm::kLearnedJoint) || asks_for(Arm::kLearnedJointDiscretised); }
+  /// The entry of `data` with this name. @throws PreconditionError if there is none
+  const data::DatasetSettings& dataset(const std::string& dataset_name) const;
 
   static auto settings() {
     using S = Suite;

@@ -15,15 +15,10 @@ struct Unread {
 };
 
 const value* find(const value& root, const std::string& path) {
-  const value* at = &root;
-  for (size_t begin = 0; begin <= path.size();) {
-    const size_t end = std::min(path.find('.', begin), path.size());
-    const config::json::object* object = at->if_object();
-    at = object != nullptr ? object->if_contains(path.substr(begin, end - begin)) : nullptr;
-    if (at == nullptr) return nullptr;
-    begin = end + 1;
-  }
-  return at;
+  std::string pointer = "/" + path;
+  std::replace(pointer.begin(), pointer.end(), '.', '/');
+  boost::system::error_code absent;
+  return root.find_pointer(pointer, absent);
 }
 
 void add_all(std::vector<Unread>& unread, const std::vector<std::string>& paths, const std::string& why) {
@@ -60,13 +55,11 @@ std::vector<Unread> unread_of(const EncoderEntry& encoder) {
 }
 
 std::vector<Unread> unread_of(const Suite& suite) {
-  const auto has = [&](Arm arm) { return std::find(suite.arms.begin(), suite.arms.end(), arm) != suite.arms.end(); };
   std::vector<Unread> unread;
   const std::string why = "no arm asks for it";
-  if (!has(Arm::kLearnedProjected) && !has(Arm::kLearnedProjectedDiscretised))
-    add_all(unread, {"downstream.projected"}, why);
-  if (!has(Arm::kLearnedJoint) && !has(Arm::kLearnedJointDiscretised)) add_all(unread, {"downstream.joint"}, why);
-  if (!has(Arm::kGrid)) add_all(unread, {"downstream.grid_per_axis"}, why);
+  if (!suite.asks_for_projected()) add_all(unread, {"downstream.projected"}, why);
+  if (!suite.asks_for_joint()) add_all(unread, {"downstream.joint"}, why);
+  if (!suite.asks_for(Arm::kGrid)) add_all(unread, {"downstream.grid_per_axis"}, why);
   return unread;
 }
 

@@ -112,7 +112,7 @@ TEST_CASE("the estimate adds up the steps, and the units shared out longest firs
   calibration.image_s = {1e-3, 1e-3, 1e-3};
   calibration.projected_s = {{5.0, 6.0}, {0.0, 0.0}, {0.0, 0.0}};
   calibration.joint_s = {{70.0, 80.0}, {0.0, 0.0}, {0.0, 0.0}};
-  calibration.readout_s = {2.0, 3.0};
+  calibration.readout_s = {{2.0, 3.0}, {2.0, 3.0}, {2.0, 3.0}};
   const TimeEstimate alone = estimate_time(plan, calibration, 1);
   CHECK(alone.encoder_s == std::vector<double>{2.0, 1.0, 0.0});
   double sum = 0.0, longest = 0.0;
