@@ -1,5 +1,6 @@
 # What this build is, for --version and the results: written anew at every build, touched only when it changes.
 # As a script: cmake -DOUT=... -DSOURCE=... -DVERSION=... -P Version.cmake
+cmake_minimum_required(VERSION 3.25)
 if(CMAKE_SCRIPT_MODE_FILE)
   execute_process(COMMAND git -C "${SOURCE}" rev-parse HEAD OUTPUT_VARIABLE commit OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
   execute_process(COMMAND git -C "${SOURCE}" status --porcelain --untracked-files=no OUTPUT_VARIABLE changes ERROR_QUIET)
