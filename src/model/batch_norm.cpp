@@ -4,6 +4,7 @@
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <algorithm>
 #include <optional>
 #include <span>
 
@@ -46,59 +47,86 @@ void with_element_type(const at::Tensor& x, const Body& body) {
   }
 }
 
-/// Mean and biased variance [C], and the number of elements behind them [1]; double, on x's device.
+/// Mean and biased variance [G, C], and the number of elements behind them [G, 1]; double, on x's device. One row a
+/// group of rows of x.
 struct Moments {
-  at::Tensor mean_C;
-  at::Tensor var_C;
-  at::Tensor count_1;
+  at::Tensor mean_GC;
+  at::Tensor var_GC;
+  at::Tensor count_G1;
 
-  at::Tensor invstd_C() const { return (var_C + kBatchNormEpsilon).rsqrt(); }
+  at::Tensor invstd_GC() const { return (var_GC + kBatchNormEpsilon).rsqrt(); }
+  Moments groups(int64_t first, int64_t count) const {
+    return {mean_GC.narrow(0, first, count), var_GC.narrow(0, first, count), count_G1.narrow(0, first, count)};
+  }
 };
 
-Moments local_moments(const at::Tensor& x) {
+at::Tensor rows_of(const at::Tensor& x, RowRange rows) {
+  return x.defined() ? x.narrow(0, rows.first, rows.count) : x;
+}
+
+/// Of one group of rows, G = 1; of no rows at all: zeros.
+Moments moments_of_rows(const at::Tensor& x) {
   const MatrixSize size = matrix_size(x);
   const auto options = x.options().dtype(at::kDouble);
-  const at::Tensor count_1 = at::full({1}, static_cast<double>(size.rows), options);
+  const at::Tensor count_G1 = at::full({1, 1}, static_cast<double>(size.rows), options);
+  if (size.rows == 0) return {at::zeros({1, size.columns}, options), at::zeros({1, size.columns}, options), count_G1};
   if (x.is_cuda()) {
     const auto [mean_C, invstd_C] = at::batch_norm_stats(x, kBatchNormEpsilon);
-    return {mean_C.to(at::kDouble), (invstd_C.to(at::kDouble).pow(-2) - kBatchNormEpsilon).clamp_min_(0), count_1};
+    const at::Tensor var_C = (invstd_C.to(at::kDouble).pow(-2) - kBatchNormEpsilon).clamp_min_(0);
+    return {mean_C.to(at::kDouble).unsqueeze(0), var_C.unsqueeze(0), count_G1};
   }
-  const at::Tensor mean_C = at::empty({size.columns}, options);
-  const at::Tensor squares_C = at::empty({size.columns}, options);
+  const at::Tensor mean_GC = at::empty({1, size.columns}, options);
+  const at::Tensor squares_GC = at::empty({1, size.columns}, options);
   with_element_type(x, [&]<class T>(T) {
-    column_moments(size, x.const_data_ptr<T>(), mean_C.mutable_data_ptr<double>(),
-                   squares_C.mutable_data_ptr<double>());
+    column_moments(size, x.const_data_ptr<T>(), mean_GC.mutable_data_ptr<double>(),
+                   squares_GC.mutable_data_ptr<double>());
   });
-  return {mean_C, squares_C / static_cast<double>(size.rows), count_1};
+  return {mean_GC, squares_GC / static_cast<double>(size.rows), count_G1};
 }
 
-/// One reduction: sums, sums of squares and counts. Double, so that the difference of squares costs nothing that float
-/// had.
-Moments over_ranks(const Moments& local, const SumOverRanks& sum_over_ranks) {
-  const int64_t n_channels = local.mean_C.size(0);
-  at::Tensor sums =
-      at::cat({local.mean_C * local.count_1, (local.var_C + local.mean_C.square()) * local.count_1, local.count_1});
+Moments local_moments(const at::Tensor& x, const std::vector<RowRange>& groups) {
+  std::vector<at::Tensor> means, vars, counts;
+  for (const RowRange rows : groups) {
+    const Moments moments = moments_of_rows(rows_of(x, rows));
+    means.push_back(moments.mean_GC);
+    vars.push_back(moments.var_GC);
+    counts.push_back(moments.count_G1);
+  }
+  return {at::cat(means), at::cat(vars), at::cat(counts)};
+}
+
+/// Of the groups of all ranks. One reduction: sums, sums of squares and counts. Double, so that the difference of
+/// squares costs nothing that float had.
+Moments over_ranks(const Moments& local, int64_t first, int64_t total, const SumOverRanks& sum_over_ranks) {
+  const int64_t n_channels = local.mean_GC.size(1);
+  at::Tensor sums = at::zeros({total, 2 * n_channels + 1}, local.mean_GC.options());
+  sums.narrow(0, first, local.mean_GC.size(0))
+      .copy_(at::cat(
+          {local.mean_GC * local.count_G1, (local.var_GC + local.mean_GC.square()) * local.count_G1, local.count_G1},
+          1));
   sum_over_ranks(sums);
-  const at::Tensor count_1 = sums.narrow(0, 2 * n_channels, 1);
-  const at::Tensor mean_C = sums.narrow(0, 0, n_channels) / count_1;
-  const at::Tensor var_C = (sums.narrow(0, n_channels, n_channels) / count_1 - mean_C.square()).clamp_min_(0);
-  return {mean_C, var_C, count_1};
+  const at::Tensor count_G1 = sums.narrow(1, 2 * n_channels, 1);
+  const at::Tensor mean_GC = sums.narrow(1, 0, n_channels) / count_G1;
+  const at::Tensor var_GC = (sums.narrow(1, n_channels, n_channels) / count_G1 - mean_GC.square()).clamp_min_(0);
+  return {mean_GC, var_GC, count_G1};
 }
 
-/// y = relu?(scale x + shift (+ residual)) into `y`, which may be x.
-void normalise(const at::Tensor& x, const at::Tensor& weight_C, const at::Tensor& bias_C, const Moments& moments,
-               const at::Tensor& residual, Activation activation, at::Tensor& y) {
-  const at::Tensor invstd_C = moments.invstd_C();
+/// y = relu?(scale x + shift (+ residual)) of one group's rows into `y`, which may be x.
+void normalise_rows(const at::Tensor& x, const at::Tensor& weight_C, const at::Tensor& bias_C, const Moments& moments,
+                    const at::Tensor& residual, Activation activation, at::Tensor y) {
+  const at::Tensor mean_C = moments.mean_GC.squeeze(0);
+  const at::Tensor invstd_C = moments.invstd_GC().squeeze(0);
   const bool relu = activation == Activation::kRelu;
   if (x.is_cuda()) {
-    y = at::batch_norm_elemt(x, weight_C, bias_C, moments.mean_C.to(x.scalar_type()), invstd_C.to(x.scalar_type()),
-                             kBatchNormEpsilon);
-    if (residual.defined()) y.add_(residual);
-    if (relu) y.relu_();
+    const at::Tensor result = at::batch_norm_elemt(x, weight_C, bias_C, mean_C.to(x.scalar_type()),
+                                                   invstd_C.to(x.scalar_type()), kBatchNormEpsilon);
+    if (residual.defined()) result.add_(residual);
+    if (relu) result.relu_();
+    y.copy_(result);
     return;
   }
   const at::Tensor scale_C = weight_C.to(at::kDouble) * invstd_C;
-  const at::Tensor shift_C = (bias_C.to(at::kDouble) - moments.mean_C * scale_C).to(x.scalar_type());
+  const at::Tensor shift_C = (bias_C.to(at::kDouble) - mean_C * scale_C).to(x.scalar_type());
   const at::Tensor cast_scale_C = scale_C.to(x.scalar_type());
   with_element_type(x, [&]<class T>(T) {
     column_affine<T>({.size = matrix_size(x),
@@ -111,9 +139,22 @@ void normalise(const at::Tensor& x, const at::Tensor& weight_C, const at::Tensor
   });
 }
 
-/// Carries the reduction from forward to backward.
-struct SumHolder : torch::CustomClassHolder {
-  explicit SumHolder(SumOverRanks sum) : sum_over_ranks(std::move(sum)) {}
+/// Every group by its own moments.
+void normalise(const at::Tensor& x, const std::vector<RowRange>& groups, const at::Tensor& weight_C,
+               const at::Tensor& bias_C, const Moments& moments, const at::Tensor& residual, Activation activation,
+               const at::Tensor& y) {
+  for (size_t group = 0; group < groups.size(); ++group) {
+    if (groups[group].count == 0) continue;
+    normalise_rows(rows_of(x, groups[group]), weight_C, bias_C, moments.groups(static_cast<int64_t>(group), 1),
+                   rows_of(residual, groups[group]), activation, rows_of(y, groups[group]));
+  }
+}
+
+/// Carries the groups, and where some are split over ranks their reduction, from forward to backward.
+struct GroupsHolder : torch::CustomClassHolder {
+  GroupsHolder(BatchNormGroups batch_groups, SumOverRanks sum)
+      : groups(std::move(batch_groups)), sum_over_ranks(std::move(sum)) {}
+  BatchNormGroups groups;
   SumOverRanks sum_over_ranks;
 };
 
@@ -129,17 +170,14 @@ at::Tensor behind_relu(const at::Tensor& dy, const at::Tensor& y) {
 class BatchNormTrain : public torch::autograd::Function<BatchNormTrain> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight_C,
-                            const at::Tensor& bias_C, const std::optional<at::Tensor>& residual,
-                            const at::Tensor& mean_C, const at::Tensor& var_C, const at::Tensor& count_1,
-                            Activation activation, const SumOverRanks& sum_over_ranks) {
-    at::Tensor y = empty_channels_last(x);
-    normalise(x, weight_C, bias_C, {mean_C, var_C, count_1}, residual.value_or(at::Tensor()), activation, y);
-    context->save_for_backward(
-        {x, activation == Activation::kRelu ? y : at::Tensor(), weight_C, mean_C, var_C, count_1});
+                            const at::Tensor& bias_C, const std::optional<at::Tensor>& residual, const Moments& moments,
+                            Activation activation, const c10::intrusive_ptr<GroupsHolder>& holder) {
+    const at::Tensor y = empty_channels_last(x);
+    normalise(x, holder->groups.local, weight_C, bias_C, moments, residual.value_or(at::Tensor()), activation, y);
+    context->save_for_backward({x, activation == Activation::kRelu ? y : at::Tensor(), weight_C, moments.mean_GC,
+                                moments.var_GC, moments.count_G1});
     context->saved_data["residual"] = residual.has_value() && residual->requires_grad();
-    if (sum_over_ranks) {
-      context->saved_data["sum"] = at::IValue::make_capsule(c10::make_intrusive<SumHolder>(sum_over_ranks));
-    }
+    context->saved_data["groups"] = at::IValue::make_capsule(holder);
     return y;
   }
 
@@ -147,72 +185,104 @@ class BatchNormTrain : public torch::autograd::Function<BatchNormTrain> {
     const variable_list saved = context->get_saved_variables();
     const at::Tensor dy = channels_last(gradients[0]);
     const at::Tensor& x = saved[kX];
+    const at::Tensor& y = saved[kY];
     const Moments moments{saved[kMean], saved[kVar], saved[kCount]};
-    const at::Tensor invstd_C = moments.invstd_C();
     const bool wants_residual = context->saved_data["residual"].toBool();
+    const auto holder = c10::static_intrusive_pointer_cast<GroupsHolder>(context->saved_data["groups"].toCapsule());
+    const std::vector<RowRange>& groups = holder->groups.local;
+    const int64_t n_groups = static_cast<int64_t>(groups.size());
     const int64_t n_channels = x.size(1);
 
-    // Local sums of g and g xhat: the gradients of bias and weight, copied before their sums over ranks, which enter
-    // dL/dx.
-    const at::Tensor g = x.is_cuda() ? behind_relu(dy, saved[kY]) : at::Tensor();
-    at::Tensor sums = gradient_sums(x, dy, g, saved[kY], saved[kWeight], moments, invstd_C);
-    const at::Tensor dbias_C = sums.narrow(0, 0, n_channels).to(x.scalar_type(), false, true);
-    const at::Tensor dweight_C = sums.narrow(0, n_channels, n_channels).to(x.scalar_type(), false, true);
-    if (context->saved_data.count("sum") > 0) {
-      c10::static_intrusive_pointer_cast<SumHolder>(context->saved_data["sum"].toCapsule())->sum_over_ranks(sums);
+    // Local sums of g and g xhat: the gradients of bias and weight, and, summed over ranks, parts of dL/dx.
+    const at::Tensor g = x.is_cuda() ? behind_relu(dy, y) : at::Tensor();
+    at::Tensor sums = at::zeros({n_groups, 2 * n_channels}, moments.mean_GC.options());
+    for (int64_t group = 0; group < n_groups; ++group) {
+      const RowRange rows = groups[static_cast<size_t>(group)];
+      if (rows.count == 0) continue;
+      gradient_sums({rows_of(x, rows), rows_of(dy, rows), rows_of(g, rows), rows_of(y, rows)}, saved[kWeight],
+                    moments.groups(group, 1), sums[group]);
     }
-    const at::Tensor sum_g_C = sums.narrow(0, 0, n_channels);
-    const at::Tensor sum_g_xhat_C = sums.narrow(0, n_channels, n_channels);
+    const at::Tensor dbias_C = sums.narrow(1, 0, n_channels).sum(0).to(x.scalar_type());
+    const at::Tensor dweight_C = sums.narrow(1, n_channels, n_channels).sum(0).to(x.scalar_type());
+    if (holder->sum_over_ranks) {
+      at::Tensor all = at::zeros({holder->groups.total, 2 * n_channels}, sums.options());
+      all.narrow(0, holder->groups.first, n_groups).copy_(sums);
+      holder->sum_over_ranks(all);
+      sums = all.narrow(0, holder->groups.first, n_groups);
+    }
 
-    at::Tensor dx, dresidual;
-    if (x.is_cuda()) {
-      dx = at::batch_norm_backward_elemt(g, x, moments.mean_C.to(x.scalar_type()), invstd_C.to(x.scalar_type()),
-                                         saved[kWeight], sum_g_C.to(x.scalar_type()),
-                                         (sum_g_xhat_C / invstd_C).to(x.scalar_type()), moments.count_1.to(at::kInt));
-      if (wants_residual) dresidual = g;
-    } else {
-      // dL/dx = w invstd (g - mean(g) - xhat mean(g xhat)), means over all ranks (arXiv:1502.03167, Sec. 3).
-      const at::Tensor a_C = saved[kWeight].to(at::kDouble) * invstd_C;
-      const at::Tensor b_C = (-a_C * invstd_C * sum_g_xhat_C / moments.count_1).to(x.scalar_type());
-      const at::Tensor c_C = (-a_C * sum_g_C / moments.count_1).to(x.scalar_type());
-      const at::Tensor cast_a_C = a_C.to(x.scalar_type());
-      const at::Tensor mean_C = moments.mean_C.to(x.scalar_type());
-      dx = empty_channels_last(x);
-      if (wants_residual) dresidual = empty_channels_last(x);
-      with_element_type(x, [&]<class T>(T) {
-        column_affine_backward<T>({.size = matrix_size(x),
-                                   .gradient = {dy.const_data_ptr<T>(), data_or_null<T>(saved[kY])},
-                                   .x = x.const_data_ptr<T>(),
-                                   .mean = mean_C.const_data_ptr<T>(),
-                                   .a = cast_a_C.const_data_ptr<T>(),
-                                   .b = b_C.const_data_ptr<T>(),
-                                   .c = c_C.const_data_ptr<T>(),
-                                   .dx = dx.mutable_data_ptr<T>(),
-                                   .dresidual = wants_residual ? dresidual.mutable_data_ptr<T>() : nullptr});
-      });
+    const at::Tensor dx = empty_channels_last(x);
+    at::Tensor dresidual;
+    if (wants_residual) dresidual = x.is_cuda() ? g : empty_channels_last(x);
+    for (int64_t group = 0; group < n_groups; ++group) {
+      const RowRange rows = groups[static_cast<size_t>(group)];
+      if (rows.count == 0) continue;
+      input_gradient({rows_of(x, rows), rows_of(dy, rows), rows_of(g, rows), rows_of(y, rows)}, saved[kWeight],
+                     moments.groups(group, 1), sums[group], rows_of(dx, rows), rows_of(dresidual, rows));
     }
-    return {dx, dweight_C, dbias_C, dresidual, {}, {}, {}, {}, {}};
+    return {dx, dweight_C, dbias_C, dresidual, {}, {}, {}};
   }
 
  private:
-  /// [2 C] double: sum g, then sum g xhat.
-  static at::Tensor gradient_sums(const at::Tensor& x, const at::Tensor& dy, const at::Tensor& g, const at::Tensor& y,
-                                  const at::Tensor& weight_C, const Moments& moments, const at::Tensor& invstd_C) {
-    const at::Tensor mean_C = moments.mean_C.to(x.scalar_type());
+  /// One group's rows.
+  struct Rows {
+    at::Tensor x;
+    at::Tensor dy;
+    at::Tensor g;  ///< CUDA only: dy behind the activation
+    at::Tensor y;  ///< undefined without ReLU
+  };
+
+  /// sums [2 C] double: sum g, then sum g xhat.
+  static void gradient_sums(const Rows& rows, const at::Tensor& weight_C, const Moments& moments, at::Tensor sums) {
+    const at::Tensor& x = rows.x;
+    const at::Tensor mean_C = moments.mean_GC.squeeze(0).to(x.scalar_type());
+    const at::Tensor invstd_C = moments.invstd_GC().squeeze(0);
+    const int64_t n_channels = x.size(1);
     if (x.is_cuda()) {
       const auto reduced =
-          at::batch_norm_backward_reduce(g, x, mean_C, invstd_C.to(x.scalar_type()), weight_C, true, false, false);
-      return at::cat({std::get<0>(reduced).to(at::kDouble), std::get<1>(reduced).to(at::kDouble) * invstd_C});
+          at::batch_norm_backward_reduce(rows.g, x, mean_C, invstd_C.to(x.scalar_type()), weight_C, true, false, false);
+      sums.copy_(at::cat({std::get<0>(reduced).to(at::kDouble), std::get<1>(reduced).to(at::kDouble) * invstd_C}));
+      return;
     }
-    const int64_t n_channels = x.size(1);
-    at::Tensor sums = at::empty({2 * n_channels}, moments.mean_C.options());
     double* sum_g = sums.mutable_data_ptr<double>();
     with_element_type(x, [&]<class T>(T) {
-      column_gradient_sums<T>(matrix_size(x), {dy.const_data_ptr<T>(), data_or_null<T>(y)}, x.const_data_ptr<T>(),
-                              mean_C.const_data_ptr<T>(), sum_g, sum_g + n_channels);
+      column_gradient_sums<T>(matrix_size(x), {rows.dy.const_data_ptr<T>(), data_or_null<T>(rows.y)},
+                              x.const_data_ptr<T>(), mean_C.const_data_ptr<T>(), sum_g, sum_g + n_channels);
     });
     sums.narrow(0, n_channels, n_channels).mul_(invstd_C);
-    return sums;
+  }
+
+  /// dL/dx = w invstd (g - mean(g) - xhat mean(g xhat)), means over all rows of the group (arXiv:1502.03167, Sec. 3).
+  static void input_gradient(const Rows& rows, const at::Tensor& weight_C, const Moments& moments,
+                             const at::Tensor& sums, at::Tensor dx, at::Tensor dresidual) {
+    const at::Tensor& x = rows.x;
+    const int64_t n_channels = x.size(1);
+    const at::Tensor sum_g_C = sums.narrow(0, 0, n_channels);
+    const at::Tensor sum_g_xhat_C = sums.narrow(0, n_channels, n_channels);
+    const at::Tensor invstd_C = moments.invstd_GC().squeeze(0);
+    const at::Tensor mean_C = moments.mean_GC.squeeze(0).to(x.scalar_type());
+    const at::Tensor count_1 = moments.count_G1.squeeze(0);
+    if (x.is_cuda()) {
+      dx.copy_(at::batch_norm_backward_elemt(rows.g, x, mean_C, invstd_C.to(x.scalar_type()), weight_C,
+                                             sum_g_C.to(x.scalar_type()), (sum_g_xhat_C / invstd_C).to(x.scalar_type()),
+                                             count_1.to(at::kInt)));
+      return;
+    }
+    const at::Tensor a_C = weight_C.to(at::kDouble) * invstd_C;
+    const at::Tensor b_C = (-a_C * invstd_C * sum_g_xhat_C / count_1).to(x.scalar_type());
+    const at::Tensor c_C = (-a_C * sum_g_C / count_1).to(x.scalar_type());
+    const at::Tensor cast_a_C = a_C.to(x.scalar_type());
+    with_element_type(x, [&]<class T>(T) {
+      column_affine_backward<T>({.size = matrix_size(x),
+                                 .gradient = {rows.dy.const_data_ptr<T>(), data_or_null<T>(rows.y)},
+                                 .x = x.const_data_ptr<T>(),
+                                 .mean = mean_C.const_data_ptr<T>(),
+                                 .a = cast_a_C.const_data_ptr<T>(),
+                                 .b = b_C.const_data_ptr<T>(),
+                                 .c = c_C.const_data_ptr<T>(),
+                                 .dx = dx.mutable_data_ptr<T>(),
+                                 .dresidual = dresidual.defined() ? dresidual.mutable_data_ptr<T>() : nullptr});
+    });
   }
 };
 
@@ -222,9 +292,9 @@ class BatchNormFrozen : public torch::autograd::Function<BatchNormFrozen> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const std::optional<at::Tensor>& residual,
                             const at::Tensor& weight_C, const at::Tensor& bias_C, const Moments& moments,
                             Activation activation) {
-    at::Tensor y = empty_channels_last(x);
-    normalise(x, weight_C, bias_C, moments, residual.value_or(at::Tensor()), activation, y);
-    const at::Tensor scale_C = (weight_C.to(at::kDouble) * moments.invstd_C()).to(x.scalar_type());
+    const at::Tensor y = empty_channels_last(x);
+    normalise_rows(x, weight_C, bias_C, moments, residual.value_or(at::Tensor()), activation, y);
+    const at::Tensor scale_C = (weight_C.to(at::kDouble) * moments.invstd_GC().squeeze(0)).to(x.scalar_type());
     context->save_for_backward({activation == Activation::kRelu ? y : at::Tensor(), scale_C});
     context->saved_data["residual"] = residual.has_value() && residual->requires_grad();
     return y;
@@ -256,21 +326,42 @@ class BatchNormFrozen : public torch::autograd::Function<BatchNormFrozen> {
 };
 
 Moments given_moments(const at::Tensor& mean_C, const at::Tensor& var_C) {
-  return {mean_C.detach().to(at::kDouble), var_C.detach().to(at::kDouble), {}};
+  const at::Tensor unknown_count_G1 = at::zeros({1, 1}, mean_C.options().dtype(at::kDouble));
+  return {mean_C.detach().to(at::kDouble).unsqueeze(0), var_C.detach().to(at::kDouble).unsqueeze(0), unknown_count_G1};
 }
 
-/// As torch.nn.BatchNorm2d: momentum 0.1, unbiased variance.
+/// As torch.nn.BatchNorm2d: momentum 0.1, unbiased variance. Of several groups the average, weighted by their rows.
 void move_running_averages(const BatchNormLayer& layer, const Moments& moments) {
   const at::NoGradGuard no_grad;
-  const at::Tensor unbiased_C = moments.var_C * (moments.count_1 / (moments.count_1 - 1));
-  layer.running_mean_C.lerp_(moments.mean_C.to(layer.running_mean_C.scalar_type()), kBatchNormMomentum);
-  layer.running_var_C.lerp_(unbiased_C.to(layer.running_var_C.scalar_type()), kBatchNormMomentum);
+  const at::Tensor weight_G1 = moments.count_G1 / moments.count_G1.sum();
+  const at::Tensor unbiased_GC = moments.var_GC * (moments.count_G1 / (moments.count_G1 - 1));
+  const at::Tensor mean_C = (moments.mean_GC * weight_G1).sum(0);
+  const at::Tensor var_C = (unbiased_GC * weight_G1).sum(0);
+  layer.running_mean_C.lerp_(mean_C.to(layer.running_mean_C.scalar_type()), kBatchNormMomentum);
+  layer.running_var_C.lerp_(var_C.to(layer.running_var_C.scalar_type()), kBatchNormMomentum);
   layer.num_batches_tracked.add_(1);
 }
 
-/// The statistics of this pass, and their side effects.
-Moments moments_of_pass(const at::Tensor& x, const BatchNormLayer& layer, size_t layer_index,
-                        const BatchNormPass& pass) {
+/// The groups of a pass, all spelt out.
+BatchNormGroups groups_of_pass(const at::Tensor& x, const BatchNormPass& pass) {
+  if (pass.groups == nullptr) return {{{0, x.size(0)}}, 0, 1, static_cast<bool>(pass.sum_over_ranks)};
+  const BatchNormGroups& groups = *pass.groups;
+  require(pass.is_training(), "batch_norm: groups are for training");
+  int64_t next = 0;
+  for (const RowRange rows : groups.local) {
+    require(rows.first == next && rows.count >= 0, "batch_norm: groups leave out rows from {} on", next);
+    next += rows.count;
+  }
+  require(next == x.size(0), "batch_norm: groups cover {} of {} rows", next, x.size(0));
+  require(groups.first >= 0 && groups.first + static_cast<int64_t>(groups.local.size()) <= groups.total,
+          "batch_norm: groups {} to {} of {}", groups.first, groups.first + static_cast<int64_t>(groups.local.size()),
+          groups.total);
+  return groups;
+}
+
+/// The statistics of this pass by local group, and their side effects.
+Moments moments_of_pass(const at::Tensor& x, const BatchNormLayer& layer, size_t layer_index, const BatchNormPass& pass,
+                        const BatchNormGroups& groups) {
   using Mode = BatchNormPass::Mode;
   if (pass.mode == Mode::kRunning) return given_moments(layer.running_mean_C, layer.running_var_C);
   if (pass.mode == Mode::kGiven) {
@@ -281,23 +372,45 @@ Moments moments_of_pass(const at::Tensor& x, const BatchNormLayer& layer, size_t
 
   const at::NoGradGuard no_grad;
   const bool is_shared = pass.is_training() && pass.sum_over_ranks;
-  require(is_shared || x.numel() / x.size(1) > 1, "batch_norm: batch statistics of one number a channel (layer {})",
-          layer_index);
+  for (const RowRange rows : groups.local) {
+    require(groups.is_split || rows.count * (x.numel() / (x.size(0) * x.size(1))) > 1,
+            "batch_norm: batch statistics of one number a channel (layer {})", layer_index);
+  }
+  const Moments local = local_moments(x, groups.local);
   if (pass.is_training()) {
-    const Moments local = local_moments(x);
-    Moments moments = is_shared ? over_ranks(local, pass.sum_over_ranks) : local;
-    move_running_averages(layer, moments);
-    return moments;
+    const Moments all = is_shared ? over_ranks(local, groups.first, groups.total, pass.sum_over_ranks) : local;
+    move_running_averages(layer, all);
+    return is_shared ? all.groups(groups.first, static_cast<int64_t>(groups.local.size())) : local;
   }
   require(pass.collected != nullptr && !pass.collected->empty() && layer_index < pass.collected->back().mean_C.size(),
           "batch_norm: kCollect without a place for layer {}", layer_index);
-  Moments moments = local_moments(x);
-  pass.collected->back().mean_C[layer_index] = moments.mean_C.to(x.scalar_type());
-  pass.collected->back().var_C[layer_index] = moments.var_C.to(x.scalar_type());
-  return moments;
+  pass.collected->back().mean_C[layer_index] = local.mean_GC.squeeze(0).to(x.scalar_type());
+  pass.collected->back().var_C[layer_index] = local.var_GC.squeeze(0).to(x.scalar_type());
+  return local;
 }
 
 }  // namespace
+
+BatchNormGroups groups_of_size(int64_t size, std::span<const RowRange> rows_of_ranks, size_t rank) {
+  require(size >= 1 && rank < rows_of_ranks.size(), "groups_of_size: groups of {}, rank {} of {}", size, rank,
+          rows_of_ranks.size());
+  BatchNormGroups groups;
+  int64_t next = 0;
+  for (const RowRange rows : rows_of_ranks) {
+    require(rows.first == next && rows.count >= 0, "groups_of_size: ranks leave out rows from {} on", next);
+    next += rows.count;
+    groups.is_split |= next % size != 0 && &rows != &rows_of_ranks.back();
+  }
+  groups.total = (next + size - 1) / size;
+  const RowRange own = rows_of_ranks[rank];
+  groups.first = std::min(own.first / size, groups.total);
+  for (int64_t row = own.first; row < own.first + own.count;) {
+    const int64_t end = std::min((row / size + 1) * size, own.first + own.count);
+    groups.local.push_back({row - own.first, end - row});
+    row = end;
+  }
+  return groups;
+}
 
 std::string BatchNormStatistics::hash() const {
   Sha256 sha;
@@ -322,10 +435,11 @@ at::Tensor batch_norm(const at::Tensor& x_any, const BatchNormLayer& layer, size
           "batch_norm: the residual's shape differs from x's");
   at::Tensor x = channels_last(x_any);
   const at::Tensor residual = residual_any.defined() ? channels_last(residual_any) : at::Tensor();
-  const Moments moments = moments_of_pass(x, layer, layer_index, pass);
+  const BatchNormGroups groups = groups_of_pass(x, pass);
+  const Moments moments = moments_of_pass(x, layer, layer_index, pass, groups);
 
   if (!at::GradMode::is_enabled()) {
-    normalise(x, layer.weight_C, layer.bias_C, moments, residual, activation, x);
+    normalise(x, groups.local, layer.weight_C, layer.bias_C, moments, residual, activation, x);
     return x;
   }
   // An undefined tensor is no variable to autograd; an empty optional may be.
@@ -333,9 +447,10 @@ at::Tensor batch_norm(const at::Tensor& x_any, const BatchNormLayer& layer, size
   const bool is_training = pass.is_training();
   if (is_training || pass.mode == BatchNormPass::Mode::kCollect) {
     return BatchNormTrain::apply(x, is_training ? layer.weight_C : layer.weight_C.detach(),
-                                 is_training ? layer.bias_C : layer.bias_C.detach(), given_residual, moments.mean_C,
-                                 moments.var_C, moments.count_1, activation,
-                                 is_training ? pass.sum_over_ranks : SumOverRanks());
+                                 is_training ? layer.bias_C : layer.bias_C.detach(), given_residual, moments,
+                                 activation,
+                                 c10::make_intrusive<GroupsHolder>(
+                                     groups, groups.is_split && is_training ? pass.sum_over_ranks : SumOverRanks()));
   }
   return BatchNormFrozen::apply(x, given_residual, layer.weight_C.detach(), layer.bias_C.detach(), moments, activation);
 }

@@ -10,6 +10,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,6 +26,27 @@ struct BatchNormStatistics {
   /// SHA-256 over all values.
   std::string hash() const;
 };
+
+/// Consecutive rows of a batch.
+struct RowRange {
+  int64_t first = 0;
+  int64_t count = 0;
+};
+
+/// A batch whose rows are normalised in groups, each by its own statistics, as if each were alone in the batch: GPUs of
+/// a fixed size (MoCo's ShuffleBN, arXiv:1911.05722, Sec. 3.3) whatever the number of ranks, or the corners of a mixed
+/// batch.
+struct BatchNormGroups {
+  std::vector<RowRange> local;  ///< this rank's rows of each group, in order, without gaps, from row 0; may be empty
+  int64_t first = 0;            ///< index of local[0] among the groups of all ranks
+  int64_t total = 0;            ///< groups of all ranks
+  bool is_split = false;        ///< whether a group may have rows on several ranks
+};
+
+/// The groups of `size` consecutive rows of the global batch (the last may be smaller), as one rank sees them.
+/// @param rows_of_ranks  the rows of the global batch that each rank holds, in rank order, without gaps
+/// @throws PreconditionError if they leave rows out
+BatchNormGroups groups_of_size(int64_t size, std::span<const RowRange> rows_of_ranks, size_t rank);
 
 /// How the BatchNorm layers behave in one forward pass.
 ///
@@ -42,15 +64,24 @@ struct BatchNormPass {
   const BatchNormStatistics* given = nullptr;
   std::vector<BatchNormStatistics>* collected = nullptr;  ///< one element is appended a forward pass
   SumOverRanks sum_over_ranks;  ///< kTrain only; gets double tensors, once a layer forward and once backward
+  const BatchNormGroups* groups = nullptr;  ///< kTrain only; null: one group, the rows of all ranks
 
   bool is_training() const { return mode == Mode::kTrain; }
 
   static BatchNormPass train(SumOverRanks sum_over_ranks) {
-    return {Mode::kTrain, nullptr, nullptr, std::move(sum_over_ranks)};
+    return {Mode::kTrain, nullptr, nullptr, std::move(sum_over_ranks), nullptr};
+  }
+  /// In groups, which must outlive the pass.
+  static BatchNormPass train(SumOverRanks sum_over_ranks, const BatchNormGroups& groups) {
+    return {Mode::kTrain, nullptr, nullptr, std::move(sum_over_ranks), &groups};
   }
   static BatchNormPass running() { return {}; }
-  static BatchNormPass with(const BatchNormStatistics& statistics) { return {Mode::kGiven, &statistics, nullptr, {}}; }
-  static BatchNormPass collect(std::vector<BatchNormStatistics>& into) { return {Mode::kCollect, nullptr, &into, {}}; }
+  static BatchNormPass with(const BatchNormStatistics& statistics) {
+    return {Mode::kGiven, &statistics, nullptr, {}, nullptr};
+  }
+  static BatchNormPass collect(std::vector<BatchNormStatistics>& into) {
+    return {Mode::kCollect, nullptr, &into, {}, nullptr};
+  }
 };
 
 /// One BatchNorm layer's tensors; float [C] but for the counter, an int64 scalar.
@@ -73,7 +104,9 @@ inline constexpr double kBatchNormMomentum = 0.1;
 ///
 /// Collective over the ranks behind `pass.sum_over_ranks`, forward and backward, in kTrain (SyncBN): every rank's
 /// pixels count alike, so local batches may differ in size; dL/dweight and dL/dbias are this rank's share of their sum
-/// over ranks.
+/// over ranks. In groups the running averages move towards the average of the groups' means and unbiased variances,
+/// each weighted by its rows, so that they too do not depend on the ranks; ranks exchange gradients only if a group is
+/// split.
 ///
 /// @param x         [B, C, H, W] (any strides; channels-last is fastest) or [B, C], of the layer's type, float or
 /// double. Consumed: where no gradient is recorded
@@ -82,7 +115,8 @@ inline constexpr double kBatchNormMomentum = 0.1;
 /// by the caller
 /// @param residual  same shape as x, or undefined
 /// @return same shape as x, channels-last
-/// @throws PreconditionError if shapes disagree, or batch statistics are asked of a single number a channel
+/// @throws PreconditionError if shapes disagree, groups do not cover the rows, or batch statistics are asked of a
+/// single number a channel
 at::Tensor batch_norm(const at::Tensor& x, const BatchNormLayer& layer, size_t layer_index, const BatchNormPass& pass,
                       Activation activation, const at::Tensor& residual = {});
 

@@ -163,6 +163,84 @@ TEST_CASE("statistics over ranks with uneven shares equal those of the whole bat
   check_same(dbias, whole.dbias, 1e-12);
 }
 
+TEST_CASE("groups are normalised as if each were alone, wherever the ranks cut the batch", "[model][property]") {
+  constexpr int64_t kSize = 3;  // groups of 3, 3 and 2 rows
+  // One rank; cuts between groups; cuts within groups; a rank with a part of one group only.
+  const auto shares = GENERATE(std::vector<int64_t>{8}, std::vector<int64_t>{3, 5}, std::vector<int64_t>{4, 4},
+                               std::vector<int64_t>{1, 1, 6});
+  const at::Tensor x = random_tensor({8, 6, 5, 3}, 24).mul(2.0).add(5.0).to(at::kDouble);
+  const at::Tensor residual = random_tensor(x.sizes(), 25).to(at::kDouble);
+  const at::Tensor coefficients = random_tensor(x.sizes(), 26).to(at::kDouble);
+  std::vector<at::Tensor> y, dx, dresidual;
+  at::Tensor dweight = at::zeros({6}, at::kDouble);
+  at::Tensor running_mean = at::zeros({6}, at::kDouble);
+  at::Tensor running_var = at::zeros({6}, at::kDouble);
+  for (const RowRange rows : {RowRange{0, 3}, RowRange{3, 3}, RowRange{6, 2}}) {
+    const auto share = [&](const at::Tensor& tensor) { return tensor.narrow(0, rows.first, rows.count); };
+    const Outcome alone = ours(share(x), share(residual), make_layer(6, at::kDouble), BatchNormPass::train({}),
+                               Activation::kRelu, share(coefficients));
+    y.push_back(alone.y);
+    dx.push_back(alone.dx);
+    dresidual.push_back(alone.dresidual);
+    dweight += alone.dweight;
+    running_mean += alone.running_mean * (static_cast<double>(rows.count) / 8);
+    running_var += alone.running_var * (static_cast<double>(rows.count) / 8);
+  }
+
+  std::vector<RowRange> rows_of_ranks;
+  for (const int64_t count : shares)
+    rows_of_ranks.push_back(
+        {rows_of_ranks.empty() ? 0 : rows_of_ranks.back().first + rows_of_ranks.back().count, count});
+  ThreadRanks ranks(static_cast<int>(shares.size()));
+  std::vector<Outcome> parts(shares.size());
+  std::vector<std::thread> threads;
+  for (size_t rank = 0; rank < shares.size(); ++rank) {
+    threads.emplace_back([&, rank] {
+      const auto share = [&](const at::Tensor& tensor) {
+        return tensor.narrow(0, rows_of_ranks[rank].first, shares[rank]);
+      };
+      const BatchNormGroups groups = groups_of_size(kSize, rows_of_ranks, rank);
+      const SumOverRanks sum = shares.size() > 1 ? ranks.sum(rank) : SumOverRanks();
+      parts[rank] = ours(share(x), share(residual), make_layer(6, at::kDouble), BatchNormPass::train(sum, groups),
+                         Activation::kRelu, share(coefficients));
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+
+  std::vector<at::Tensor> found_y, found_dx, found_dresidual;
+  at::Tensor found_dweight = at::zeros({6}, at::kDouble);
+  for (const Outcome& part : parts) {
+    found_y.push_back(part.y);
+    found_dx.push_back(part.dx);
+    found_dresidual.push_back(part.dresidual);
+    found_dweight += part.dweight;
+    check_same(part.running_mean, running_mean, 1e-12);
+    check_same(part.running_var, running_var, 1e-12);
+  }
+  check_same(at::cat(found_y), at::cat(y), 1e-12);
+  check_same(at::cat(found_dx), at::cat(dx), 1e-12);
+  check_same(at::cat(found_dresidual), at::cat(dresidual), 1e-12);
+  check_same(found_dweight, dweight, 1e-12);
+}
+
+TEST_CASE("ranks exchange gradients only where a group is split", "[model]") {
+  const std::vector<RowRange> aligned = {{0, 4}, {4, 4}};
+  const std::vector<RowRange> straddling = {{0, 5}, {5, 3}};
+  CHECK_FALSE(groups_of_size(2, aligned, 0).is_split);
+  CHECK(groups_of_size(2, straddling, 0).is_split);
+  CHECK(groups_of_size(2, straddling, 1).is_split);
+  CHECK(groups_of_size(2, straddling, 1).first == 2);
+  CHECK(groups_of_size(2, straddling, 1).total == 4);
+
+  int n_sums = 0;
+  const BatchNormGroups groups = groups_of_size(2, aligned, 1);
+  const BatchNormPass pass = BatchNormPass::train([&](at::Tensor&) { ++n_sums; }, groups);
+  const at::Tensor x = random_tensor({4, 3}, 27);
+  // The other rank's groups are missing here, so that running averages mean nothing.
+  ours(x, {}, make_layer(3), pass, Activation::kNone, x);
+  CHECK(n_sums == 1);  // forward, for the running averages
+}
+
 TEST_CASE("a mean of a thousand deviations leaves the variance four digits", "[model]") {
   const at::Tensor x = random_tensor({4096, 16}, 31).add(1000.0);
   std::vector<double> mean(16), squares(16);
@@ -232,10 +310,13 @@ TEST_CASE("given statistics are used as given, collected ones are those of the b
 TEST_CASE("CUDA batch normalisation equals the CPU's", "[model][cuda]") {
   if (!at::hasCUDA()) INVARIA_SKIP("no GPU on this machine");
   const bool is_training = GENERATE(true, false);
+  const bool in_groups = GENERATE(true, false);
   const at::Tensor x = random_tensor({6, 16, 8, 8}, 71).add(3.0);
   const at::Tensor residual = random_tensor(x.sizes(), 72);
   const at::Tensor coefficients = random_tensor(x.sizes(), 73);
-  const BatchNormPass pass = is_training ? BatchNormPass::train([](at::Tensor&) {}) : BatchNormPass::running();
+  const std::vector<RowRange> one_rank = {{0, 6}};
+  const BatchNormGroups groups = groups_of_size(in_groups ? 4 : 6, one_rank, 0);
+  const BatchNormPass pass = is_training ? BatchNormPass::train([](at::Tensor&) {}, groups) : BatchNormPass::running();
   const Outcome expected = ours(x, residual, make_layer(16), pass, Activation::kRelu, coefficients);
   BatchNormLayer layer = make_layer(16);
   for (at::Tensor* tensor : {&layer.weight_C, &layer.bias_C}) *tensor = tensor->detach().cuda().requires_grad_();
