@@ -70,30 +70,6 @@ void Axis::validate(const std::string& path, config::Problems& problems) const {
   }
 }
 
-std::vector<Axis> default_axes() {
-  constexpr double kSide = 44.0 / 64.0;
-  constexpr double kOffset = 20.0 / 64.0;
-  const FixedSetting identity;
-  const auto crop = [](double top, double left) {
-    FixedSetting setting;
-    setting.crop = std::vector<double>{top, left, kSide, kSide};
-    return setting;
-  };
-  const auto hue = [](double turn) {
-    FixedSetting setting;
-    setting.hue = turn;
-    return setting;
-  };
-  FixedSetting flip;
-  flip.flip = true;
-  return {
-      {"spatial", {Operation::kCrop, Operation::kFlip}, {identity, flip, crop(0, 0), crop(kOffset, kOffset)}},
-      {"appearance",
-       {Operation::kColorJitter, Operation::kGrayscale, Operation::kBlur, Operation::kSolarize},
-       {hue(0), hue(0.12), hue(0.24), hue(0.36)}},
-  };
-}
-
 void validate_axes(const std::vector<Axis>& axes, const std::string& path, config::Problems& problems) {
   if (axes.empty()) problems.add(path, "[]", "at least one axis");
   std::map<std::string, size_t> first_with_name;

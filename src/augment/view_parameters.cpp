@@ -47,8 +47,8 @@ Box draw_crop(const AugmentSettings& settings, int64_t height, int64_t width, Dr
   return central_crop(settings.crop_ratio, height, width);
 }
 
-void draw_jitter(const JitterSettings& settings, Draws& draws, ViewParameters& parameters) {
-  if (!draws.bernoulli(settings.p)) return;
+void draw_jitter(const JitterSettings& settings, double p, Draws& draws, ViewParameters& parameters) {
+  if (!draws.bernoulli(p)) return;
   draws.shuffle(std::span<JitterStep>(parameters.jitter_order));
   const auto factor = [&](double strength) { return draws.uniform(std::max(0.0, 1.0 - strength), 1.0 + strength); };
   parameters.brightness = factor(settings.brightness);
@@ -71,6 +71,7 @@ ViewParameters draw(const AugmentSettings& settings, std::span<const Operation> 
                     uint64_t seed, uint64_t epoch, uint64_t sample, uint32_t view) {
   ViewParameters parameters = whole_frame(height, width);
   parameters.framing = settings.whole_image;
+  const Probabilities p = settings.probabilities(view);
   const auto stream = [&](Purpose purpose) { return Draws({seed, purpose, epoch, sample, view}); };
   for (const Operation operation : active) {
     switch (operation) {
@@ -81,24 +82,24 @@ ViewParameters draw(const AugmentSettings& settings, std::span<const Operation> 
         break;
       }
       case Operation::kFlip:
-        parameters.flip = stream(Purpose::kFlip).bernoulli(settings.flip_p);
+        parameters.flip = stream(Purpose::kFlip).bernoulli(p.flip);
         break;
       case Operation::kColorJitter: {
         Draws draws = stream(Purpose::kColorJitter);
-        draw_jitter(settings.jitter, draws, parameters);
+        draw_jitter(settings.jitter, p.jitter, draws, parameters);
         break;
       }
       case Operation::kGrayscale:
-        parameters.grayscale = stream(Purpose::kGrayscale).bernoulli(settings.grayscale_p);
+        parameters.grayscale = stream(Purpose::kGrayscale).bernoulli(p.grayscale);
         break;
       case Operation::kBlur: {
         Draws draws = stream(Purpose::kBlur);
-        if (draws.bernoulli(settings.blur.p))
+        if (draws.bernoulli(p.blur))
           parameters.blur_sigma = draws.uniform(settings.blur.sigma[0], settings.blur.sigma[1]);
         break;
       }
       case Operation::kSolarize:
-        parameters.solarize = stream(Purpose::kSolarize).bernoulli(settings.solarize.p);
+        parameters.solarize = stream(Purpose::kSolarize).bernoulli(p.solarize);
         break;
     }
   }

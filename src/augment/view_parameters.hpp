@@ -50,7 +50,8 @@ ViewParameters whole_frame(int64_t height, int64_t width);
 /// whole image is shown as `settings.whole_image` says.
 ///
 /// The crop is torchvision's RandomResizedCrop.get_params: ten tries at (area, log-uniform ratio), then a central crop.
-/// @param sample  the image's index in its data set; `view` 0 or 1
+/// @param sample  the image's index in its data set
+/// @param view    0 and 1: the first and second of a pair; views from 2 on happen as often as the first
 ViewParameters draw(const AugmentSettings& settings, std::span<const Operation> active, int64_t height, int64_t width,
                     uint64_t seed, uint64_t epoch, uint64_t sample, uint32_t view);
 

@@ -13,7 +13,9 @@
 ///
 /// A member may be bool, int64_t, double, std::string, an enum with EnumNames, another settings struct, or std::vector
 /// or std::optional of one of these. A struct may also have `void validate(const std::string& path, Problems&) const`
-/// for rules that span members; it is called after its members were read without a problem.
+/// for rules that span members; it is called after its members were read without a problem. And it may have
+/// `void start_from(const json::object& given)`, called before its members are read: it sets what members that `given`
+/// lacks are to be (a named preset), and says nothing of values that are wrong, which their own reading reports.
 
 #include <array>
 #include <boost/json/value.hpp>

@@ -53,6 +53,7 @@ void read_struct(const json::value& value, const std::string& path, S& out, Prob
     return;
   }
   const size_t problems_before = problems.list().size();
+  if constexpr (requires { out.start_from(*object); }) out.start_from(*object);
   std::vector<std::string> known;
   std::apply(
       [&](const auto&... settings) {

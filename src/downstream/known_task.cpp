@@ -88,19 +88,47 @@ class PartMaker {
 
 }  // namespace
 
+std::vector<augment::FixedSetting> asked_settings(const std::string& marks, const augment::Axis& axis) {
+  std::vector<augment::FixedSetting> asked = axis.fixed_settings;
+  const bool several = std::count(marks.begin(), marks.end(), '0') > 1;
+  if (several && asked.size() > 2) asked.resize(2);
+  return asked;
+}
+
+std::optional<std::pair<size_t, size_t>> alike(const std::vector<augment::FixedSetting>& fixed,
+                                               const augment::AugmentSettings& strengths) {
+  constexpr int64_t kSide = 64;
+  constexpr int64_t kViewSize = 32;
+  constexpr double kGreyLevel = 1.0 / 255.0;
+  std::vector<uint8_t> picture(kSide * kSide * 3);
+  Draws draws({.purpose = Purpose::kSynthetic});
+  for (uint8_t& value : picture) value = static_cast<uint8_t>(draws.below(256));
+  const std::vector<const uint8_t*> pixels(fixed.size(), picture.data());
+  std::vector<augment::ViewParameters> parameters(fixed.size(), augment::whole_frame(kSide, kSide));
+  for (size_t n = 0; n < fixed.size(); ++n) augment::apply(fixed[n], kSide, kSide, parameters[n]);
+  augment::AugmentSettings plain = strengths;
+  plain.mean = {0.0, 0.0, 0.0};
+  plain.std = {1.0, 1.0, 1.0};
+  const at::Tensor shown = augment::render_views({pixels, kSide, kSide}, parameters, kViewSize, plain);
+  for (size_t second = 1; second < fixed.size(); ++second) {
+    for (size_t first = 0; first < second; ++first) {
+      const at::Tensor difference = shown[static_cast<int64_t>(second)] - shown[static_cast<int64_t>(first)];
+      if (difference.abs().max().item<double>() < kGreyLevel) return std::pair(first, second);
+    }
+  }
+  return std::nullopt;
+}
+
 std::vector<Combination> combinations(const std::string& marks, const std::vector<augment::Axis>& axes) {
   require(marks.size() == axes.size(), "combinations: {} marks for {} axes", marks.size(), axes.size());
-  const auto n_asked = std::count(marks.begin(), marks.end(), '0');
   std::vector<Combination> all{{}};
   for (size_t axis = 0; axis < axes.size(); ++axis) {
     if (marks[axis] != '0') continue;
-    const std::vector<augment::FixedSetting>& fixed = axes[axis].fixed_settings;
-    const size_t used = n_asked > 1 ? std::min<size_t>(2, fixed.size()) : fixed.size();
     std::vector<Combination> longer;
     for (const Combination& shorter : all) {
-      for (size_t choice = 0; choice < used; ++choice) {
+      for (const augment::FixedSetting& choice : asked_settings(marks, axes[axis])) {
         longer.push_back(shorter);
-        longer.back().push_back(fixed[choice]);
+        longer.back().push_back(choice);
       }
     }
     all = std::move(longer);

@@ -3,6 +3,8 @@
 /// Known-invariance tasks: made so that the invariance they want is known, and a learned i can be told right or wrong.
 
 #include <cstdint>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "augment/axes.hpp"
@@ -15,8 +17,16 @@ namespace invaria::downstream {
 /// One combination of fixed settings, one for each axis marked 0, in axis order.
 using Combination = std::vector<augment::FixedSetting>;
 
-/// All combinations: the only axis marked 0 takes all its fixed settings; with more than one, each takes its first two.
+/// All combinations of the settings that the axes marked 0 ask for.
 std::vector<Combination> combinations(const std::string& marks, const std::vector<augment::Axis>& axes);
+
+/// Settings that an axis marked 0 asks for: all of an only one, the first two where several axes are marked 0.
+std::vector<augment::FixedSetting> asked_settings(const std::string& marks, const augment::Axis& axis);
+
+/// The first two of these that show a made picture, full of colours and edges, alike to a grey level; nothing if all
+/// differ. @param strengths  of what fixed settings leave open: the kernel of blurs, the threshold of solarization
+std::optional<std::pair<size_t, size_t>> alike(const std::vector<augment::FixedSetting>& fixed,
+                                               const augment::AugmentSettings& strengths);
 
 /// Pictures in a known task: classes / combinations, rounded down.
 int64_t n_pictures(const KnownSettings& known, const std::vector<augment::Axis>& axes);

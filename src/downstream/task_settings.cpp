@@ -16,21 +16,53 @@ bool is_regression_metric(Metric metric) {
   return metric == Metric::kR2 || metric == Metric::kR2Flat;
 }
 
-/// Axes marked 0 ask for what their fixed settings change; an axis marked 1 that grays the picture takes any colour
-/// away again.
+/// Whether settings differ in colour alone where a grey picture has none.
+bool tells_colours_apart(const std::vector<augment::FixedSetting>& asked) {
+  return std::any_of(asked.begin(), asked.end(), [&](const augment::FixedSetting& setting) {
+    return setting.hue != asked.front().hue || setting.saturation != asked.front().saturation;
+  });
+}
+
+bool asks_for_grey(const std::vector<augment::FixedSetting>& asked) {
+  return std::any_of(asked.begin(), asked.end(), [](const augment::FixedSetting& setting) {
+    return setting.grayscale || setting.saturation == 0.0;
+  });
+}
+
+/// An axis that asks for colours stands beside no axis that grays pictures, whether that one is drawn or asked for as
+/// well. No other operations undo one another: crops and flips move what the rest leave, blurs and solarization keep
+/// hues and places apart, and jitter keeps some of the colour that grayscale asks for.
 void validate_contradictions(const KnownSettings& known, const std::vector<augment::Axis>& axes,
                              const std::string& path, config::Problems& problems) {
-  for (size_t asked = 0; asked < axes.size(); ++asked) {
-    for (size_t drawn = 0; drawn < axes.size(); ++drawn) {
-      if (known.marks[asked] != '0' || known.marks[drawn] != '1') continue;
-      if (contains(axes[asked].operations, augment::Operation::kColorJitter) &&
-          contains(axes[drawn].operations, augment::Operation::kGrayscale)) {
-        problems.add(path, "\"" + known.marks + "\"",
-                     "marks whose operations do not undo one another: " + axes[drawn].name + " removes the hue that " +
-                         axes[asked].name + " is asked for",
-                     "mark " + axes[drawn].name + " with - to leave it alone");
-      }
+  for (size_t colour = 0; colour < axes.size(); ++colour) {
+    if (known.marks[colour] != '0' || !tells_colours_apart(asked_settings(known.marks, axes[colour]))) continue;
+    for (size_t other = 0; other < axes.size(); ++other) {
+      if (other == colour || known.marks[other] == '-') continue;
+      const bool grays = known.marks[other] == '1' ? contains(axes[other].operations, augment::Operation::kGrayscale)
+                                                   : asks_for_grey(asked_settings(known.marks, axes[other]));
+      if (!grays) continue;
+      problems.add(
+          path, "\"" + known.marks + "\"",
+          fmt::format("marks whose operations do not undo one another: {} removes the hue that {} is asked for",
+                      axes[other].name, axes[colour].name),
+          fmt::format("mark {} with - to leave it alone", axes[other].name));
     }
+  }
+}
+
+/// Classes that look alike cannot be told apart at any i.
+void validate_settings_differ(const KnownSettings& known, const std::vector<augment::Axis>& axes,
+                              const std::string& path, config::Problems& problems) {
+  for (size_t axis = 0; axis < axes.size(); ++axis) {
+    if (known.marks[axis] != '0') continue;
+    const auto same = alike(asked_settings(known.marks, axes[axis]), known.augment);
+    if (!same) continue;
+    problems.add(
+        path, "\"" + known.marks + "\"",
+        fmt::format("0 only on axes whose fixed_settings show a coloured picture differently; of {} the numbers "
+                    "{} and {} show it alike",
+                    axes[axis].name, same->first, same->second),
+        fmt::format("change them, or mark {} with -", axes[axis].name));
   }
 }
 
@@ -95,6 +127,7 @@ void validate_known(const KnownSettings& known, const std::vector<augment::Axis>
     }
   }
   validate_contradictions(known, axes, where, problems);
+  validate_settings_differ(known, axes, where, problems);
   if (problems.list().size() > problems_before) return;
   if (const int64_t pictures = n_pictures(known, axes); pictures < 5) {
     problems.add(config::join_path(path, "classes"), std::to_string(known.classes),

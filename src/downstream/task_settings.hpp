@@ -50,7 +50,7 @@ struct KnownSettings {
                 between(0, 1)),
         setting("augment", &S::augment,
                 "strength of the operations on the axes marked 1; what is not given is as in the pretraining of the "
-                "first conditioned encoder, but crop_area [0.35, 1]"),
+                "first conditioned encoder, or as in a preset named here, but crop_area [0.35, 1]"),
     };
   }
 };
@@ -93,9 +93,9 @@ struct TaskSettings {
   std::vector<Metric> resolved_metrics() const;
 };
 
-/// What a known task asks of the axes: as many marks as axes, at least one 0 or 1 but not all 0 or -, fixed settings on
-/// the axes marked 0, at least five pictures and at most 80 classes, and no axis marked 0 whose operations another axis
-/// marked 1 undoes.
+/// What a known task asks of the axes: as many marks as axes, at least one 1, on the axes marked 0 two or more fixed
+/// settings that show a coloured picture differently, at least five pictures and at most 80 classes, and no axis marked
+/// 0 whose operations another axis undoes.
 void validate_known(const KnownSettings& known, const std::vector<augment::Axis>& axes, const std::string& path,
                     config::Problems& problems);
 

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <set>
 
+#include "augment/named_axes.hpp"
 #include "core/errors.hpp"
 
 namespace invaria::suite {
@@ -61,6 +62,16 @@ void spread_defaults(object& suite, const DefaultsSection& section, config::Prob
     merge_patch(merged, entry);
     entry = merged;
   }
+}
+
+/// `"axes": "k5"` stands for the axes of that name.
+void resolve_named_axes(object& suite, config::Problems& problems) {
+  value* axes = suite.if_contains("axes");
+  if (axes == nullptr || !axes->is_string()) return;
+  config::Problems mine;
+  const auto which = config::parse<augment::NamedAxes>(*axes, "axes", mine);
+  for (const config::Problem& problem : mine.list()) problems.add(problem);
+  *axes = config::write(augment::named_axes(which));
 }
 
 /// Whether an entry's problem came with the defaults, which have reported it.
@@ -174,7 +185,8 @@ void validate_arms(const Suite& suite, config::Problems& problems) {
   }
 }
 
-/// What a known task does not say of its strengths is as in the reference encoder's pretraining, but for milder crops.
+/// What a known task does not say of its strengths is as in the reference encoder's pretraining, or as in the preset
+/// that the task names, but for milder crops.
 /// @param text  the merged suite that `suite` was read from
 void resolve_known_strengths(Suite& suite, const object& text) {
   const value* tasks = text.if_contains("tasks");
@@ -187,7 +199,12 @@ void resolve_known_strengths(Suite& suite, const object& text) {
     boost::system::error_code absent;
     const value* own = tasks->get_array().at(index).find_pointer("/known/augment", absent);
     config::Problems reported;  // already
-    if (own != nullptr) config::read(*own, "", {}, task.known.augment, reported);
+    if (own == nullptr) continue;
+    config::read(*own, "", {}, task.known.augment, reported);
+    // A preset of its own replaces the reference's strengths, and the milder crops with them.
+    const object* given = own->if_object();
+    if (given != nullptr && given->contains("preset") && !given->contains("crop_area"))
+      task.known.augment = downstream::milder_crops(task.known.augment);
   }
 }
 
@@ -209,6 +226,7 @@ Suite read_suite(const value& text, config::Problems& problems) {
   value merged = text;
   spread_defaults<EncoderEntry>(merged.get_object(), kEncoderSection, problems);
   spread_defaults<downstream::TaskSettings>(merged.get_object(), kTaskSection, problems);
+  resolve_named_axes(merged.get_object(), problems);
   config::Problems found;
   Suite suite = config::parse<Suite>(merged, "", found);
   resolve_known_strengths(suite, merged.get_object());
@@ -254,6 +272,11 @@ config::json::object suite_schema() {
   };
   add_defaults("encoders", "encoder_defaults", "merged under every entry of encoders, whose own values win");
   add_defaults("tasks", "task_defaults", "merged under every entry of tasks, whose own values win");
+  object& axes = schema["properties"].get_object()["axes"].get_object();
+  object list{{"type", axes["type"]}, {"items", axes["items"]}};
+  axes.erase("type");
+  axes.erase("items");
+  axes["anyOf"] = config::json::array{list, config::schema<augment::NamedAxes>()};
   object whole{{"$schema", "https://json-schema.org/draft/2020-12/schema"}, {"title", "Invaria suite"}};
   for (const auto& member : schema) whole[member.key()] = member.value();
   return whole;

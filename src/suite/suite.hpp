@@ -83,7 +83,7 @@ struct Suite {
     return std::tuple{
         setting("name", &S::name, "name of the suite", config::required_name()),
         setting("data", &S::data, "data sets, decoded once per node", config::required()),
-        setting("axes", &S::axes, "groups of operations, one coordinate of i each"),
+        setting("axes", &S::axes, "groups of operations, one coordinate of i each; or the name of known ones"),
         setting("encoders", &S::encoders, "encoders to pretrain", config::required()),
         setting("encoder_seeds", &S::encoder_seeds, "every encoder is pretrained once for each",
                 config::between(0, 1e9)),
@@ -101,8 +101,9 @@ struct Suite {
 };
 
 /// The suite file as JSON text, with `--set` overrides applied and `encoder_defaults` and `task_defaults` merged under
-/// each entry (RFC 7396, the entry's own values win), read into `suite`. Everything wrong with single values is added
-/// to `problems`. What known tasks leave open of their strengths is taken from reference_encoder().
+/// each entry (RFC 7396, the entry's own values win) and named axes spelt out, read into `suite`. Everything wrong with
+/// single values is added to `problems`. What known tasks leave open of their strengths is taken from
+/// reference_encoder().
 Suite read_suite(const config::json::value& text, config::Problems& problems);
 
 /// What spans settings: names that must exist or be unique, corners and marks that must fit the axes, arms, splits

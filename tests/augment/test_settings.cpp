@@ -2,6 +2,7 @@
 #include <boost/json.hpp>
 
 #include "augment/axes.hpp"
+#include "augment/named_axes.hpp"
 #include "augment/settings.hpp"
 #include "core/errors.hpp"
 #include "tests/support/catch.hpp"
@@ -112,4 +113,78 @@ TEST_CASE("the default axes fix four places and four hues", "[augment]") {
   CHECK(axes[0].fixed_settings[0].operations().empty());
   CHECK(*axes[0].fixed_settings[3].crop == std::vector<double>{0.3125, 0.3125, 0.6875, 0.6875});
   CHECK(axes[1].fixed_settings[3].hue == 0.36);
+}
+
+namespace {
+
+AugmentSettings read_augment(const std::string& text) {
+  config::Problems problems;
+  const auto settings = config::parse<AugmentSettings>(boost::json::parse(text), "", problems);
+  CHECK(problems.to_string().empty());
+  return settings;
+}
+
+}  // namespace
+
+TEST_CASE("a preset gives what a suite leaves open, and the suite's own values win", "[augment]") {
+  const AugmentSettings mixed = read_augment(R"({"jitter": {"hue": 0.3}, "preset": "moco-v2", "grayscale_p": 0.5})");
+  CHECK(mixed.crop_area == std::vector<double>{0.2, 1.0});
+  CHECK(mixed.jitter.brightness == 0.4);
+  CHECK(mixed.jitter.hue == 0.3);
+  CHECK(mixed.grayscale_p == 0.5);
+  CHECK(mixed.blur.sigma == std::vector<double>{0.1, 2.0});
+  CHECK(mixed.solarize.p == 0.0);
+
+  // The record names the preset, and read back it is the same.
+  const boost::json::value record = config::write(mixed);
+  CHECK(record.at("preset") == "moco-v2");
+  CHECK(config::write(read_augment(boost::json::serialize(record))) == record);
+
+  const boost::json::value small = config::write(read_augment(R"({"preset": "small"})"));
+  CHECK(small == config::write(AugmentSettings()));
+  CHECK(places_of_problems<AugmentSettings>(R"({"preset": "moco"})") == Places{"a.preset"});
+  CHECK(places_of_problems<AugmentSettings>(R"({"preset": 3})") == Places{"a.preset"});
+}
+
+TEST_CASE("every preset is sound, carries its name and shows the centre of what is not cropped at 224 pixels",
+          "[augment]") {
+  for (const auto& [preset, name] : config::EnumNames<AugmentPreset>::kNames) {
+    INFO(name);
+    const AugmentSettings settings = preset_settings(preset);
+    CHECK(config::name_of(settings.preset) == name);
+    config::Problems problems;
+    settings.validate("", problems);
+    CHECK(problems.to_string().empty());
+    CHECK((settings.whole_image == WholeImage::kCentreCrop) == (preset != AugmentPreset::kSmall));
+    if (preset != AugmentPreset::kSmall) CHECK(blur_kernel(settings.blur, 224) == 23);
+  }
+}
+
+TEST_CASE("the paper's two presets differ in how often views are solarized", "[augment]") {
+  const AugmentSettings older = preset_settings(AugmentPreset::kPaper2022);
+  AugmentSettings newer = preset_settings(AugmentPreset::kPaper2023);
+  CHECK(older.jitter.saturation == 0.2);
+  CHECK(older.crop_area == std::vector<double>{0.08, 1.0});
+  CHECK(older.solarize.p == 0.0);
+  CHECK(newer.solarize.p == 0.5);
+  newer.solarize.p = 0.0;
+  newer.preset = older.preset;
+  CHECK(config::write(newer) == config::write(older));
+}
+
+TEST_CASE("K = 5 gives every operation but solarization an axis of its own, with two settings or more", "[augment]") {
+  const auto axes = named_axes(NamedAxes::kK5);
+  REQUIRE(axes.size() == 5);
+  CHECK(places_of_problems(axes).empty());
+  const std::vector<Operation> order{Operation::kCrop, Operation::kColorJitter, Operation::kGrayscale, Operation::kBlur,
+                                     Operation::kFlip};
+  for (size_t n = 0; n < axes.size(); ++n) {
+    CHECK(axes[n].operations == std::vector{order[n]});
+    CHECK(axes[n].fixed_settings.size() >= 2);
+    CHECK(axes[n].fixed_settings[0].operations().empty());
+    config::Problems problems;
+    axes[n].validate("", problems);
+    CHECK(problems.to_string().empty());
+  }
+  CHECK(config::write(named_axes(NamedAxes::kK2)) == config::write(default_axes()));
 }

@@ -25,7 +25,7 @@ ViewParameters draw_one(const std::vector<Operation>& active, uint64_t sample,
 /// Whether a count agrees with a binomial of kDraws at p within five standard deviations.
 bool is_binomial(int64_t count, double p) {
   const double n = static_cast<double>(kDraws);
-  return std::abs(static_cast<double>(count) - n * p) < 5.0 * std::sqrt(n * p * (1.0 - p));
+  return std::abs(static_cast<double>(count) - n * p) <= 5.0 * std::sqrt(n * p * (1.0 - p));
 }
 
 bool has_jitter(const ViewParameters& p) {
@@ -189,4 +189,37 @@ TEST_CASE("a fixed crop keeps at least a pixel and stays inside the smallest ima
   ViewParameters p = whole_frame(3, 2);
   apply(fixed, 3, 2, p);
   CHECK(p.box == Box{2, 1, 1, 1});
+}
+
+TEST_CASE("the second view of a pair is drawn with probabilities of its own", "[augment]") {
+  const AugmentSettings byol = preset_settings(AugmentPreset::kByol);
+  for (const uint32_t view : {0u, 1u, 2u}) {
+    int64_t n_blurred = 0;
+    int64_t n_solarized = 0;
+    int64_t n_gray = 0;
+    for (uint64_t sample = 0; sample < kDraws; ++sample) {
+      const ViewParameters p = draw(byol, all_operations(), 64, 64, 5, 3, sample, view);
+      n_blurred += p.blur_sigma != 0.0 ? 1 : 0;
+      n_solarized += p.solarize;
+      n_gray += p.grayscale;
+    }
+    INFO("view " << view);
+    CHECK(is_binomial(n_blurred, view == 1 ? 0.1 : 1.0));
+    CHECK(is_binomial(n_solarized, view == 1 ? 0.2 : 0.0));
+    CHECK(is_binomial(n_gray, 0.2));
+  }
+}
+
+TEST_CASE("each probability of the second view can be set alone", "[augment]") {
+  AugmentSettings settings;
+  settings.second_view = {.flip_p = 1.0, .jitter_p = 0.0, .grayscale_p = 1.0, .blur_p = 1.0, .solarize_p = 1.0};
+  const ViewParameters second = draw(settings, all_operations(), 64, 64, 5, 3, 7, 1);
+  CHECK(second.flip);
+  CHECK_FALSE(has_jitter(second));
+  CHECK(second.grayscale);
+  CHECK(second.blur_sigma != 0.0);
+  CHECK(second.solarize);
+  settings.flip_p = settings.grayscale_p = settings.blur.p = settings.solarize.p = settings.jitter.p = 0.0;
+  const ViewParameters first = draw(settings, all_operations(), 64, 64, 5, 3, 7, 0);
+  CHECK_FALSE((first.flip || has_jitter(first) || first.grayscale || first.blur_sigma != 0.0 || first.solarize));
 }

@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "augment/named_axes.hpp"
 #include "augment/render.hpp"
 #include "core/errors.hpp"
 #include "downstream/known_task.hpp"
@@ -122,6 +123,76 @@ TEST_CASE("marks that cannot work are refused with the reason", "[downstream][kn
   REQUIRE(rules(known("01"), apart).size() == 1);
   CHECK(rules(known("01"), apart)[0].find("undo one another") != std::string::npos);
   CHECK(rules(known("10"), apart).empty());
+}
+
+TEST_CASE("of K = 5 the marks that fit are taken, and those whose operations undo one another refused",
+          "[downstream][known]") {
+  const auto axes = augment::named_axes(augment::NamedAxes::kK5);  // crop, jitter, grayscale, blur, flip
+  for (const char* marks : {"01111", "11110", "10-11", "11011", "11101", "11111", "01110", "0-1-0", "11001", "10-01"}) {
+    INFO(marks);
+    CHECK(rules(known(marks), axes).empty());
+  }
+  for (const char* marks : {"10111", "10011", "00110"}) {
+    INFO(marks);
+    REQUIRE(rules(known(marks), axes).size() == 1);
+    CHECK(rules(known(marks), axes)[0].find("grayscale removes the hue that jitter is asked for") != std::string::npos);
+  }
+  CHECK(rules(known("00000"), axes).size() == 1);
+  CHECK(rules(known("00-0-"), axes).size() == 1);
+  CHECK(rules(known("00-00"), axes).size() == 1);
+  KnownSettings many = known("00-01");  // eight combinations
+  CHECK(rules(many, axes).empty());
+  many.classes = 39;
+  CHECK(rules(many, axes).size() == 1);
+}
+
+TEST_CASE("jitter that asks for brightness alone is not undone by grayscale", "[downstream][known]") {
+  std::vector<augment::Axis> axes{axis("jitter", augment::Operation::kColorJitter),
+                                  {"grayscale", {augment::Operation::kGrayscale}, {}}};
+  axes[0].fixed_settings[1] = {};
+  axes[0].fixed_settings[1].brightness = 0.5;
+  CHECK(rules(known("01"), axes).empty());
+  axes[0].fixed_settings[1].saturation = 0.5;
+  CHECK(rules(known("01"), axes).size() == 1);
+}
+
+TEST_CASE("fixed settings that show a coloured picture alike are refused", "[downstream][known]") {
+  std::vector<augment::Axis> axes = augment::default_axes();
+  const auto second_of = [&](size_t axis, auto change) {
+    std::vector<augment::Axis> changed = axes;
+    changed[axis].fixed_settings.resize(2);
+    changed[axis].fixed_settings[0] = changed[axis].fixed_settings[1] = {};
+    change(changed[axis].fixed_settings[1]);
+    return rules(known(axis == 0 ? "01" : "10"), changed);
+  };
+  const auto nothing = [](augment::FixedSetting&) {};
+  REQUIRE(second_of(0, nothing).size() == 1);
+  CHECK(second_of(0, nothing)[0].find("the numbers 0 and 1 show it alike") != std::string::npos);
+  CHECK(second_of(0, [](auto& fixed) { fixed.crop = {0, 0, 1, 1}; }).size() == 1);  // the whole frame
+  CHECK(second_of(0, [](auto& fixed) { fixed.flip = true; }).empty());
+  CHECK(second_of(1, [](auto& fixed) { fixed.blur_sigma = 0.1; }).size() == 1);  // no blur to speak of
+  CHECK(second_of(1, [](auto& fixed) { fixed.blur_sigma = 2.0; }).empty());
+  CHECK(second_of(1, [](auto& fixed) { fixed.hue = 0.01; }).empty());
+}
+
+TEST_CASE("a known task of K = 5 has the classes that its marks say and draws what is marked 1",
+          "[downstream][known]") {
+  const auto axes = augment::named_axes(augment::NamedAxes::kK5);
+  const augment::AugmentSettings normalise;
+  const TaskData flips = make_known_task(known("11110"), axes, made_dataset(), normalise, 8, 0, 0);
+  CHECK(flips.n_classes == 40);
+  CHECK(flips.pictures.size() == 20);  // two settings: as it is, mirrored
+  CHECK_FALSE(at::equal(flips.train.images_BCHW[0], flips.train.images_BCHW[1]));
+  // Hue asked for, grayscale left alone: nothing of a class is ever grey.
+  const TaskData hues = make_known_task(known("10-11"), axes, made_dataset(), normalise, 8, 0, 0);
+  CHECK(hues.pictures.size() == 10);
+  CHECK(hues.n_classes == 40);
+  augment::AugmentSettings plain;
+  plain.mean = {0, 0, 0};
+  plain.std = {1, 1, 1};
+  const TaskData coloured = make_known_task(known("10-11"), axes, made_dataset(), plain, 8, 0, 0);
+  const at::Tensor range_BHW = coloured.pool_BCHW.amax(1) - coloured.pool_BCHW.amin(1);
+  CHECK(range_BHW.amax({1, 2}).min().item<double>() > 0.05);
 }
 
 TEST_CASE("a classification task cuts a stratified validation part from train, anew in each repeat", "[downstream]") {

@@ -88,6 +88,14 @@ TEST_CASE("known tasks draw as strongly as the first conditioned encoder was pre
 
   // The default strengths give what a suite that says nothing always had.
   CHECK(config::write(small_suite().tasks[1].known.augment) == config::write(downstream::milder_crops()));
+
+  // A preset of the task's own stands for all of them; crops stay milder unless they are given.
+  const augment::AugmentSettings named =
+      small_suite({"tasks[1].known.augment={\"preset\": \"simclr\", \"flip_p\": 0.7}"}).tasks[1].known.augment;
+  CHECK(named.preset == augment::AugmentPreset::kSimclr);
+  CHECK(named.jitter.brightness == 0.8);
+  CHECK(named.flip_p == 0.7);
+  CHECK(named.crop_area == std::vector<double>{0.35, 1.0});
 }
 
 TEST_CASE("a mistake in the defaults is reported once, and where it is", "[suite]") {
@@ -121,6 +129,7 @@ TEST_CASE("validate_suite holds what spans settings to its rules", "[suite]") {
       {{"data=[]"}, "data", "at least one data set"},
       {{"encoders=[]"}, "encoders", "at least one encoder"},
       {{"axes=[]"}, "axes", "at least one axis"},
+      {{"axes=k6"}, "axes", "a known name"},
       {{"encoders[1].name=amortised"}, "encoders[1].name", "no other entry"},
       {{"tasks[1].name=shapes-4"}, "tasks[1].name", "no other entry"},
       {{"encoders[1].name=\"a/b\""}, "encoders[1].name", "a name: letters"},
@@ -162,6 +171,18 @@ TEST_CASE("an encoder meets the corners that it names, or all with enough ones, 
   CHECK(corners({"encoders[0].min_ones=0"}, 0) == Texts{"00", "01", "10", "11"});
   CHECK(corners({"encoders[0].corners=[\"10\", \"00\"]"}, 0) == Texts{"10", "00"});
   CHECK(corners({"encoders[1].corners=[\"01\"]"}, 1) == Texts{"01"});
+}
+
+TEST_CASE("axes may be named, and the record spells them out", "[suite]") {
+  const Suite suite = small_suite({"axes=k5", "tasks[1].known.marks=10-11", "encoders[0].min_ones=2"});
+  REQUIRE(suite.axes.size() == 5);
+  CHECK(suite.axes[3].name == "blur");
+  CHECK(corners_of(suite.encoders[0], 5).size() == 26);
+  const config::json::value record = config::write(suite);
+  CHECK(record.at("axes").is_array());
+  config::Problems problems;
+  CHECK(config::write(read_suite(record, problems)) == record);
+  CHECK(config::write(small_suite({"axes=k2"})) == config::write(small_suite()));
 }
 
 TEST_CASE("suites/schema.json is the schema of the code", "[suite]") {
