@@ -26,13 +26,11 @@ using report::Align;
 /// is factored; and the activations of its share of both views, which the backward pass keeps.
 double pretraining_memory_MiB(const train::EncoderPlan& encoder, int64_t ranks) {
   const model::EncoderSettings& settings = encoder.settings.model;
-  model::EncoderSettings plain = settings;
-  plain.conditioning = model::Conditioning::kNone;
-  const double dense = static_cast<double>(model::n_parameters(plain, encoder.n_axes()));
-  const double factored = static_cast<double>(model::n_parameters(settings, encoder.n_axes())) - dense;
+  const model::ParameterCounts n = model::count_parameters(settings, encoder.n_axes(), encoder.settings.view_size);
   const double views = 2.0 * static_cast<double>(encoder.settings.global_batch) / static_cast<double>(ranks);
   const double activations = views * model::activations_per_image(settings, encoder.settings.view_size);
-  return (4.0 * dense + 3.0 * factored + activations) * sizeof(float) / 1048576.0;
+  return (4.0 * static_cast<double>(n.dense) + 3.0 * static_cast<double>(n.factored) + activations) * sizeof(float) /
+         1048576.0;
 }
 
 std::string kind_name(suite::UnitKind kind) {
@@ -60,13 +58,14 @@ void print_encoders(const LoadedSuite& loaded, const suite::TimeEstimate& time, 
   for (size_t index = 0; index < loaded.plan.encoders.size(); ++index) {
     const train::EncoderPlan& encoder = loaded.plan.encoders[index];
     const train::PretrainSettings& settings = encoder.settings;
-    table.add_row({{encoder.key()},
-                   {std::to_string(encoder.corners.size())},
-                   {std::to_string(settings.steps)},
-                   {std::to_string(model::n_parameters(settings.model, encoder.n_axes()))},
-                   {fmt::format("{:.1f}", model::flops_per_image(settings.model, settings.view_size) / 1e6)},
-                   {fmt::format("{:.0f}", pretraining_memory_MiB(encoder, ranks))},
-                   {format_duration(time.encoder_s[index])}});
+    table.add_row(
+        {{encoder.key()},
+         {std::to_string(encoder.corners.size())},
+         {std::to_string(settings.steps)},
+         {std::to_string(model::count_parameters(settings.model, encoder.n_axes(), settings.view_size).total())},
+         {fmt::format("{:.1f}", model::flops_per_image(settings.model, settings.view_size) / 1e6)},
+         {fmt::format("{:.0f}", pretraining_memory_MiB(encoder, ranks))},
+         {format_duration(time.encoder_s[index])}});
   }
   fmt::print("Encoders\n{}\n", table.render(style));
 }

@@ -12,19 +12,19 @@ at::Device device_of(const model::Encoder& encoder) {
   return encoder.parameters().front().value.device();
 }
 
-at::Tensor extract_features(const model::Encoder& encoder, const model::Kernels& kernels,
+at::Tensor extract_features(const model::Encoder& encoder, const model::Generated& generated,
                             const model::BatchNormPass& batch_norm, const at::Tensor& images_BCHW, int64_t batch) {
   const at::NoGradGuard no_grad;
   at::Tensor features_BD = at::empty({images_BCHW.size(0), encoder.feature_dim()});
   for (int64_t first = 0; first < images_BCHW.size(0); first += batch) {
     const int64_t count = std::min(batch, images_BCHW.size(0) - first);
     const at::Tensor images = images_BCHW.narrow(0, first, count).to(device_of(encoder));
-    features_BD.narrow(0, first, count).copy_(encoder.forward(images, kernels, batch_norm));
+    features_BD.narrow(0, first, count).copy_(encoder.forward(images, generated, batch_norm));
   }
   return features_BD;
 }
 
-model::BatchNormStatistics reestimate_statistics(const model::Encoder& encoder, const model::Kernels& kernels,
+model::BatchNormStatistics reestimate_statistics(const model::Encoder& encoder, const model::Generated& generated,
                                                  const at::Tensor& clean_images_BCHW, int64_t batch) {
   require(clean_images_BCHW.size(0) >= 2, "reestimate_statistics: {} images, expected at least 2",
           clean_images_BCHW.size(0));
@@ -34,7 +34,7 @@ model::BatchNormStatistics reestimate_statistics(const model::Encoder& encoder, 
   std::vector<double> weight;  // share of all pictures
   for (int64_t first = 0; first < n; first += batch) {
     const int64_t size = std::min(batch, n - first);
-    encoder.forward(clean_images_BCHW.narrow(0, first, size).to(device_of(encoder)), kernels,
+    encoder.forward(clean_images_BCHW.narrow(0, first, size).to(device_of(encoder)), generated,
                     model::BatchNormPass::collect(collected));
     weight.push_back(static_cast<double>(size) / static_cast<double>(n));
   }

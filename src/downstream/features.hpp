@@ -13,12 +13,12 @@ namespace invaria::downstream {
 
 /// Features [n, D] on the CPU of images [n, 3, S, S], in batches, without gradient. The result does not depend on the
 /// batch size beyond rounding.
-at::Tensor extract_features(const model::Encoder& encoder, const model::Kernels& kernels,
+at::Tensor extract_features(const model::Encoder& encoder, const model::Generated& generated,
                             const model::BatchNormPass& batch_norm, const at::Tensor& images_BCHW, int64_t batch = 512);
 
-/// Mean and variance of every BatchNorm layer at these kernels: the average over batches of clean, unlabelled pictures,
+/// Mean and variance of every BatchNorm layer at this i: the average over batches of clean, unlabelled pictures,
 /// each batch weighted by its size (all are of size `batch` but for the last).
-model::BatchNormStatistics reestimate_statistics(const model::Encoder& encoder, const model::Kernels& kernels,
+model::BatchNormStatistics reestimate_statistics(const model::Encoder& encoder, const model::Generated& generated,
                                                  const at::Tensor& clean_images_BCHW, int64_t batch);
 
 /// Stop gradients from being computed for the encoder's parameters: downstream, only i learns.

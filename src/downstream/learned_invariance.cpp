@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <memory>
 #include <numeric>
 
 #include "core/errors.hpp"
@@ -121,12 +122,6 @@ at::Tensor one_way_loss(const at::Tensor& features_P, const at::Tensor& targets_
   return (at::mm(features_Q, at::mm(features_P.t(), dual_PT)) - targets_Q).square().sum(1).mean();
 }
 
-std::vector<at::Tensor> gradients_of(const model::Kernels& kernels) {
-  std::vector<at::Tensor> gradients;
-  for (const at::Tensor& kernel : kernels.kernels) gradients.push_back(kernel.grad());
-  return gradients;
-}
-
 LabelledFeatures labelled(const at::Tensor& features_BD, const Samples& samples, int64_t n_classes) {
   return {features_BD, samples.labels_B, samples.targets_BT, n_classes};
 }
@@ -163,7 +158,7 @@ LearnedInvariance learn_projected(const model::Encoder& encoder, const Samples& 
                                   const ProjectedSettings& settings, uint64_t seed, const StopRequested& stop) {
   const at::Tensor targets_BT = regression_targets(train, n_classes);
   const at::Device device = device_of(encoder);
-  model::AffineKernels affine(encoder);
+  const std::unique_ptr<model::FrozenGenerator> generator = encoder.frozen_generator();
   const bool uses_views = has_lone_sample(train, n_classes);
   require(!uses_views || train.draw_views, "learn_projected: a class has one sample, and no views can be drawn of it");
   LearnedInvariance result{config::centre(encoder.n_axes()), {}, 0, uses_views ? "views" : "samples"};
@@ -175,14 +170,14 @@ LearnedInvariance learn_projected(const model::Encoder& encoder, const Samples& 
     const at::Tensor index_B = batch.index_B();
     const at::Tensor images =
         uses_views ? images_of_views(train, batch, seed, step) : train.images_BCHW.index_select(0, index_B);
-    const model::Kernels kernels = affine.at(result.invariance);
-    const at::Tensor features_BD = encoder.forward(images.to(device), kernels, model::BatchNormPass::running());
+    const model::Generated generated = generator->at(result.invariance);
+    const at::Tensor features_BD = encoder.forward(images.to(device), generated, model::BatchNormPass::running());
     const at::Tensor loss = projected_loss(features_BD.to(at::kDouble), targets_BT.index_select(0, index_B),
                                            batch.half_B(), settings.ridge);
     loss.backward();
     result.trajectory.add(result.invariance, loss.item<double>(), kNaN);
     result.encoder_passes += images.size(0);
-    adam.step(result.invariance, affine.gradient(gradients_of(kernels)));
+    adam.step(result.invariance, generator->gradient(generated.gradients()));
   }
   result.trajectory.add(result.invariance, kNaN, kNaN);
   return result;
@@ -195,7 +190,7 @@ JointResult learn_joint(const model::Encoder& encoder, const TaskData& task, con
   const int64_t n_outputs = task.is_regression() ? train.targets_BT.size(1) : task.n_classes;
   const at::Device device = device_of(encoder);
   const at::Tensor standardised_BT = task.is_regression() ? regression_targets(train, 0).to(at::kFloat) : at::Tensor();
-  model::AffineKernels affine(encoder);
+  const std::unique_ptr<model::FrozenGenerator> generator = encoder.frozen_generator();
   JointResult result;
   result.learned.invariance = config::centre(encoder.n_axes());
   result.validation_value = -std::numeric_limits<double>::infinity();
@@ -221,11 +216,11 @@ JointResult learn_joint(const model::Encoder& encoder, const TaskData& task, con
     for (int64_t first = 0; first < n; first += settings.batch) {
       if (stop && stop()) throw StoppedError("learned-joint");
       const at::Tensor index_B = order_B.narrow(0, first, std::min(settings.batch, n - first));
-      const model::Kernels kernels = affine.at(invariance);
-      const at::Tensor features_BD =
-          encoder
-              .forward(train.images_BCHW.index_select(0, index_B).to(device), kernels, model::BatchNormPass::running())
-              .to(at::kCPU);
+      const model::Generated generated = generator->at(invariance);
+      const at::Tensor features_BD = encoder
+                                         .forward(train.images_BCHW.index_select(0, index_B).to(device), generated,
+                                                  model::BatchNormPass::running())
+                                         .to(at::kCPU);
       const at::Tensor scores_BC = at::addmm(bias_C, features_BD, weight_DC);
       const at::Tensor loss = task.is_regression()
                                   ? at::l1_loss(scores_BC, standardised_BT.index_select(0, index_B))
@@ -233,7 +228,7 @@ JointResult learn_joint(const model::Encoder& encoder, const TaskData& task, con
       loss.backward();
       epoch_loss += loss.item<double>() * static_cast<double>(index_B.size(0)) / static_cast<double>(n);
       result.learned.encoder_passes += index_B.size(0);
-      adam.step(invariance, affine.gradient(gradients_of(kernels)));
+      adam.step(invariance, generator->gradient(generated.gradients()));
       ++steps;
       const at::NoGradGuard no_grad;
       size_t slot = 0;
@@ -256,8 +251,8 @@ JointResult learn_joint(const model::Encoder& encoder, const TaskData& task, con
       readout.weight_DC = readout.weight_DC * spread_T;
       readout.bias_C = readout.bias_C * spread_T + centre_T;
     }
-    const at::Tensor validation_BD =
-        extract_features(encoder, affine.at(invariance), model::BatchNormPass::running(), task.validation.images_BCHW);
+    const at::Tensor validation_BD = extract_features(encoder, generator->at(invariance),
+                                                      model::BatchNormPass::running(), task.validation.images_BCHW);
     result.learned.encoder_passes += task.validation.size();
     const double value = evaluate(readout, labelled(validation_BD, task.validation, task.n_classes), metric);
     result.learned.trajectory.add(invariance, epoch_loss, value);

@@ -4,8 +4,8 @@
 /// and `joint` (the readout descends beside i, as published in arXiv:2302.12712, Sec. 3.3). i stays in [0, 1]^K by
 /// clamping after every step.
 ///
-/// dL/di is taken in reverse mode, to the kernels and on to i. Forward mode (K tangents stacked in one pass, no
-/// activations kept) gave the same numbers in 1.05 to 1.3 times the time for K = 1 and 1.8 to 2.0 times for K = 2
+/// dL/di is taken in reverse mode, to the generated tensors and on to i. Forward mode (K tangents stacked in one pass,
+/// no activations kept) gave the same numbers in 1.05 to 1.3 times the time for K = 1 and 1.8 to 2.0 times for K = 2
 /// (ResNet-18 of width 16, 160 views of 32 pixels, PyTorch on one core), so it is not here.
 
 #include <cstdint>

@@ -37,7 +37,7 @@ std::vector<std::string> sensitivity_transformations() {
   return {"flip", "crop", "hue .2", "jitter"};
 }
 
-std::vector<double> sensitivities(const model::Encoder& encoder, const model::Kernels& kernels,
+std::vector<double> sensitivities(const model::Encoder& encoder, const model::Generated& generated,
                                   const model::BatchNormPass& batch_norm, const data::ImageSplit& pictures,
                                   const augment::AugmentSettings& augment, int64_t view_size, int64_t n_images,
                                   uint64_t seed) {
@@ -53,7 +53,8 @@ std::vector<double> sensitivities(const model::Encoder& encoder, const model::Ke
   const auto features_of = [&](const std::string& transformation) {
     std::vector<augment::ViewParameters> parameters;
     for (int64_t index : order) parameters.push_back(transformed(transformation, augment, pictures, seed, index));
-    return extract_features(encoder, kernels, batch_norm, augment::render_views(images, parameters, view_size, augment))
+    return extract_features(encoder, generated, batch_norm,
+                            augment::render_views(images, parameters, view_size, augment))
         .to(at::kDouble);
   };
 

@@ -37,7 +37,7 @@ std::vector<std::string> sensitivity_transformations();
 /// parameters are drawn from `seed`, so every corner and encoder is asked about the same ones.
 /// @param augment  how strong crop and jitter are: the same for all encoders that are to be compared; mean, std and
 ///                 whole_image the encoder's own
-std::vector<double> sensitivities(const model::Encoder& encoder, const model::Kernels& kernels,
+std::vector<double> sensitivities(const model::Encoder& encoder, const model::Generated& generated,
                                   const model::BatchNormPass& batch_norm, const data::ImageSplit& pictures,
                                   const augment::AugmentSettings& augment, int64_t view_size, int64_t n_images,
                                   uint64_t seed);

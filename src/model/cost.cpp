@@ -1,6 +1,7 @@
 #include "model/cost.hpp"
 
-#include "model/resnet.hpp"
+#include "model/hypernetwork.hpp"
+#include "model/resnet_layout.hpp"
 
 namespace invaria::model {
 
@@ -44,16 +45,17 @@ int64_t feature_dim(const EncoderSettings& settings) {
   return resnet_layout(settings).feature_dim;
 }
 
-int64_t n_parameters(const EncoderSettings& settings, int64_t n_axes) {
+ParameterCounts count_parameters(const EncoderSettings& settings, int64_t n_axes, int64_t /*image_size*/) {
   const ResNetLayout layout = resnet_layout(settings);
-  const bool is_conditioned = settings.conditioning == Conditioning::kHypernetwork;
-  int64_t n = 0;
+  const bool is_generated = settings.conditioning == Conditioning::kHypernetwork;
+  ParameterCounts n;
   for (const ConvolutionLayout& convolution : layout.convolutions) {
-    n += convolution.n_elements() + 2 * convolution.out;  // BatchNorm's scale and shift
-    const bool is_generated = is_conditioned && &convolution != &layout.convolutions.front();
-    if (is_generated) n += convolution.n_elements() * kHidden + kHidden * kEmbedding + kHidden;
+    n.dense += convolution.n_elements() + 2 * convolution.out;  // BatchNorm's scale and shift
+    if (!is_generated || &convolution == &layout.convolutions.front()) continue;
+    n.dense += kHidden * kEmbedding + kHidden;
+    n.factored += convolution.n_elements() * kHidden;
   }
-  if (is_conditioned) n += static_cast<int64_t>(layout.blocks.size()) * kEmbedding * n_axes;
+  if (is_generated) n.dense += static_cast<int64_t>(layout.blocks.size()) * kEmbedding * n_axes;
   return n;
 }
 

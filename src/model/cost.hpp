@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "model/encoder.hpp"
+#include "model/encoder_settings.hpp"
 
 namespace invaria::model {
 
@@ -17,7 +17,13 @@ double activations_per_image(const EncoderSettings& settings, int64_t image_size
 /// D, the features of an image.
 int64_t feature_dim(const EncoderSettings& settings);
 
-/// Trainable numbers, the hypernetwork's included.
-int64_t n_parameters(const EncoderSettings& settings, int64_t n_axes);
+/// Trainable numbers by what a step keeps of them: dense ones have a gradient, factored ones have none.
+struct ParameterCounts {
+  int64_t dense = 0;
+  int64_t factored = 0;
+
+  int64_t total() const { return dense + factored; }
+};
+ParameterCounts count_parameters(const EncoderSettings& settings, int64_t n_axes, int64_t image_size);
 
 }  // namespace invaria::model

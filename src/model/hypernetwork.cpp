@@ -7,56 +7,63 @@
 
 namespace invaria::model {
 
-void require_invariance(const config::Invariance& invariance, int64_t n_axes) {
-  require(static_cast<int64_t>(invariance.size()) == n_axes, "the invariance has {} elements, expected {}",
-          invariance.size(), n_axes);
-  for (const double element : invariance)
-    require(element >= 0.0 && element <= 1.0, "the invariance has element {}, outside [0, 1]", element);
-}
-
-at::Tensor invariance_tensor(const config::Invariance& invariance, const at::Tensor& like) {
-  return at::tensor(invariance, at::kDouble).to(like.options());
-}
-
 at::Tensor preactivation(const KernelGenerator& generator, const at::Tensor& e_R) {
   return at::addmv(generator.c_H, generator.B_HR, e_R);
 }
 
-Kernels generate_kernels(const std::vector<BlockGenerator>& blocks, const config::Invariance& invariance) {
+Hypernetwork::Hypernetwork(const ResNet& resnet, int64_t n_axes, ParameterList& parameters) : n_axes_(n_axes) {
+  require(n_axes >= 1, "Hypernetwork: needs at least one axis, found {}", n_axes);
+  for (const BlockLayout& block : resnet.layout().blocks) {
+    blocks_.push_back({parameters.add_normal(block.name + ".hyper.E", {kEmbedding, n_axes}, 1.0, Decay::kYes), {}});
+    for (size_t index = block.first; index < block.first + block.n_convolutions(); ++index) {
+      const ConvolutionLayout& convolution = resnet.layout().convolutions[index];
+      const std::string prefix = convolution.convolution + ".hyper.";
+      const at::Tensor B_HR = parameters.add_normal(prefix + "B", {kHidden, kEmbedding}, 0.25, Decay::kYes);
+      const at::Tensor c_H = parameters.add_uniform(prefix + "c", {kHidden}, -0.5, 0.5, Decay::kNo);
+      const at::Tensor A_PH = parameters.add_factored_normal(prefix + "A", convolution.n_elements(), kHidden,
+                                                             0.5 * he_deviation(convolution) / 4.0);
+      blocks_.back().convolutions.push_back({A_PH, resnet.kernels()[index], B_HR, c_H});
+    }
+  }
+}
+
+Generated Hypernetwork::generate(const config::Invariance& invariance) const {
+  require_invariance(invariance, n_axes_);
   const at::NoGradGuard no_grad;
-  Kernels result{invariance, {}, {}, {}};
-  if (blocks.empty()) return result;
-  const at::Tensor i_K = invariance_tensor(invariance, blocks.front().E_RK);
-  for (const BlockGenerator& block : blocks) {
+  Generated result{invariance, {}, {}};
+  std::vector<at::Tensor> embeddings;
+  const at::Tensor i_K = invariance_tensor(invariance, blocks_.front().E_RK);
+  for (const BlockGenerator& block : blocks_) {
     const at::Tensor e_R = at::mv(block.E_RK, i_K);
     for (const KernelGenerator& generator : block.convolutions) {
       const at::Tensor h_H = preactivation(generator, e_R).relu_();
       const at::Tensor k_P = at::addmv(generator.b.view(-1), generator.A_PH, h_H);
-      result.kernels.push_back(k_P.view(generator.b.sizes()).requires_grad_());
-      result.h_H.push_back(h_H);
+      result.tensors.push_back(k_P.view(generator.b.sizes()).requires_grad_());
+      result.kept.push_back(h_H);
     }
-    result.e_R.push_back(e_R);
+    embeddings.push_back(e_R);
   }
+  result.kept.insert(result.kept.end(), embeddings.begin(), embeddings.end());
   return result;
 }
 
-std::vector<FactoredGradient> hypernetwork_backward(const std::vector<BlockGenerator>& blocks, const Kernels& kernels,
-                                                    const std::vector<at::Tensor>& g) {
+std::vector<FactoredGradient> Hypernetwork::backward(const Generated& generated,
+                                                     const std::vector<at::Tensor>& g) const {
   const at::NoGradGuard no_grad;
-  require(blocks.empty() || (g.size() == kernels.kernels.size() && kernels.h_H.size() == g.size()),
-          "hypernetwork_backward: {} gradients for {} generated kernels", g.size(), kernels.h_H.size());
+  const size_t n_kernels = generated.tensors.size();
+  require(g.size() == n_kernels && generated.kept.size() == n_kernels + blocks_.size(),
+          "Hypernetwork: {} gradients for {} generated kernels", g.size(), n_kernels);
   std::vector<FactoredGradient> factored;
-  if (blocks.empty()) return factored;
-  const at::Tensor i_K = invariance_tensor(kernels.invariance, blocks.front().E_RK);
-  for (size_t block_index = 0; block_index < blocks.size(); ++block_index) {
-    const BlockGenerator& block = blocks[block_index];
-    const at::Tensor& e_R = kernels.e_R[block_index];
+  const at::Tensor i_K = invariance_tensor(generated.invariance, blocks_.front().E_RK);
+  for (size_t block_index = 0; block_index < blocks_.size(); ++block_index) {
+    const BlockGenerator& block = blocks_[block_index];
+    const at::Tensor& e_R = generated.kept[n_kernels + block_index];
     at::Tensor de_R = at::zeros_like(e_R);
     for (const KernelGenerator& generator : block.convolutions) {
       const size_t index = factored.size();
       require(g[index].defined() && g[index].numel() == generator.b.numel(),
-              "hypernetwork_backward: gradient {} does not fit its kernel", index);
-      const at::Tensor& h_H = kernels.h_H[index];
+              "Hypernetwork: gradient {} does not fit its kernel", index);
+      const at::Tensor& h_H = generated.kept[index];
       const at::Tensor g_P = g[index].detach().contiguous().view(-1);
       const at::Tensor dc_H = at::mv(generator.A_PH.t(), g_P).mul_(h_H > 0);
       de_R.addmv_(generator.B_HR.t(), dc_H);
@@ -68,6 +75,10 @@ std::vector<FactoredGradient> hypernetwork_backward(const std::vector<BlockGener
     block.E_RK.mutable_grad() = at::outer(de_R, i_K);
   }
   return factored;
+}
+
+std::unique_ptr<FrozenGenerator> Hypernetwork::freeze() const {
+  return std::make_unique<AffineKernels>(*this);
 }
 
 }  // namespace invaria::model

@@ -1,73 +1,85 @@
 #include "model/resnet.hpp"
 
-#include <fmt/format.h>
+#include <ATen/ATen.h>
 
-#include <array>
+#include <cmath>
 
-#include "model/encoder.hpp"
+#include "core/errors.hpp"
 
 namespace invaria::model {
-namespace {
 
-struct Depth {
-  std::array<int64_t, 4> blocks;
-  bool bottleneck;
+double he_deviation(const ConvolutionLayout& convolution) {
+  return std::sqrt(2.0 / static_cast<double>(convolution.out * convolution.kernel * convolution.kernel));
+}
+
+ResNet::ResNet(const EncoderSettings& settings, ParameterList& parameters) : layout_(resnet_layout(settings)) {
+  for (const ConvolutionLayout& convolution : layout_.convolutions) {
+    kernels_.push_back(parameters.add_normal(convolution.convolution + ".weight",
+                                             {convolution.out, convolution.in, convolution.kernel, convolution.kernel},
+                                             he_deviation(convolution), Decay::kYes));
+    const at::Tensor weight_C =
+        parameters.add_constant(convolution.batch_norm + ".weight", {convolution.out}, 1.0, Decay::kNo);
+    const at::Tensor bias_C =
+        parameters.add_constant(convolution.batch_norm + ".bias", {convolution.out}, 0.0, Decay::kNo);
+    batch_norms_.push_back(
+        {weight_C, bias_C, at::zeros({convolution.out}), at::ones({convolution.out}), at::zeros({}, at::kLong)});
+  }
+}
+
+/// One forward pass: the network with its conditions and its BatchNorm statistics.
+struct ResNet::Pass {
+  const ResNet& net;
+  const Conditions& conditions;
+  const BatchNormPass& batch_norm;
+
+  /// Generated if there is one; the network's own, frozen unless it is being trained.
+  at::Tensor kernel(size_t index) const {
+    if (index > 0 && !conditions.kernels.empty()) return conditions.kernels[index - 1];
+    return batch_norm.is_training() ? net.kernels_[index] : net.kernels_[index].detach();
+  }
+  at::Tensor convolve(const at::Tensor& x, size_t index) const {
+    const ConvolutionLayout& convolution = net.layout_.convolutions[index];
+    return at::conv2d(x, kernel(index), {}, convolution.stride, convolution.padding());
+  }
+  at::Tensor normalise(const at::Tensor& x, size_t index, Activation activation,
+                       const at::Tensor& residual = {}) const {
+    return model::batch_norm(x, net.batch_norms_[index], index, batch_norm, activation, residual);
+  }
+  at::Tensor block(const BlockLayout& layout, const at::Tensor& x) const {
+    const size_t last = layout.first + layout.n_main - 1;
+    at::Tensor y = x;
+    for (size_t index = layout.first; index < last; ++index) {
+      y = normalise(convolve(y, index), index, Activation::kRelu);
+    }
+    y = convolve(y, last);
+    at::Tensor shortcut = x;
+    if (layout.downsample) shortcut = normalise(convolve(x, last + 1), last + 1, Activation::kNone);
+    return normalise(y, last, Activation::kRelu, shortcut);
+  }
 };
 
-Depth depth_of(Backbone backbone) {
-  switch (backbone) {
-    case Backbone::kResNet18:
-      return {{2, 2, 2, 2}, false};
-    case Backbone::kResNet34:
-      return {{3, 4, 6, 3}, false};
-    case Backbone::kResNet50:
-      break;
-  }
-  return {{3, 4, 6, 3}, true};
+at::Tensor ResNet::forward(const at::Tensor& images_BCHW, const Conditions& conditions,
+                           const BatchNormPass& batch_norm) const {
+  require(conditions.kernels.empty() || conditions.kernels.size() + 1 == kernels_.size(),
+          "ResNet: {} generated kernels, expected {}", conditions.kernels.size(), kernels_.size() - 1);
+  const Pass pass{*this, conditions, batch_norm};
+  at::Tensor x =
+      images_BCHW.contiguous(at::MemoryFormat::ChannelsLast);  // oneDNN and cuDNN are faster so, BatchNorm too
+  x = pass.normalise(pass.convolve(x, 0), 0, Activation::kRelu);
+  if (layout_.max_pool) x = at::max_pool2d(x, 3, 2, 1);
+  for (const BlockLayout& block : layout_.blocks) x = pass.block(block, x);
+  return x.mean({2, 3});
 }
 
-/// Append one block reading `in` channels; returns how many it gives.
-int64_t add_block(ResNetLayout& layout, const std::string& name, int64_t in, int64_t width, int64_t stride,
-                  bool bottleneck) {
-  const int64_t out = bottleneck ? 4 * width : width;
-  BlockLayout block{name, layout.convolutions.size(), bottleneck ? 3u : 2u, stride != 1 || in != out};
-  const auto add = [&](int number, int64_t from, int64_t to, int64_t kernel, int64_t step) {
-    layout.convolutions.push_back(
-        {fmt::format("{}.conv{}", name, number), fmt::format("{}.bn{}", name, number), from, to, kernel, step});
-  };
-  if (bottleneck) {
-    add(1, in, width, 1, 1);
-    add(2, width, width, 3, stride);
-    add(3, width, out, 1, 1);
-  } else {
-    add(1, in, width, 3, stride);
-    add(2, width, width, 3, 1);
+StateDict ResNet::buffers() const {
+  StateDict buffers;
+  for (size_t index = 0; index < batch_norms_.size(); ++index) {
+    const std::string& name = layout_.convolutions[index].batch_norm;
+    buffers[name + ".running_mean"] = batch_norms_[index].running_mean_C;
+    buffers[name + ".running_var"] = batch_norms_[index].running_var_C;
+    buffers[name + ".num_batches_tracked"] = batch_norms_[index].num_batches_tracked;
   }
-  if (block.downsample)
-    layout.convolutions.push_back({name + ".downsample.0", name + ".downsample.1", in, out, 1, stride});
-  layout.blocks.push_back(std::move(block));
-  return out;
-}
-
-}  // namespace
-
-ResNetLayout resnet_layout(const EncoderSettings& settings) {
-  ResNetLayout layout;
-  const bool imagenet = settings.stem == Stem::kImagenet;
-  layout.convolutions.push_back(
-      {"conv1", "bn1", 3, settings.width, imagenet ? 7 : 3, imagenet ? 2 : settings.stem_stride});
-  layout.max_pool = imagenet;
-  const Depth depth = depth_of(settings.backbone);
-  int64_t channels = settings.width;
-  for (size_t stage = 0; stage < depth.blocks.size(); ++stage) {
-    for (int64_t block = 0; block < depth.blocks[stage]; ++block) {
-      const int64_t stride = stage > 0 && block == 0 ? 2 : 1;
-      channels = add_block(layout, fmt::format("layer{}.{}", stage + 1, block), channels, settings.width << stage,
-                           stride, depth.bottleneck);
-    }
-  }
-  layout.feature_dim = channels;
-  return layout;
+  return buffers;
 }
 
 }  // namespace invaria::model

@@ -92,7 +92,7 @@ double measure_step(train::EncoderPlan plan, int64_t side, const CalibrationPlac
 
 /// An untrained encoder, ready to be read.
 model::Encoder frozen_encoder(const train::EncoderPlan& plan, c10::Device device) {
-  model::Encoder encoder(plan.settings.model, plan.n_axes(), 0);
+  model::Encoder encoder(plan.settings.model, plan.n_axes(), 0, plan.settings.view_size);
   encoder.to(device);
   downstream::freeze(encoder);
   return encoder;
@@ -100,12 +100,13 @@ model::Encoder frozen_encoder(const train::EncoderPlan& plan, c10::Device device
 
 double measure_image(const train::EncoderPlan& plan, const CalibrationPlace& place) {
   const model::Encoder encoder = frozen_encoder(plan, place.device);
-  const model::Kernels kernels = encoder.kernels(config::centre(plan.n_axes()));
+  const model::Generated generated = encoder.generate(config::centre(plan.n_axes()));
   const at::Tensor images_BCHW = at::zeros({kMostImages, 3, plan.settings.view_size, plan.settings.view_size});
   return mean_seconds(place,
                       [&] {
                         return [&] {
-                          downstream::extract_features(encoder, kernels, model::BatchNormPass::running(), images_BCHW);
+                          downstream::extract_features(encoder, generated, model::BatchNormPass::running(),
+                                                       images_BCHW);
                         };
                       }) /
          static_cast<double>(kMostImages);

@@ -24,7 +24,8 @@ LoadedEncoder& EncoderStore::get(size_t index) {
     return *held;
   }
   const train::EncoderPlan& plan = plan_.encoders[index];
-  const int64_t bytes = model::n_parameters(plan.settings.model, plan.n_axes()) * static_cast<int64_t>(sizeof(float));
+  const int64_t bytes = model::count_parameters(plan.settings.model, plan.n_axes(), plan.settings.view_size).total() *
+                        static_cast<int64_t>(sizeof(float));
   make_room(bytes);
   train::TrainedEncoder trained = train::load_encoder(plan, output_);
   const std::string hash = trained.encoder.hash();

@@ -136,7 +136,7 @@ void validate_encoders(const Suite& suite, config::Problems& problems) {
     const EncoderEntry& encoder = suite.encoders[index];
     const std::string path = fmt::format("encoders[{}]", index);
     check_known(encoder.pretraining.data, data, path + ".pretraining.data", "a data set of the suite", problems);
-    const bool is_conditioned = encoder.pretraining.model.conditioning != model::Conditioning::kNone;
+    const bool is_conditioned = encoder.pretraining.model.is_conditioned();
     if (is_name_of_an_arm(encoder.name))
       problems.add(path + ".name", "\"" + encoder.name + "\"", "a name that no arm of a conditioned encoder has");
     validate_corners(encoder, suite.axes.size(), path, problems);
@@ -173,7 +173,7 @@ void validate_arms(const Suite& suite, config::Problems& problems) {
   if (std::set(suite.arms.begin(), suite.arms.end()).size() != suite.arms.size())
     problems.add("arms", config::excerpt(config::write(suite.arms)), "each arm once");
   const bool any_conditioned = std::any_of(suite.encoders.begin(), suite.encoders.end(), [](const EncoderEntry& entry) {
-    return entry.pretraining.model.conditioning != model::Conditioning::kNone;
+    return entry.pretraining.model.is_conditioned();
   });
   if (any_conditioned && suite.arms.empty() && !suite.tasks.empty())
     problems.add("arms", "[]", "at least one: without an arm a conditioned encoder is judged at no i");
@@ -292,7 +292,7 @@ const data::DatasetSettings& Suite::dataset(const std::string& dataset_name) con
 const EncoderEntry& reference_encoder(const Suite& suite) {
   require(!suite.encoders.empty(), "reference_encoder: a suite without encoders");
   const auto conditioned = std::find_if(suite.encoders.begin(), suite.encoders.end(), [](const EncoderEntry& entry) {
-    return entry.pretraining.model.conditioning != model::Conditioning::kNone;
+    return entry.pretraining.model.is_conditioned();
   });
   return conditioned == suite.encoders.end() ? suite.encoders.front() : *conditioned;
 }
@@ -301,8 +301,7 @@ std::vector<config::Invariance> corners_of(const EncoderEntry& encoder, int64_t 
   std::vector<config::Invariance> corners;
   for (const std::string& bits : encoder.corners) corners.push_back(config::from_bits(bits));
   if (!corners.empty()) return corners;
-  if (encoder.pretraining.model.conditioning == model::Conditioning::kNone)
-    return {config::Invariance(static_cast<size_t>(n_axes), 1.0)};
+  if (!encoder.pretraining.model.is_conditioned()) return {config::Invariance(static_cast<size_t>(n_axes), 1.0)};
   for (const config::Invariance& corner : config::all_corners(n_axes)) {
     if (std::count(corner.begin(), corner.end(), 1.0) >= encoder.min_ones) corners.push_back(corner);
   }

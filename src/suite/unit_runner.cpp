@@ -54,14 +54,14 @@ struct UnitRunner::Impl {
   downstream::TaskData task_data;
   // Of the present unit:
   std::map<std::string, at::Tensor> features_of_unit;
-  std::map<config::Invariance, model::Kernels> kernels_of_unit;
+  std::map<config::Invariance, model::Generated> generated_of_unit;
   int64_t encoder_passes = 0;
 
-  /// Kernels at an i, generated once a unit and only where something reads them.
-  const model::Kernels& kernels_at(const LoadedEncoder& encoder, const config::Invariance& invariance) {
-    const auto found = kernels_of_unit.find(invariance);
-    if (found != kernels_of_unit.end()) return found->second;
-    return kernels_of_unit.emplace(invariance, encoder.encoder.kernels(invariance)).first->second;
+  /// What the conditioning makes of an i, once a unit and only where something reads them.
+  const model::Generated& generated_at(const LoadedEncoder& encoder, const config::Invariance& invariance) {
+    const auto found = generated_of_unit.find(invariance);
+    if (found != generated_of_unit.end()) return found->second;
+    return generated_of_unit.emplace(invariance, encoder.encoder.generate(invariance)).first->second;
   }
 
   const train::EncoderPlan& encoder_plan(const Unit& unit) const { return plan.encoders[unit.encoder]; }
@@ -105,8 +105,9 @@ struct UnitRunner::Impl {
     const at::Tensor& images = clean_pictures(encoder_plan(unit));
     encoder_passes += images.size(0);
     return &encoder.statistics
-                .emplace(invariance, downstream::reestimate_statistics(encoder.encoder, kernels_at(encoder, invariance),
-                                                                       images, suite.downstream.batch_norm.batch))
+                .emplace(invariance,
+                         downstream::reestimate_statistics(encoder.encoder, generated_at(encoder, invariance), images,
+                                                           suite.downstream.batch_norm.batch))
                 .first->second;
   }
 
@@ -118,7 +119,7 @@ struct UnitRunner::Impl {
     at::Tensor& features = features_of_unit[key];
     if (!features.defined()) {
       encoder_passes += data.pool_BCHW.size(0);
-      features = downstream::extract_features(encoder.encoder, kernels_at(encoder, invariance), pass, data.pool_BCHW);
+      features = downstream::extract_features(encoder.encoder, generated_at(encoder, invariance), pass, data.pool_BCHW);
     }
     return features;
   }
@@ -280,7 +281,7 @@ struct UnitRunner::Impl {
     augment.std = which.settings.augment.std;
     augment.whole_image = which.settings.augment.whole_image;
     const std::vector<double> values = downstream::sensitivities(
-        encoder.encoder, encoder.encoder.kernels(unit.invariance), model::BatchNormPass::running(), pictures, augment,
+        encoder.encoder, encoder.encoder.generate(unit.invariance), model::BatchNormPass::running(), pictures, augment,
         which.settings.view_size, suite.sensitivity.images, static_cast<uint64_t>(suite.seed));
     std::vector<io::SensitivityRecord> records;
     for (size_t index = 0; index < values.size(); ++index) {
@@ -305,7 +306,7 @@ UnitRunner::UnitRunner(const Suite& suite, const Plan& plan, const Datasets& dat
                      .task_key = {},
                      .task_data = {},
                      .features_of_unit = {},
-                     .kernels_of_unit = {}}) {}
+                     .generated_of_unit = {}}) {}
 
 UnitRunner::~UnitRunner() = default;
 
@@ -331,7 +332,7 @@ io::Segment UnitRunner::run(const Unit& unit) {
   Timer timer;
   impl_->encoder_passes = 0;
   impl_->features_of_unit.clear();
-  impl_->kernels_of_unit.clear();
+  impl_->generated_of_unit.clear();
   io::Segment segment;
   if (unit.kind == UnitKind::kSensitivity) {
     segment.sensitivity = impl_->sensitivity(unit, impl_->encoders.get(unit.encoder));

@@ -41,7 +41,7 @@ std::vector<Unread> unread_of(const downstream::TaskSettings& task) {
 std::vector<Unread> unread_of(const EncoderEntry& encoder) {
   using train::Algorithm;
   std::vector<Unread> unread;
-  if (encoder.pretraining.model.conditioning == model::Conditioning::kNone)
+  if (!encoder.pretraining.model.is_conditioned())
     add_all(unread, {"min_ones"}, "an encoder without conditioning meets one corner");
   if (!encoder.corners.empty()) add_all(unread, {"min_ones"}, "corners are named");
   const Algorithm algorithm = encoder.pretraining.optimizer.algorithm;

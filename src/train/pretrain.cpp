@@ -9,6 +9,7 @@
 #include "core/errors.hpp"
 #include "core/progress.hpp"
 #include "core/timer.hpp"
+#include "model/cost.hpp"
 #include "train/trainer.hpp"
 
 namespace invaria::train {
@@ -144,7 +145,10 @@ PretrainOutcome pretrain(const EncoderPlan& plan, const data::ImageSplit& pictur
 TrainedEncoder load_encoder(const EncoderPlan& plan, const io::fs::path& output) {
   const CheckpointFolder folder(output, plan.key());
   const Checkpoint checkpoint = read_checkpoint(folder.encoder_file());
-  TrainedEncoder trained{model::Encoder(plan.settings.model, plan.n_axes(), static_cast<uint64_t>(plan.seed)), {}, ""};
+  TrainedEncoder trained{
+      model::Encoder(plan.settings.model, plan.n_axes(), static_cast<uint64_t>(plan.seed), plan.settings.view_size),
+      {},
+      ""};
   trained.encoder.load_state(checkpoint.tensors);
   trained.hash = checkpoint.metadata.at("encoder_hash");
   io::EncoderRecord& record = trained.record;
@@ -154,7 +158,7 @@ TrainedEncoder load_encoder(const EncoderPlan& plan, const io::fs::path& output)
   record.status = "finished";
   record.checkpoint_hash = io::sha256_file(folder.encoder_file());
   record.parameters = trained.encoder.n_parameters();
-  record.flops_per_image = trained.encoder.flops_per_image(plan.settings.view_size);
+  record.flops_per_image = model::flops_per_image(plan.settings.model, plan.settings.view_size);
   record.seconds = std::stod(checkpoint.metadata.at("seconds"));
   record.pretraining = checkpoint.log;
   return trained;

@@ -64,7 +64,7 @@ struct EncoderPlan {
   std::vector<config::Invariance> corners;  ///< one is drawn a step, uniformly; a baseline has a single one
   config::json::value identity;             ///< all of the above as JSON, resolved: equal identities give equal weights
 
-  bool is_conditioned() const { return settings.model.conditioning != model::Conditioning::kNone; }
+  bool is_conditioned() const { return settings.model.is_conditioned(); }
   int64_t n_axes() const { return static_cast<int64_t>(axes.size()); }
   /// Index into `corners` of a step's invariance: drawn from the encoder's seed, so the same on every rank.
   size_t corner_index(int64_t step) const {

@@ -34,7 +34,7 @@ Loading loading_for(comm::Overlap overlap, c10::Device device, const comm::Commu
 }  // namespace
 
 TrainState::TrainState(const EncoderPlan& plan)
-    : encoder(plan.settings.model, plan.n_axes(), static_cast<uint64_t>(plan.seed)),
+    : encoder(plan.settings.model, plan.n_axes(), static_cast<uint64_t>(plan.seed), plan.settings.view_size),
       heads(plan.settings.projection, encoder.feature_dim(),
             plan.settings.projection.per_corner ? static_cast<int64_t>(plan.corners.size()) : 1,
             static_cast<uint64_t>(plan.seed)),
@@ -78,12 +78,10 @@ StepReport Trainer::step(double learning_rate) {
   report.data_wait_s = timer.seconds();
 
   clear_gradients(head);
-  const model::Kernels kernels = state_.encoder.kernels(plan_.corners[corner]);
-  if (plan_.is_conditioned()) {
-    for (const at::Tensor& kernel : kernels.kernels) reduce_when_complete(kernel);
-  }
+  const model::Generated generated = state_.encoder.generate(plan_.corners[corner]);
+  for (const at::Tensor& tensor : generated.tensors) reduce_when_complete(tensor);
   const auto batch_norm = model::BatchNormPass::train(sum_over_ranks_);
-  const at::Tensor features_BD = state_.encoder.forward(views_BCHW, kernels, batch_norm);
+  const at::Tensor features_BD = state_.encoder.forward(views_BCHW, generated, batch_norm);
   const at::Tensor embeddings_BC = state_.heads.forward(head, features_BD, batch_norm);
   const objective::NtXentResult contrast = objective::nt_xent(
       embeddings_BC.narrow(0, 0, share_.count), embeddings_BC.narrow(0, share_.count, share_.count),
@@ -99,7 +97,7 @@ StepReport Trainer::step(double learning_rate) {
   }
 
   contrast.loss.backward();
-  update(learning_rate, head, kernels);
+  update(learning_rate, head, generated);
   report.comm_wait_s = comm_wait_s_;
   return report;
 }
@@ -144,25 +142,21 @@ void Trainer::clear_gradients(int64_t head) {
   for (const model::Parameter& parameter : state_.heads.parameters(head)) parameter.value.mutable_grad().reset();
 }
 
-/// Wait for the mean gradients, derive the hypernetwork's from g, and update. Only g travelled, not A's gradient: 33
-/// times less.
-void Trainer::update(double learning_rate, int64_t head, const model::Kernels& kernels) {
+/// Wait for the mean gradients, derive the generator's from those of what it generated, and update. Of a hypernetwork
+/// only g = dL/dk travelled, not A's gradient: 33 times less.
+void Trainer::update(double learning_rate, int64_t head, const model::Generated& generated) {
   Timer timer;
   reducer_->finish();
   comm_wait_s_ += timer.seconds();
 
+  const std::vector<model::FactoredGradient> gradients =
+      state_.encoder.generator_backward(generated, generated.gradients());
   std::vector<const model::Parameter*> dense;
   for (const model::Parameter& parameter : state_.encoder.parameters()) dense.push_back(&parameter);
   for (const model::Parameter& parameter : state_.heads.parameters(head)) dense.push_back(&parameter);
   std::vector<FactoredUpdate> factored;
-  if (plan_.is_conditioned()) {
-    std::vector<at::Tensor> kernel_gradients;
-    for (const at::Tensor& kernel : kernels.kernels) kernel_gradients.push_back(kernel.grad());
-    const std::vector<model::FactoredGradient> gradients =
-        state_.encoder.hypernetwork_backward(kernels, kernel_gradients);
-    for (size_t index = 0; index < gradients.size(); ++index) {
-      factored.push_back({&state_.encoder.factored_parameters()[index], gradients[index]});
-    }
+  for (size_t index = 0; index < gradients.size(); ++index) {
+    factored.push_back({&state_.encoder.factored_parameters()[index], gradients[index]});
   }
   state_.optimizer.step(learning_rate, dense, factored);
 }

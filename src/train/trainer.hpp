@@ -68,7 +68,7 @@ class Trainer {
  private:
   void reduce_when_complete(const at::Tensor& leaf);
   void clear_gradients(int64_t head);
-  void update(double learning_rate, int64_t head, const model::Kernels& kernels);
+  void update(double learning_rate, int64_t head, const model::Generated& generated);
 
   const EncoderPlan& plan_;
   const comm::Communicator& comm_;

@@ -21,7 +21,7 @@ namespace invaria::downstream {
 inline model::Encoder small_encoder(uint64_t seed = 1) {
   model::EncoderSettings settings;
   settings.width = 4;
-  return model::Encoder(settings, 2, seed);
+  return model::Encoder(settings, 2, seed, 32);
 }
 
 inline at::Tensor noise(at::IntArrayRef shape, uint64_t sample, at::ScalarType type = at::kDouble) {

@@ -11,10 +11,10 @@ using namespace invaria::downstream;
 TEST_CASE("features do not depend on how images are batched", "[downstream]") {
   const model::Encoder encoder = small_encoder();
   const at::Tensor images = noise({13, 3, 16, 16}, 1, at::kFloat);
-  const model::Kernels kernels = encoder.kernels({1, 0});
+  const model::Generated generated = encoder.generate({1, 0});
   const auto pass = model::BatchNormPass::running();
-  CHECK(at::allclose(extract_features(encoder, kernels, pass, images, 5),
-                     extract_features(encoder, kernels, pass, images, 13), 1e-5, 1e-6));
+  CHECK(at::allclose(extract_features(encoder, generated, pass, images, 5),
+                     extract_features(encoder, generated, pass, images, 13), 1e-5, 1e-6));
 }
 
 TEST_CASE("re-estimated statistics weigh each batch by its size, the rest too, and leave the encoder alone",
@@ -22,11 +22,11 @@ TEST_CASE("re-estimated statistics weigh each batch by its size, the rest too, a
   const model::Encoder encoder = small_encoder();
   const std::string hash = encoder.hash();
   const at::Tensor images = noise({22, 3, 16, 16}, 2, at::kFloat);
-  const model::Kernels kernels = encoder.kernels({0, 1});
-  const model::BatchNormStatistics both = reestimate_statistics(encoder, kernels, images, 10);
-  const model::BatchNormStatistics first = reestimate_statistics(encoder, kernels, images.narrow(0, 0, 10), 10);
-  const model::BatchNormStatistics second = reestimate_statistics(encoder, kernels, images.narrow(0, 10, 10), 10);
-  const model::BatchNormStatistics rest = reestimate_statistics(encoder, kernels, images.narrow(0, 20, 2), 10);
+  const model::Generated generated = encoder.generate({0, 1});
+  const model::BatchNormStatistics both = reestimate_statistics(encoder, generated, images, 10);
+  const model::BatchNormStatistics first = reestimate_statistics(encoder, generated, images.narrow(0, 0, 10), 10);
+  const model::BatchNormStatistics second = reestimate_statistics(encoder, generated, images.narrow(0, 10, 10), 10);
+  const model::BatchNormStatistics rest = reestimate_statistics(encoder, generated, images.narrow(0, 20, 2), 10);
   const auto weighted = [](const at::Tensor& a, const at::Tensor& b, const at::Tensor& c) {
     return (10 * a + 10 * b + 2 * c) / 22;
   };
@@ -44,7 +44,7 @@ TEST_CASE("re-estimated statistics of the stem are those written out by hand", "
   const model::Encoder encoder = small_encoder();
   freeze(encoder);
   const at::Tensor images = noise({23, 3, 16, 16}, 3, at::kFloat);
-  const model::BatchNormStatistics found = reestimate_statistics(encoder, encoder.kernels({1, 1}), images, 10);
+  const model::BatchNormStatistics found = reestimate_statistics(encoder, encoder.generate({1, 1}), images, 10);
   const at::Tensor stem = encoder.state().at("conv1.weight").to(at::kDouble);
   for (int64_t channel = 0; channel < 4; ++channel) {
     double mean = 0.0, variance = 0.0;
@@ -65,12 +65,13 @@ TEST_CASE("re-estimated statistics of the stem are those written out by hand", "
 TEST_CASE("under the statistics of one batch, that batch has the features of training", "[downstream]") {
   const model::Encoder encoder = small_encoder();
   const at::Tensor images = noise({12, 3, 32, 32}, 4, at::kFloat);
-  const model::Kernels kernels = encoder.kernels({0, 1});
-  const model::BatchNormStatistics statistics = reestimate_statistics(encoder, kernels, images, 12);
-  const at::Tensor found = extract_features(encoder, kernels, model::BatchNormPass::with(statistics), images);
-  const at::Tensor expected = encoder.forward(images, kernels, model::BatchNormPass::train({})).detach();
+  const model::Generated generated = encoder.generate({0, 1});
+  const model::BatchNormStatistics statistics = reestimate_statistics(encoder, generated, images, 12);
+  const at::Tensor found = extract_features(encoder, generated, model::BatchNormPass::with(statistics), images);
+  const at::Tensor expected = encoder.forward(images, generated, model::BatchNormPass::train({})).detach();
   CHECK(at::allclose(found, expected, 1e-3, 1e-4));
-  CHECK_FALSE(at::allclose(extract_features(encoder, kernels, model::BatchNormPass::running(), images), expected, 0.1));
+  CHECK_FALSE(
+      at::allclose(extract_features(encoder, generated, model::BatchNormPass::running(), images), expected, 0.1));
 }
 
 TEST_CASE("sensitivity is 0 where a transformation changes nothing, and positive where it does", "[downstream]") {
@@ -87,7 +88,7 @@ TEST_CASE("sensitivity is 0 where a transformation changes nothing, and positive
   const model::Encoder encoder = small_encoder();
   const augment::AugmentSettings augment;
   const std::vector<double> values =
-      sensitivities(encoder, encoder.kernels({1, 1}), model::BatchNormPass::running(), split, augment, 16, 20, 3);
+      sensitivities(encoder, encoder.generate({1, 1}), model::BatchNormPass::running(), split, augment, 16, 20, 3);
   REQUIRE(sensitivity_transformations().front() == "flip");
   CHECK(values[0] < 1e-8);
   for (size_t index = 1; index < values.size(); ++index) CHECK(values[index] > 1e-3);

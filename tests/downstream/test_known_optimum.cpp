@@ -88,7 +88,7 @@ TEST_CASE("the encoder made by hand lets the label through at its target and har
   const Samples samples = coloured(6, 60, false);
   for (const config::Invariance& i : {config::Invariance{1, 0}, {0, 1}, {0.5, 0.5}, {0.9, 0.3}, {1, 1}}) {
     const at::Tensor features =
-        extract_features(encoder, encoder.kernels(i), model::BatchNormPass::running(), samples.images_BCHW);
+        extract_features(encoder, encoder.generate(i), model::BatchNormPass::running(), samples.images_BCHW);
     const at::Tensor colours = samples.images_BCHW.mean({2, 3});
     CHECK(at::allclose(features.select(1, 0), gate(i, target) * colours.select(1, 0), 1e-4, 1e-6));
     CHECK(at::allclose(features.select(1, 1), colours.select(1, 1), 1e-4));

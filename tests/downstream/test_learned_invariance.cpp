@@ -113,7 +113,7 @@ TEST_CASE("an encoder that ignores i gives i no gradient and opposite corners th
   const TaskData task = noise_task(3, 6);
   CHECK(learn_projected(encoder, task.train, 3, {.steps = 4}, 1, {}).invariance == config::centre(2));
   const auto features_at = [&](const config::Invariance& i) {
-    return extract_features(encoder, encoder.kernels(i), model::BatchNormPass::running(), task.test.images_BCHW);
+    return extract_features(encoder, encoder.generate(i), model::BatchNormPass::running(), task.test.images_BCHW);
   };
   CHECK(at::equal(features_at({0, 0}), features_at({1, 1})));
 }
@@ -159,7 +159,7 @@ TEST_CASE("where a class has one sample, the halves are two views of the same sa
   const at::Tensor targets = regression_targets(task.train, 3).index_select(0, at::tensor(samples, at::kLong));
   const at::Tensor half = at::cat({at::zeros({18}, at::kLong), at::ones({18}, at::kLong)});
   const at::Tensor features =
-      extract_features(encoder, encoder.kernels(config::centre(2)), model::BatchNormPass::running(), views);
+      extract_features(encoder, encoder.generate(config::centre(2)), model::BatchNormPass::running(), views);
   CHECK(learned.trajectory.loss[0] ==
         Approx(projected_loss(features.to(at::kDouble), at::cat({targets, targets}), half, 1.0).item<double>())
             .epsilon(1e-4));
@@ -189,7 +189,7 @@ TEST_CASE("the joint arm keeps the epoch that is best on validation, and stops w
   const auto chosen = std::max_element(validation.begin() + 1, validation.end()) - validation.begin();
   CHECK(joint.validation_value == validation[static_cast<size_t>(chosen)]);
   CHECK(joint.learned.trajectory.invariance[static_cast<size_t>(chosen)] == joint.learned.invariance);
-  const at::Tensor features = extract_features(encoder, encoder.kernels(joint.learned.invariance),
+  const at::Tensor features = extract_features(encoder, encoder.generate(joint.learned.invariance),
                                                model::BatchNormPass::running(), task.validation.images_BCHW);
   CHECK(evaluate(joint.readout, {features, task.validation.labels_B, {}, 3}, Metric::kTop1) ==
         Approx(joint.validation_value));

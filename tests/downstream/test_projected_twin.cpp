@@ -121,7 +121,7 @@ Samples noise_samples(int64_t n, bool is_regression) {
 
 Rows features_at(const model::Encoder& encoder, const config::Invariance& i, const at::Tensor& images) {
   const at::NoGradGuard no_grad;
-  return rows_of(encoder.forward(images, encoder.kernels(i), model::BatchNormPass::running()));
+  return rows_of(encoder.forward(images, encoder.generate(i), model::BatchNormPass::running()));
 }
 
 /// One-hot less its mean, or coordinates with mean 0 and variance 1.
@@ -201,13 +201,13 @@ TEST_CASE("dL/di through encoder and solve equals finite differences", "[downstr
   const auto loss = [&](const config::Invariance& i) {
     return plain_loss(features_at(encoder, i, samples.images_BCHW), targets, half, 1.0);
   };
-  model::AffineKernels affine(encoder);
+  const auto generator = encoder.frozen_generator();
   for (const config::Invariance& i : {config::Invariance{0.3, 0.8}, {0.5, 0.5}, {0.95, 0.1}}) {
-    const model::Kernels kernels = affine.at(i);
-    projected_loss(encoder.forward(samples.images_BCHW, kernels, model::BatchNormPass::running()),
+    const model::Generated generated = generator->at(i);
+    projected_loss(encoder.forward(samples.images_BCHW, generated, model::BatchNormPass::running()),
                    regression_targets(samples, is_regression ? 0 : 4), at::tensor(half, at::kLong), 1.0)
         .backward();
-    const std::vector<double> found = affine.gradient(model::testing::gradients_of(kernels));
+    const std::vector<double> found = generator->gradient(generated.gradients());
     const Row expected = plain_gradient(loss, i);
     REQUIRE(found.size() == 2);
     for (size_t axis = 0; axis < 2; ++axis) {

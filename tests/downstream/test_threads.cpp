@@ -40,12 +40,12 @@ Numbers on_threads(int n_threads) {
   const model::Encoder encoder = small_encoder(2);
   const TaskData task = noise_task(encoder);
   Numbers numbers;
-  const model::Kernels kernels = encoder.kernels({1, 0});
-  numbers.statistics = reestimate_statistics(encoder, kernels, task.train.images_BCHW, 16);
+  const model::Generated generated = encoder.generate({1, 0});
+  numbers.statistics = reestimate_statistics(encoder, generated, task.train.images_BCHW, 16);
   const auto pass = model::BatchNormPass::with(numbers.statistics);
-  numbers.features = extract_features(encoder, kernels, pass, task.test.images_BCHW);
+  numbers.features = extract_features(encoder, generated, pass, task.test.images_BCHW);
   const Readout readout = fit_readout(
-      {extract_features(encoder, kernels, pass, task.train.images_BCHW), task.train.labels_B, {}, 4}, 1e-2, 500);
+      {extract_features(encoder, generated, pass, task.train.images_BCHW), task.train.labels_B, {}, 4}, 1e-2, 500);
   numbers.scores = readout.predict(numbers.features);
   numbers.projected = learn_projected(encoder, task.train, 4, {.steps = 10}, 5, {});
   numbers.joint = learn_joint(encoder, task, {.epochs = 4}, Metric::kTop1, 5, {}).learned;

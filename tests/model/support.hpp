@@ -9,6 +9,7 @@
 #include <string>
 
 #include "model/encoder.hpp"
+#include "model/hypernetwork.hpp"
 #include "model/initialise.hpp"
 #include "tests/support/catch.hpp"
 
@@ -34,7 +35,7 @@ inline Encoder small_encoder(Conditioning conditioning, int64_t n_axes = 2, uint
   EncoderSettings settings;
   settings.width = 8;
   settings.conditioning = conditioning;
-  return Encoder(settings, n_axes, seed);
+  return Encoder(settings, n_axes, seed, 32);
 }
 
 /// Make every floating tensor of the encoder one of this type, where it stands: oracles in double tell a wrong formula
@@ -49,10 +50,17 @@ inline void set_type(const Encoder& encoder, at::ScalarType type) {
   }
 }
 
-inline std::vector<at::Tensor> gradients_of(const Kernels& kernels) {
-  std::vector<at::Tensor> g;
-  for (const at::Tensor& kernel : kernels.kernels) g.push_back(kernel.grad());
-  return g;
+inline const Hypernetwork& hypernetwork_of(const Encoder& encoder) {
+  return dynamic_cast<const Hypernetwork&>(*encoder.generator());
+}
+
+/// Numbers in the residual convolutions' kernels: all [out, in, kh, kw] but the stem's.
+inline int64_t n_residual(const Encoder& encoder) {
+  int64_t n = 0;
+  for (const Parameter& parameter : encoder.parameters()) {
+    if (parameter.value.dim() == 4 && parameter.name != "conv1.weight") n += parameter.value.numel();
+  }
+  return n;
 }
 
 }  // namespace invaria::model::testing

@@ -279,14 +279,14 @@ TEST_CASE("given statistics are used as given, collected ones are those of the b
           "[model]") {
   const Encoder encoder = testing::small_encoder(Conditioning::kHypernetwork);
   const std::string hash = encoder.hash();
-  const Kernels kernels = encoder.kernels({0.0, 1.0});
+  const Generated generated = encoder.generate({0.0, 1.0});
   const at::Tensor images = random_tensor({16, 3, 32, 32}, 61);
   std::vector<BatchNormStatistics> collected;
   const at::NoGradGuard no_grad;
-  const at::Tensor by_batch = encoder.forward(images, kernels, BatchNormPass::collect(collected));
+  const at::Tensor by_batch = encoder.forward(images, generated, BatchNormPass::collect(collected));
   REQUIRE(collected.size() == 1);
-  const at::Tensor given = encoder.forward(images, kernels, BatchNormPass::with(collected[0]));
-  const at::Tensor running = encoder.forward(images, kernels, BatchNormPass::running());
+  const at::Tensor given = encoder.forward(images, generated, BatchNormPass::with(collected[0]));
+  const at::Tensor running = encoder.forward(images, generated, BatchNormPass::running());
 
   CHECK(relative_error(given, by_batch) < 1e-5);
   CHECK(relative_error(running, by_batch) > 0.1);
@@ -302,7 +302,7 @@ TEST_CASE("given statistics are used as given, collected ones are those of the b
   altered.var_C.back()[0] += 1e-3;
   CHECK(altered.hash() != collected[0].hash());
 
-  const at::Tensor trained = encoder.forward(images, kernels, BatchNormPass::train({}));
+  const at::Tensor trained = encoder.forward(images, generated, BatchNormPass::train({}));
   CHECK(relative_error(trained, by_batch) < 1e-6);
   CHECK(encoder.hash() != hash);
 }

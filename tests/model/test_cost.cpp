@@ -7,7 +7,7 @@ namespace invaria::model {
 // ResNet-18 of width 2 on 8 x 8 pictures, cifar stem of stride 1. Sides: stem and layer1 8, layer2 4, layer3 2, layer4
 // 1; channels 2, 4, 8, 16.
 TEST_CASE("operations and activations of a small ResNet-18 with the cifar stem are those counted by hand", "[model]") {
-  const EncoderSettings settings{Backbone::kResNet18, Stem::kCifar, 1, 2, Conditioning::kHypernetwork};
+  const EncoderSettings settings{Architecture::kResNet18, Stem::kCifar, 1, 2, Conditioning::kHypernetwork};
   // Kernel elements times output pixels.
   const int64_t stem = 3 * 2 * 9 * 64;                                        // 3456
   const int64_t layer1 = 4 * (2 * 2 * 9 * 64);                                // 9216
@@ -26,19 +26,21 @@ TEST_CASE("operations and activations of a small ResNet-18 with the cifar stem a
   // Stem, convolutions, BatchNorm's two numbers a channel; then A, B and c of 19 convolutions and E of 8 blocks.
   const int64_t generated = 4 * 36 + (72 + 3 * 144 + 8) + (288 + 3 * 576 + 32) + (1152 + 3 * 2304 + 128);
   const int64_t channels = 2 * 5 + 4 * 5 + 8 * 5 + 16 * 5;
-  CHECK(n_parameters(settings, 3) == 54 + generated + 2 * channels + 32 * generated + 19 * (32 * 16 + 32) + 8 * 16 * 3);
+  const ParameterCounts n = count_parameters(settings, 3, 8);
+  CHECK(n.dense == 54 + generated + 2 * channels + 19 * (32 * 16 + 32) + 8 * 16 * 3);
+  CHECK(n.factored == 32 * generated);
 }
 
 // The same with stride 2 in the stem: sides 4, 4, 2, 1, 1 (a 3x3 of stride 2 on one pixel gives one).
 TEST_CASE("a stem of stride 2 quarters all pixels while there are some", "[model]") {
-  const EncoderSettings settings{Backbone::kResNet18, Stem::kCifar, 2, 2, Conditioning::kNone};
+  const EncoderSettings settings{Architecture::kResNet18, Stem::kCifar, 2, 2, Conditioning::kNone};
   CHECK(flops_per_image(settings, 8) == 2.0 * (54 * 16 + 144 * 16 + 512 * 4 + 2048 * 1 + 8192 * 1));
   CHECK(activations_per_image(settings, 8) == 2.0 * (2 * 16 * 5 + 4 * 4 * 5 + 8 * 1 * 5 + 16 * 1 * 5));
 }
 
 // Width 1 on 32 x 32 pictures: 7x7 stride 2 gives 16, max-pool 8; layers 8, 4, 2, 1; channels 1, 2, 4, 8.
 TEST_CASE("the imagenet stem is counted before its max-pool, the layers behind it", "[model]") {
-  const EncoderSettings settings{Backbone::kResNet18, Stem::kImagenet, 2, 1, Conditioning::kNone};
+  const EncoderSettings settings{Architecture::kResNet18, Stem::kImagenet, 2, 1, Conditioning::kNone};
   const int64_t stem = 3 * 49 * 256, layer1 = 4 * 9 * 64;
   const int64_t layer2 = (18 + 3 * 36 + 2) * 16, layer3 = (72 + 3 * 144 + 8) * 4, layer4 = 288 + 3 * 576 + 32;
   CHECK(flops_per_image(settings, 32) == 2.0 * (stem + layer1 + layer2 + layer3 + layer4));
@@ -47,7 +49,7 @@ TEST_CASE("the imagenet stem is counted before its max-pool, the layers behind i
 
 // One bottleneck of ResNet-50: 1x1, 3x3 with the stride, 1x1 to four times the width.
 TEST_CASE("a ResNet-50 of width 1 on 8 x 8 pictures has the operations counted by hand", "[model]") {
-  const EncoderSettings settings{Backbone::kResNet50, Stem::kCifar, 1, 1, Conditioning::kNone};
+  const EncoderSettings settings{Architecture::kResNet50, Stem::kCifar, 1, 1, Conditioning::kNone};
   const int64_t stem = 27 * 64;
   // First block: its input has 1 channel; shortcut 1 -> 4. Then two blocks of 4 -> 1 -> 1 -> 4.
   const int64_t layer1 = 64 * ((1 + 9 + 4 + 4) + 2 * (4 + 9 + 4));

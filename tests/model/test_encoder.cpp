@@ -16,7 +16,7 @@ double standard_deviation(const at::Tensor& tensor) {
   return tensor.detach().to(at::kDouble).std().item<double>();
 }
 
-EncoderSettings torchvision_settings(Backbone backbone) {
+EncoderSettings torchvision_settings(Architecture backbone) {
   return {backbone, Stem::kImagenet, 2, 64, Conditioning::kNone};
 }
 
@@ -24,25 +24,22 @@ EncoderSettings torchvision_settings(Backbone backbone) {
 
 TEST_CASE("sizes are torchvision's, and the hypernetwork's are the paper's", "[model]") {
   // torchvision's counts less the classifier's: 11,689,512 - 513,000; 21,797,672 - 513,000; 25,557,032 - 2,049,000.
-  const auto [backbone, n_parameters, multiply_adds, dim] = GENERATE(
-      std::tuple{Backbone::kResNet18, 11176512, 1.814e9, 512}, std::tuple{Backbone::kResNet34, 21284672, 3.664e9, 512},
-      std::tuple{Backbone::kResNet50, 23508032, 4.087e9, 2048});
-  const Encoder encoder(torchvision_settings(backbone), 0, 0);
+  const auto [backbone, n_parameters, multiply_adds, dim] =
+      GENERATE(std::tuple{Architecture::kResNet18, 11176512, 1.814e9, 512},
+               std::tuple{Architecture::kResNet34, 21284672, 3.664e9, 512},
+               std::tuple{Architecture::kResNet50, 23508032, 4.087e9, 2048});
+  const Encoder encoder(torchvision_settings(backbone), 0, 0, 224);
   CHECK(encoder.n_parameters() == n_parameters);
   CHECK(encoder.feature_dim() == dim);
-  CHECK(encoder.flops_per_image(224) / 2 == Approx(multiply_adds).epsilon(1e-3));
-  int64_t generated = 0;
-  for (const int64_t index : encoder.kernel_parameters())
-    generated += encoder.parameters()[static_cast<size_t>(index)].value.numel();
-  if (backbone == Backbone::kResNet50) CHECK(33 * generated == 773701632);  // the hypernetwork's A and b
+  CHECK(flops_per_image(encoder.settings(), 224) / 2 == Approx(multiply_adds).epsilon(1e-3));
+  if (backbone == Architecture::kResNet50)
+    CHECK(33 * testing::n_residual(encoder) == 773701632);  // the hypernetwork's A and b
 }
 
 TEST_CASE("a conditioned encoder adds E, B, c and A and nothing else", "[model]") {
   const Encoder plain = small_encoder(Conditioning::kNone);
   const Encoder conditioned = small_encoder(Conditioning::kHypernetwork);
-  int64_t generated = 0;
-  for (const int64_t index : plain.kernel_parameters())
-    generated += plain.parameters()[static_cast<size_t>(index)].value.numel();
+  const int64_t generated = testing::n_residual(plain);
   const int64_t n_blocks = 8, n_convolutions = 19;
   CHECK(conditioned.n_parameters() ==
         plain.n_parameters() + 32 * generated + n_blocks * 16 * 2 + n_convolutions * (32 * 16 + 32));
@@ -64,11 +61,11 @@ TEST_CASE("a conditioned encoder adds E, B, c and A and nothing else", "[model]"
 }
 
 TEST_CASE("sizes told from the settings alone are those of the encoder made", "[model][oracle]") {
-  for (const Backbone backbone : {Backbone::kResNet18, Backbone::kResNet34, Backbone::kResNet50}) {
+  for (const Architecture backbone : {Architecture::kResNet18, Architecture::kResNet34, Architecture::kResNet50}) {
     for (const Conditioning conditioning : {Conditioning::kNone, Conditioning::kHypernetwork}) {
       const EncoderSettings settings{backbone, Stem::kCifar, 2, 8, conditioning};
-      const Encoder encoder(settings, 3, 0);
-      CHECK(n_parameters(settings, 3) == encoder.n_parameters());
+      const Encoder encoder(settings, 3, 0, 32);
+      CHECK(count_parameters(settings, 3, 32).total() == encoder.n_parameters());
       CHECK(feature_dim(settings) == encoder.feature_dim());
     }
   }
@@ -140,19 +137,19 @@ TEST_CASE("state goes from one encoder to another, strictly", "[model]") {
 
 TEST_CASE("an encoder gives the same features in either memory layout and without a gradient", "[model]") {
   const Encoder encoder = small_encoder(Conditioning::kHypernetwork);
-  const Kernels kernels = encoder.kernels({1.0, 0.0});
+  const Generated generated = encoder.generate({1.0, 0.0});
   const at::Tensor images = random_tensor({4, 3, 32, 32}, 1);
   const at::Tensor kept = images.clone();
-  const at::Tensor features = encoder.forward(images, kernels, BatchNormPass::running());
+  const at::Tensor features = encoder.forward(images, generated, BatchNormPass::running());
   CHECK(features.sizes() == at::IntArrayRef{4, 64});
   CHECK(features.requires_grad());
   const at::NoGradGuard no_grad;
   const at::Tensor bare =
-      encoder.forward(images.contiguous(at::MemoryFormat::ChannelsLast), kernels, BatchNormPass::running());
+      encoder.forward(images.contiguous(at::MemoryFormat::ChannelsLast), generated, BatchNormPass::running());
   CHECK_FALSE(bare.requires_grad());
   CHECK(relative_error(bare, features) < 1e-6);
   CHECK(at::equal(images, kept));
-  CHECK_THROWS_AS(encoder.forward(images[0], kernels, BatchNormPass::running()), PreconditionError);
+  CHECK_THROWS_AS(encoder.forward(images[0], generated, BatchNormPass::running()), PreconditionError);
 }
 
 TEST_CASE("the encoder's settings are read, bounded and written", "[model]") {
@@ -167,7 +164,7 @@ TEST_CASE("the encoder's settings are read, bounded and written", "[model]") {
                          "test"),
       "model", none);
   CHECK(none.empty());
-  CHECK(settings.backbone == Backbone::kResNet50);
+  CHECK(settings.backbone == Architecture::kResNet50);
   CHECK(settings.conditioning == Conditioning::kNone);
   CHECK(config::write(EncoderSettings{}).at("backbone") == "resnet18");
   CHECK(problems_of(R"({"backbone": "resnet51"})").find("resnet50") != std::string::npos);

@@ -6,7 +6,7 @@
 namespace invaria::model {
 namespace {
 
-using testing::gradients_of;
+using testing::hypernetwork_of;
 using testing::random_tensor;
 using testing::relative_error;
 
@@ -17,7 +17,7 @@ struct Materialised {
 
   Materialised(const Encoder& encoder, const config::Invariance& invariance) {
     const auto leaf = [](const at::Tensor& tensor) { return tensor.detach().clone().requires_grad_(); };
-    for (const BlockGenerator& block : encoder.generators()) {
+    for (const BlockGenerator& block : hypernetwork_of(encoder).blocks()) {
       blocks.push_back({leaf(block.E_RK), {}});
       for (const KernelGenerator& generator : block.convolutions) {
         blocks.back().convolutions.push_back(
@@ -27,24 +27,24 @@ struct Materialised {
     i_K = at::tensor(invariance, at::kDouble).to(blocks.front().E_RK.scalar_type()).requires_grad_();
   }
 
-  Kernels kernels() const {
-    Kernels result;
+  Generated kernels() const {
+    Generated result;
     for (const BlockGenerator& block : blocks) {
       const at::Tensor e_R = at::matmul(block.E_RK, i_K);
       for (const KernelGenerator& generator : block.convolutions) {
         const at::Tensor h_H = (at::matmul(generator.B_HR, e_R) + generator.c_H).relu();
-        result.kernels.push_back((at::matmul(generator.A_PH, h_H)).view(generator.b.sizes()) + generator.b);
+        result.tensors.push_back((at::matmul(generator.A_PH, h_H)).view(generator.b.sizes()) + generator.b);
       }
     }
     return result;
   }
 };
 
-Encoder double_encoder(Backbone backbone, int64_t n_axes) {
+Encoder double_encoder(Architecture backbone, int64_t n_axes) {
   EncoderSettings settings;
   settings.backbone = backbone;
   settings.width = 8;
-  const Encoder encoder(settings, n_axes, 5);
+  const Encoder encoder(settings, n_axes, 5, 32);
   testing::set_type(encoder, at::kDouble);
   return encoder;
 }
@@ -59,7 +59,7 @@ config::Invariance random_invariance(uint64_t sample, int64_t n_axes) {
 }  // namespace
 
 TEST_CASE("gradients from g alone equal autograd's through the materialised hypernetwork", "[model][oracle]") {
-  const Backbone backbone = GENERATE(Backbone::kResNet18, Backbone::kResNet50);
+  const Architecture backbone = GENERATE(Architecture::kResNet18, Architecture::kResNet50);
   const config::Invariance invariance =
       GENERATE(config::Invariance{1.0, 0.0}, config::Invariance{1.0, 1.0}, config::Invariance{0.3, 0.6});
   CAPTURE(static_cast<int>(backbone), invariance);
@@ -73,11 +73,11 @@ TEST_CASE("gradients from g alone equal autograd's through the materialised hype
   const at::Tensor stem_gradient = encoder.parameters().front().value.grad().clone();
   for (const Parameter& parameter : encoder.parameters()) parameter.value.mutable_grad().reset();
 
-  const Kernels kernels = encoder.kernels(invariance);
-  const at::Tensor features = encoder.forward(images, kernels, BatchNormPass::train({}));
+  const Generated generated = encoder.generate(invariance);
+  const at::Tensor features = encoder.forward(images, generated, BatchNormPass::train({}));
   CHECK(relative_error(features, expected) < 1e-12);
   (features * coefficients).sum().backward();
-  const std::vector<FactoredGradient> factored = encoder.hypernetwork_backward(kernels, gradients_of(kernels));
+  const std::vector<FactoredGradient> factored = encoder.generator_backward(generated, generated.gradients());
 
   const double tolerance = 1e-9;
   CHECK(relative_error(encoder.parameters().front().value.grad(), stem_gradient) < tolerance);
@@ -85,7 +85,7 @@ TEST_CASE("gradients from g alone equal autograd's through the materialised hype
   size_t index = 0;
   for (size_t block = 0; block < materialised.blocks.size(); ++block) {
     const BlockGenerator& oracle = materialised.blocks[block];
-    const BlockGenerator& found = encoder.generators()[block];
+    const BlockGenerator& found = hypernetwork_of(encoder).blocks()[block];
     CAPTURE(block);
     CHECK(relative_error(found.E_RK.grad(), oracle.E_RK.grad()) < tolerance);
     for (size_t convolution = 0; convolution < oracle.convolutions.size(); ++convolution, ++index) {
@@ -100,23 +100,22 @@ TEST_CASE("gradients from g alone equal autograd's through the materialised hype
   }
   // What the optimiser updates is what was differentiated: names, and one object behind both.
   CHECK(encoder.factored_parameters().front().name == "layer1.0.conv1.hyper.A");
-  CHECK(encoder.parameters()[static_cast<size_t>(encoder.kernel_parameters().front())].value.grad().is_same(
-      encoder.generators().front().convolutions.front().b.grad()));
+  CHECK(encoder.parameters()[3].name == "layer1.0.conv1.weight");
+  CHECK(encoder.parameters()[3].value.is_same(hypernetwork_of(encoder).blocks().front().convolutions.front().b));
 }
 
 TEST_CASE("affine kernels equal generated ones at any i, and recompute only what flipped", "[model][oracle]") {
   const int64_t n_axes = GENERATE(2, 5);
-  const Encoder encoder = double_encoder(Backbone::kResNet18, n_axes);
-  const auto n_convolutions = static_cast<int64_t>(encoder.kernel_parameters().size());
-  AffineKernels affine(encoder);
+  const Encoder encoder = double_encoder(Architecture::kResNet18, n_axes);
+  const auto n_convolutions = static_cast<int64_t>(encoder.factored_parameters().size());
+  AffineKernels affine(hypernetwork_of(encoder));
   for (uint64_t sample = 0; sample < 12; ++sample) {
     const config::Invariance invariance = random_invariance(sample, n_axes);
-    const Kernels found = affine.at(invariance);
-    const Kernels expected = encoder.kernels(invariance);
-    for (size_t index = 0; index < expected.kernels.size(); ++index) {
-      CHECK(relative_error(found.kernels[index], expected.kernels[index]) < 1e-12);
-      CHECK(relative_error(found.h_H[index], expected.h_H[index]) < 1e-12);
-      CHECK(found.kernels[index].requires_grad());
+    const Generated found = affine.at(invariance);
+    const Generated expected = encoder.generate(invariance);
+    for (size_t index = 0; index < expected.tensors.size(); ++index) {
+      CHECK(relative_error(found.tensors[index], expected.tensors[index]) < 1e-12);
+      CHECK(found.tensors[index].requires_grad());
     }
   }
   CHECK(affine.n_recomputed() > 2 * n_convolutions);  // the draws did flip patterns
@@ -133,15 +132,15 @@ TEST_CASE("affine kernels equal generated ones at any i, and recompute only what
 }
 
 TEST_CASE("dL/di through affine kernels equals autograd's and finite differences", "[model][oracle]") {
-  const Encoder encoder = double_encoder(Backbone::kResNet18, 3);
+  const Encoder encoder = double_encoder(Architecture::kResNet18, 3);
   const at::Tensor images = random_tensor({4, 3, 32, 32}, 3).to(at::kDouble);
   const at::Tensor coefficients = random_tensor({4, encoder.feature_dim()}, 4).to(at::kDouble);
-  AffineKernels affine(encoder);
+  AffineKernels affine(hypernetwork_of(encoder));
   for (uint64_t sample = 0; sample < 3; ++sample) {
     const config::Invariance invariance = random_invariance(50 + sample, 3);
-    const Kernels kernels = affine.at(invariance);
-    (encoder.forward(images, kernels, BatchNormPass::running()) * coefficients).sum().backward();
-    const std::vector<double> gradient = affine.gradient(gradients_of(kernels));
+    const Generated generated = affine.at(invariance);
+    (encoder.forward(images, generated, BatchNormPass::running()) * coefficients).sum().backward();
+    const std::vector<double> gradient = affine.gradient(generated.gradients());
     for (const Parameter& parameter : encoder.parameters()) CHECK_FALSE(parameter.value.grad().defined());  // frozen
 
     const Materialised materialised(encoder, invariance);
@@ -150,7 +149,7 @@ TEST_CASE("dL/di through affine kernels equals autograd's and finite differences
 
     const at::NoGradGuard no_grad;
     const auto loss = [&](const config::Invariance& at) {
-      return (encoder.forward(images, encoder.kernels(at), BatchNormPass::running()) * coefficients)
+      return (encoder.forward(images, encoder.generate(at), BatchNormPass::running()) * coefficients)
           .sum()
           .item<double>();
     };
@@ -165,13 +164,13 @@ TEST_CASE("dL/di through affine kernels equals autograd's and finite differences
 
 TEST_CASE("an invariance of the wrong length or outside [0, 1] is refused", "[model]") {
   const Encoder encoder = testing::small_encoder(Conditioning::kHypernetwork);
-  AffineKernels affine(encoder);
+  AffineKernels affine(hypernetwork_of(encoder));
   for (const config::Invariance& wrong : {config::Invariance{0.5}, config::Invariance{0.5, 1.1},
                                           config::Invariance{-0.1, 0.0}, config::Invariance{0.5, std::nan("")}}) {
-    CHECK_THROWS_AS(encoder.kernels(wrong), PreconditionError);
+    CHECK_THROWS_AS(encoder.generate(wrong), PreconditionError);
     CHECK_THROWS_AS(affine.at(wrong), PreconditionError);
   }
-  CHECK_THROWS_AS(AffineKernels(testing::small_encoder(Conditioning::kNone)), PreconditionError);
+  CHECK_THROWS_AS(testing::small_encoder(Conditioning::kNone).frozen_generator(), PreconditionError);
 }
 
 }  // namespace invaria::model

@@ -59,18 +59,18 @@ double error_against(const at::Tensor& found, const json::value& golden) {
 /// does, and fifty layers amplify that to per cents, in torchvision's float as in ours: ResNet-50 needs the digits.
 struct Case {
   std::string name;
-  Backbone backbone;
+  Architecture backbone;
   at::ScalarType type;
   double tolerance;
 };
 
 TEST_CASE("a plain encoder has torchvision's names, order, features and gradients", "[model][golden]") {
-  const Case net = GENERATE(Case{"resnet18", Backbone::kResNet18, at::kFloat, 1e-5},
-                            Case{"resnet18", Backbone::kResNet18, at::kDouble, 1e-9},
-                            Case{"resnet50", Backbone::kResNet50, at::kDouble, 1e-9});
+  const Case net = GENERATE(Case{"resnet18", Architecture::kResNet18, at::kFloat, 1e-5},
+                            Case{"resnet18", Architecture::kResNet18, at::kDouble, 1e-9},
+                            Case{"resnet50", Architecture::kResNet50, at::kDouble, 1e-9});
   CAPTURE(net.name, net.tolerance);
   const json::value golden = read_golden(net.name);
-  Encoder encoder({net.backbone, Stem::kImagenet, 2, 64, Conditioning::kNone}, 0, 0);
+  Encoder encoder({net.backbone, Stem::kImagenet, 2, 64, Conditioning::kNone}, 0, 0, 64);
   testing::set_type(encoder, net.type);
 
   StateDict state = encoder.state();
@@ -92,13 +92,13 @@ TEST_CASE("a plain encoder has torchvision's names, order, features and gradient
   encoder.load_state(state);
 
   const at::Tensor images = noise({8, 3, 64, 64}, 1000).to(at::kFloat).to(net.type);
-  const Kernels kernels = encoder.kernels({});
+  const Generated generated = encoder.generate({});
   {
     const at::NoGradGuard no_grad;
-    const at::Tensor features = encoder.forward(images, kernels, BatchNormPass::running());
+    const at::Tensor features = encoder.forward(images, generated, BatchNormPass::running());
     CHECK(error_against(features, golden.at("features_running")) < net.tolerance);
   }
-  const at::Tensor features = encoder.forward(images, kernels, BatchNormPass::train({}));
+  const at::Tensor features = encoder.forward(images, generated, BatchNormPass::train({}));
   CHECK(error_against(features, golden.at("features")) < net.tolerance);
 
   (features * noise(features.sizes(), 1001)).sum().backward();

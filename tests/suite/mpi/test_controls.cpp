@@ -69,7 +69,7 @@ void make_ignorant(const train::EncoderPlan& plan, const std::filesystem::path& 
   for (auto& [name, tensor] : checkpoint.tensors) {
     if (name.ends_with(".hyper.E")) tensor = at::zeros_like(tensor);
   }
-  model::Encoder encoder(plan.settings.model, plan.n_axes(), 0);
+  model::Encoder encoder(plan.settings.model, plan.n_axes(), 0, plan.settings.view_size);
   encoder.load_state(checkpoint.tensors);
   checkpoint.metadata["encoder_hash"] = encoder.hash();
   train::write_checkpoint(path, checkpoint);

@@ -112,7 +112,8 @@ TEST_CASE("without steps the encoder is the untrained one of its seed", "[train]
   plan.settings.steps = 0;
   const SharedScratch scratch(comm);
   CHECK(pretrain_small(plan, made_pictures(2), comm, scratch.path()).end == PretrainEnd::kFinished);
-  CHECK(load_encoder(plan, scratch.path()).hash == model::Encoder(plan.settings.model, 2, 5).hash());
+  CHECK(load_encoder(plan, scratch.path()).hash ==
+        model::Encoder(plan.settings.model, 2, 5, plan.settings.view_size).hash());
 }
 
 TEST_CASE("a loss that is not finite ends the encoder before the update, naming step and rank", "[train][mpi]") {
