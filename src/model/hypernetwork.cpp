@@ -13,6 +13,7 @@ at::Tensor preactivation(const KernelGenerator& generator, const at::Tensor& e_R
 
 Hypernetwork::Hypernetwork(const ResNet& resnet, int64_t n_axes, ParameterList& parameters) : n_axes_(n_axes) {
   require(n_axes >= 1, "Hypernetwork: needs at least one axis, found {}", n_axes);
+  parameters.reuse_last_address();
   for (const BlockLayout& block : resnet.layout().blocks) {
     blocks_.push_back({parameters.add_normal(block.name + ".hyper.E", {kEmbedding, n_axes}, 1.0, Decay::kYes), {}});
     for (size_t index = block.first; index < block.first + block.n_convolutions(); ++index) {

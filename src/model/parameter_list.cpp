@@ -9,7 +9,7 @@ namespace invaria::model {
 template <class Fill>
 at::Tensor ParameterList::add(std::string name, at::IntArrayRef shape, Decay decay, const Fill& fill) {
   const at::Tensor value = at::empty(shape, at::kFloat);
-  fill(value, InitAddress{seed_, TensorFamily::kDense, dense_.size()});
+  fill(value, InitAddress{seed_, TensorFamily::kDense, next_address_++});
   dense_.push_back({std::move(name), value.requires_grad_(), decay == Decay::kYes});
   return value;
 }

@@ -28,6 +28,9 @@ class ParameterList {
   /// A factored parameter [P, H] of N(0, standard_deviation^2): no autograd leaf.
   at::Tensor add_factored_normal(std::string name, int64_t n_rows, int64_t n_columns, double standard_deviation);
 
+  /// The last dense tensor was a constant: let the next one have the address that it did not draw at.
+  void reuse_last_address() { --next_address_; }
+
   const std::vector<Parameter>& dense() const { return dense_; }
   const std::vector<FactoredParameter>& factored() const { return factored_; }
 
@@ -36,6 +39,7 @@ class ParameterList {
   at::Tensor add(std::string name, at::IntArrayRef shape, Decay decay, const Fill& fill);
 
   uint64_t seed_;
+  uint64_t next_address_ = 0;  ///< of a dense tensor
   std::vector<Parameter> dense_;
   std::vector<FactoredParameter> factored_;
 };
