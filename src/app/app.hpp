@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,23 @@ struct VerifyOptions {
   std::vector<std::filesystem::path> data_folders;
 };
 
+/// One encoder of a finished run at one i.
+struct EncoderOptions {
+  std::filesystem::path results;           ///< a run's directory or its results.h5
+  std::string encoder;                     ///< name in the suite
+  std::optional<int64_t> seed;             ///< encoder seed; empty: the suite's first
+  std::string invariance;                  ///< "1,0"; empty without conditioning
+  std::string bn_statistics = "as-swept";  ///< as-swept, running, re-estimated
+  std::vector<std::filesystem::path> data_folders;
+};
+
+struct FeaturesOptions {
+  EncoderOptions encoder;
+  std::string data;                 ///< a data set of the suite, or another with a manifest
+  std::vector<std::string> splits;  ///< empty: all
+  std::filesystem::path output;
+};
+
 /// Each returns the exit code and throws the errors of core/errors.hpp. `argc` and `argv` are for MPI.
 ExitCode run_command(const RunOptions& options, int* argc, char*** argv);
 ExitCode check_command(const CheckOptions& options);
@@ -49,6 +67,8 @@ ExitCode report_command(const std::filesystem::path& results);
 ExitCode verify_command(const VerifyOptions& options);
 ExitCode doctor_command(const std::filesystem::path& output, const std::vector<std::filesystem::path>& data_folders,
                         int* argc, char*** argv);
+ExitCode export_command(const EncoderOptions& options, const std::filesystem::path& output);
+ExitCode features_command(const FeaturesOptions& options);
 ExitCode schema_command();
 
 /// Parse the command line, call the subcommand, turn what it throws into a message and an exit code.

@@ -1,9 +1,28 @@
 #include "app/loaded_suite.hpp"
 
+#include "core/errors.hpp"
 #include "io/files.hpp"
 #include "suite/unread.hpp"
+#include "train/initial_weights.hpp"
 
 namespace invaria::app {
+namespace {
+
+/// Weights to start from are known by their contents: the hash goes into the suite, and so into the record.
+void resolve_initial_weights(suite::Suite& suite, config::Problems& problems) {
+  for (size_t index = 0; index < suite.encoders.size(); ++index) {
+    train::PretrainSettings& pretraining = suite.encoders[index].pretraining;
+    if (pretraining.init_from.empty()) continue;
+    try {
+      pretraining.init_from_hash = train::check_initial_weights(pretraining);
+    } catch (const ConfigError& error) {
+      problems.add(fmt::format("encoders[{}].pretraining.init_from", index), "\"" + pretraining.init_from + "\"",
+                   "the weights of such a network", error.what());
+    }
+  }
+}
+
+}  // namespace
 
 LoadedSuite load_suite(const SuiteOptions& options, data::CheckDepth depth) {
   if (!std::filesystem::exists(options.suite)) throw_config("{}: no such suite file", options.suite);
@@ -22,6 +41,7 @@ LoadedSuite load_suite(const SuiteOptions& options, data::CheckDepth depth) {
   loaded.suite = suite::read_suite(text, problems);
   suite::validate_suite(loaded.suite, problems);
   if (problems.empty()) suite::check_unread(text, loaded.suite, problems);
+  resolve_initial_weights(loaded.suite, problems);
   loaded.manifests = suite::find_manifests(loaded.suite, loaded.folders, problems);
   loaded.found = suite::check_data(loaded.suite, loaded.manifests, loaded.folders, depth, problems);
   problems.throw_if_any(options.suite);

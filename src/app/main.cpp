@@ -51,6 +51,21 @@ void add_suite_options(CLI::App& command, SuiteOptions& options) {
       ->allow_extra_args(false);
 }
 
+void add_encoder_options(CLI::App& command, EncoderOptions& options) {
+  command.add_option("results", options.results, "directory of a run, or its results.h5")->required();
+  command.add_option("--encoder", options.encoder, "name of an encoder in the suite")->required();
+  command.add_option("--encoder-seed", options.seed, "its seed, if it was pretrained with several; else the first");
+  command.add_option("--invariance", options.invariance,
+                     "the i of a conditioned encoder, in the order of the axes, e.g. 1,0");
+  command
+      .add_option("--statistics", options.bn_statistics,
+                  "BatchNorm statistics: as-swept (as the run's sweep read them), running, or re-estimated at i on the "
+                  "pretraining pictures")
+      ->check(CLI::IsMember({"as-swept", "running", "re-estimated"}))
+      ->capture_default_str();
+  add_data_option(command, options.data_folders);
+}
+
 void add_device_option(CLI::App& command, std::string& device) {
   command.add_option("--device", device, "cpu, cuda, or auto: a GPU if there is one")
       ->check(CLI::IsMember({"cpu", "cuda", "auto"}))
@@ -126,6 +141,23 @@ int main(int argc, char** argv) {
   doctor_app->add_option("--output", doctor_output, "directory whose file system is tried")->capture_default_str();
   add_data_option(*doctor_app, doctor_data);
 
+  EncoderOptions exported;
+  std::filesystem::path export_output;
+  CLI::App* export_app = program.add_subcommand(
+      "export", "write an encoder at one i as a plain ResNet or ViT: safetensors, under torchvision's or timm's names");
+  add_encoder_options(*export_app, exported);
+  export_app->add_option("--output", export_output, "safetensors file to write")->required();
+
+  FeaturesOptions features;
+  CLI::App* features_app =
+      program.add_subcommand("features", "write an encoder's features of a data set at one i: HDF5");
+  add_encoder_options(*features_app, features.encoder);
+  features_app->add_option("--of", features.data, "data set: one of the suite's, or another that a manifest names")
+      ->required();
+  features_app->add_option("--split", features.splits, "splits to write; all if none is named")
+      ->allow_extra_args(false);
+  features_app->add_option("--output", features.output, "HDF5 file to write")->required();
+
   CLI::App* schema_app = program.add_subcommand("schema", "print the JSON schema of a suite file");
 
   try {
@@ -135,7 +167,7 @@ int main(int argc, char** argv) {
     return code == 0 ? 0 : static_cast<int>(ExitCode::kConfig);
   }
   for (auto* folders : {&run.suite.data_folders, &check.suite.data_folders, &plan.suite.data_folders,
-                        &verify.data_folders, &doctor_data}) {
+                        &verify.data_folders, &doctor_data, &exported.data_folders, &features.encoder.data_folders}) {
     add_environment_folders(*folders);
   }
   const ExitCode code = guarded([&] {
@@ -145,6 +177,8 @@ int main(int argc, char** argv) {
     if (report_app->parsed()) return report_command(report);
     if (verify_app->parsed()) return verify_command(verify);
     if (doctor_app->parsed()) return doctor_command(doctor_output, doctor_data, &argc, &argv);
+    if (export_app->parsed()) return export_command(exported, export_output);
+    if (features_app->parsed()) return features_command(features);
     require(schema_app->parsed(), "no subcommand was parsed");
     return schema_command();
   });

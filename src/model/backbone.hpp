@@ -30,6 +30,9 @@ class Backbone {
   virtual size_t n_batch_norms() const = 0;
   /// Tensors that belong to its state but are no parameters, by name.
   virtual StateDict buffers() const = 0;
+  /// Put what i contributes, and BatchNorm statistics (null: the running ones stay), in their places among the weights
+  /// of a plain network that computes the same: `plain` holds the backbone's state, in tensors of its own.
+  virtual void fold(const Conditions& conditions, const BatchNormStatistics* statistics, StateDict& plain) const = 0;
 };
 
 }  // namespace invaria::model

@@ -17,6 +17,7 @@ struct Encoder::Impl {
   int64_t image_size = 0;
   ParameterList parameters;
   std::unique_ptr<Backbone> backbone;
+  size_t n_backbone_parameters = 0;  ///< the first of the dense ones
   std::unique_ptr<Generator> generator;
 
   Impl(const EncoderSettings& encoder_settings, int64_t axes, uint64_t seed, int64_t size);
@@ -27,6 +28,7 @@ struct Encoder::Impl {
 Encoder::Impl::Impl(const EncoderSettings& encoder_settings, int64_t axes, uint64_t seed, int64_t size)
     : settings(encoder_settings), n_axes(axes), image_size(size), parameters(seed) {
   auto resnet = std::make_unique<ResNet>(settings, parameters);
+  n_backbone_parameters = parameters.dense().size();
   if (settings.conditioning == Conditioning::kHypernetwork) {
     generator = std::make_unique<Hypernetwork>(*resnet, n_axes, parameters);
   }
@@ -104,6 +106,20 @@ StateDict Encoder::state() const {
 }
 void Encoder::load_state(const StateDict& state) {
   copy_state(state, impl_->state(), "the encoder's state does not fit");
+}
+StateDict Encoder::backbone_state() const {
+  StateDict state = impl_->backbone->buffers();
+  for (size_t index = 0; index < impl_->n_backbone_parameters; ++index) {
+    const Parameter& parameter = parameters()[index];
+    state[parameter.name] = parameter.value.detach();
+  }
+  return state;
+}
+StateDict Encoder::plain_state(const Generated& generated, const BatchNormStatistics* statistics) const {
+  StateDict plain;
+  for (const auto& [name, tensor] : backbone_state()) plain[name] = tensor.clone();
+  impl_->backbone->fold(impl_->conditions(generated), statistics, plain);
+  return plain;
 }
 std::string Encoder::hash() const {
   return hash_state(impl_->state());

@@ -67,6 +67,11 @@ class Encoder {
   /// Copy values in; nothing changes if anything is wrong. @throws ConfigError naming missing, unknown or misshapen
   /// entries
   void load_state(const StateDict& state);
+  /// The backbone's part of state(), under torchvision's or timm's names, sharing its memory.
+  StateDict backbone_state() const;
+  /// The encoder at one i as a plain network under the same names, in copies: generated tensors stand in their places,
+  /// nothing of the generator is left. @param statistics  replace the running ones; may be null
+  StateDict plain_state(const Generated& generated, const BatchNormStatistics* statistics) const;
   /// SHA-256 over names, shapes and values of every parameter and buffer.
   std::string hash() const;
   /// Move every tensor, of all copies of this encoder. Gradients, and tensors generated before, are left behind.

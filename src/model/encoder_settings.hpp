@@ -61,6 +61,8 @@ struct EncoderSettings {
   }
   void validate(const std::string& path, config::Problems& problems) const;
 
+  /// Whether there are statistics to re-estimate at an i.
+  bool has_batch_norm() const { return true; }
   bool is_conditioned() const { return conditioning != Conditioning::kNone; }
 };
 

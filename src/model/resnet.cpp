@@ -82,4 +82,15 @@ StateDict ResNet::buffers() const {
   return buffers;
 }
 
+void ResNet::fold(const Conditions& conditions, const BatchNormStatistics* statistics, StateDict& plain) const {
+  for (size_t index = 0; index < layout_.convolutions.size(); ++index) {
+    const ConvolutionLayout& convolution = layout_.convolutions[index];
+    if (index > 0 && !conditions.kernels.empty())
+      plain.at(convolution.convolution + ".weight") = conditions.kernels[index - 1].detach().clone();
+    if (statistics == nullptr) continue;
+    plain.at(convolution.batch_norm + ".running_mean") = statistics->mean_C[index].clone();
+    plain.at(convolution.batch_norm + ".running_var") = statistics->var_C[index].clone();
+  }
+}
+
 }  // namespace invaria::model

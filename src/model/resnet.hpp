@@ -27,6 +27,7 @@ class ResNet final : public Backbone {
   int64_t feature_dim() const override { return layout_.feature_dim; }
   size_t n_batch_norms() const override { return batch_norms_.size(); }
   StateDict buffers() const override;
+  void fold(const Conditions& conditions, const BatchNormStatistics* statistics, StateDict& plain) const override;
 
   const ResNetLayout& layout() const { return layout_; }
   /// Of every convolution, the stem's first.

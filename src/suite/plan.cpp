@@ -10,6 +10,7 @@
 #include "core/sha256.hpp"
 #include "downstream/sensitivity.hpp"
 #include "model/cost.hpp"
+#include "suite/clean_pictures.hpp"
 
 namespace invaria::suite {
 namespace {
@@ -117,7 +118,7 @@ void add_fixed_units(Plan& plan, const Suite& suite, size_t encoder, size_t task
     unit.encoder = encoder;
     unit.task = task;
     unit.invariance = point;
-    unit.reestimates = which.is_conditioned() && suite.downstream.batch_norm.enabled;
+    unit.reestimates = reestimates(suite, which);
     const json::value settings =
         which.is_conditioned() ? json::object{{"invariance", config::write(point)}} : json::value();
     for (int64_t repeat : repeats) {
@@ -140,7 +141,7 @@ void add_learned_units(Plan& plan, const Suite& suite, size_t encoder, size_t ta
     unit.kind = kind;
     unit.encoder = encoder;
     unit.task = task;
-    unit.reestimates = suite.downstream.batch_norm.enabled;
+    unit.reestimates = reestimates(suite, plan.encoders[encoder]);
     if (suite.asks_for(arm)) append(unit.jobs, maker.jobs(name, settings, kind == UnitKind::kJoint));
     if (suite.asks_for(discretised)) append(unit.jobs, maker.jobs(name + "-discretised", settings));
     unit.name = fmt::format("{} {} {} repeat {}", which.key(), name, suite.tasks[task].name, repeat);

@@ -17,6 +17,7 @@
 #include "downstream/readout.hpp"
 #include "downstream/sensitivity.hpp"
 #include "downstream/task.hpp"
+#include "suite/clean_pictures.hpp"
 #include "suite/encoder_store.hpp"
 
 namespace invaria::suite {
@@ -74,11 +75,7 @@ struct UnitRunner::Impl {
                     encoder.settings.view_size, config::json::serialize(config::write(encoder.settings.augment)));
     if (key == clean_key) return clean_images;
     const data::ImageSplit& split = datasets.at(encoder.settings.data).split(encoder.settings.split);
-    std::vector<int64_t> order(static_cast<size_t>(split.n));
-    for (size_t index = 0; index < order.size(); ++index) order[index] = static_cast<int64_t>(index);
-    Draws({.seed = static_cast<uint64_t>(encoder.seed), .purpose = Purpose::kCalibration}).shuffle(std::span(order));
-    order.resize(static_cast<size_t>(std::min(split.n, suite.downstream.batch_norm.images)));
-    clean_images = downstream::render_clean(split, order, encoder.settings.augment, encoder.settings.view_size);
+    clean_images = suite::clean_pictures(encoder, split, suite.downstream.batch_norm.images);
     clean_key = key;
     return clean_images;
   }

@@ -44,6 +44,7 @@ std::vector<Unread> unread_of(const EncoderEntry& encoder) {
   if (!encoder.pretraining.model.is_conditioned())
     add_all(unread, {"min_ones"}, "an encoder without conditioning meets one corner");
   if (!encoder.corners.empty()) add_all(unread, {"min_ones"}, "corners are named");
+  if (encoder.pretraining.init_from.empty()) add_all(unread, {"pretraining.init_from_hash"}, "init_from names no file");
   const Algorithm algorithm = encoder.pretraining.optimizer.algorithm;
   const std::string why = "algorithm is " + config::name_of(algorithm);
   const std::string at = "pretraining.optimizer.";

@@ -10,6 +10,7 @@
 #include "core/errors.hpp"
 #include "core/sha256.hpp"
 #include "io/safetensors.hpp"
+#include "train/tensor_file.hpp"
 
 namespace invaria::train {
 namespace {
@@ -17,42 +18,6 @@ namespace {
 constexpr const char* kLogPrefix = "log/";
 constexpr const char* kContentHash = "content_hash";
 constexpr const char* kLogTexts = "log_texts";  // text columns travel in the metadata, as JSON
-
-io::DType dtype_of(const at::Tensor& tensor, const std::string& name) {
-  switch (tensor.scalar_type()) {
-    case at::kFloat:
-      return io::DType::kF32;
-    case at::kDouble:
-      return io::DType::kF64;
-    case at::kLong:
-      return io::DType::kI64;
-    case at::kByte:
-      return io::DType::kU8;
-    default:
-      throw PreconditionError(
-          fmt::format("checkpoint: {} has a type that is not stored: {}", name, c10::toString(tensor.scalar_type())));
-  }
-}
-
-at::ScalarType scalar_type_of(io::DType dtype, const std::string& name, const io::fs::path& path) {
-  switch (dtype) {
-    case io::DType::kF32:
-      return at::kFloat;
-    case io::DType::kF64:
-      return at::kDouble;
-    case io::DType::kI64:
-      return at::kLong;
-    case io::DType::kU8:
-      return at::kByte;
-    default:
-      throw_config("{}: {} is of type {}, expected F32, F64, I64 or U8", path.string(), name, io::name_of(dtype));
-  }
-}
-
-io::TensorView view_of(const std::string& name, const at::Tensor& tensor) {
-  return {name, tensor.sizes().vec(), dtype_of(tensor, name),
-          std::span(static_cast<const std::byte*>(tensor.const_data_ptr()), tensor.nbytes())};
-}
 
 /// A log column as a tensor that owns a copy.
 at::Tensor column_tensor(const io::Cells& cells) {
@@ -131,8 +96,7 @@ Checkpoint read_whole(const io::fs::path& path) {
   model::StateDict log_columns;
   for (const std::string& name : file.names()) {
     const io::TensorView& view = file.view(name);
-    at::Tensor tensor = at::empty(view.shape, at::TensorOptions(scalar_type_of(view.dtype, name, path)));
-    if (!view.bytes.empty()) std::memcpy(tensor.mutable_data_ptr(), view.bytes.data(), view.bytes.size());
+    const at::Tensor tensor = copy_of(view);
     if (name.starts_with(kLogPrefix)) {
       log_columns[name.substr(std::string(kLogPrefix).size())] = tensor;
     } else {

@@ -27,6 +27,8 @@ struct PretrainSettings {
   int64_t steps = 250;         ///< 0: an untrained encoder
   int64_t global_batch = 256;  ///< pictures a step over all ranks; each gives two views
   int64_t view_size = 32;      ///< side of a view in pixels, downstream too
+  std::string init_from;       ///< weights of a plain network to start from; empty: fresh ones
+  std::string init_from_hash;  ///< SHA-256 of that file
   model::EncoderSettings model;
   model::ProjectionSettings projection;
   objective::NtXentSettings objective;
@@ -45,6 +47,12 @@ struct PretrainSettings {
         setting("global_batch", &S::global_batch, "pictures a step over all ranks; each gives two views",
                 config::between(2, 1e6)),
         setting("view_size", &S::view_size, "side of a view in pixels, downstream too", config::between(8, 1024)),
+        setting(
+            "init_from", &S::init_from,
+            "safetensors file with a plain network's weights to start from, as torchvision, timm, MoCo-v2 or MoCo-v3 "
+            "name them, or as export writes them; empty: fresh weights"),
+        setting("init_from_hash", &S::init_from_hash,
+                "SHA-256 of that file, which is refused if it has another; empty: filled in when the suite is read"),
         setting("model", &S::model, "the backbone and how i enters it"),
         setting("projection", &S::projection, "the projectors between features and loss"),
         setting("objective", &S::objective, "SimCLR's NT-Xent"),

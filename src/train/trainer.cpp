@@ -10,6 +10,7 @@
 
 #include "core/timer.hpp"
 #include "train/gather.hpp"
+#include "train/initial_weights.hpp"
 
 namespace invaria::train {
 namespace {
@@ -34,7 +35,7 @@ Loading loading_for(comm::Overlap overlap, c10::Device device, const comm::Commu
 }  // namespace
 
 TrainState::TrainState(const EncoderPlan& plan)
-    : encoder(plan.settings.model, plan.n_axes(), static_cast<uint64_t>(plan.seed), plan.settings.view_size),
+    : encoder(starting_encoder(plan)),
       heads(plan.settings.projection, encoder.feature_dim(),
             plan.settings.projection.per_corner ? static_cast<int64_t>(plan.corners.size()) : 1,
             static_cast<uint64_t>(plan.seed)),

@@ -41,7 +41,8 @@ struct TrainState {
   Optimizer optimizer;
   int64_t step = 0;
 
-  /// Fresh, from the plan's seed, on the CPU.
+  /// Fresh, from the plan's seed, on the CPU; the backbone from `init_from` if the plan names one. @throws ConfigError
+  /// if that file does not fit
   explicit TrainState(const EncoderPlan& plan);
 };
 
