@@ -2,6 +2,7 @@
 
 #include "core/errors.hpp"
 #include "io/files.hpp"
+#include "report/published.hpp"
 #include "suite/unread.hpp"
 #include "train/initial_weights.hpp"
 
@@ -18,6 +19,17 @@ void resolve_initial_weights(suite::Suite& suite, config::Problems& problems) {
     } catch (const ConfigError& error) {
       problems.add(fmt::format("encoders[{}].pretraining.init_from", index), "\"" + pretraining.init_from + "\"",
                    "the weights of such a network", error.what());
+    }
+  }
+}
+
+void check_published(const suite::Suite& suite, config::Problems& problems) {
+  for (size_t index = 0; index < suite.published.size(); ++index) {
+    try {
+      report::read_published(suite.published[index]);
+    } catch (const ConfigError& error) {
+      problems.add(fmt::format("published[{}]", index), "\"" + suite.published[index] + "\"",
+                   "a table of results/published", error.what());
     }
   }
 }
@@ -42,6 +54,7 @@ LoadedSuite load_suite(const SuiteOptions& options, data::CheckDepth depth) {
   suite::validate_suite(loaded.suite, problems);
   if (problems.empty()) suite::check_unread(text, loaded.suite, problems);
   resolve_initial_weights(loaded.suite, problems);
+  check_published(loaded.suite, problems);
   loaded.manifests = suite::find_manifests(loaded.suite, loaded.folders, problems);
   loaded.found = suite::check_data(loaded.suite, loaded.manifests, loaded.folders, depth, problems);
   problems.throw_if_any(options.suite);

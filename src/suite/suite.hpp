@@ -67,6 +67,7 @@ struct Suite {
   downstream::DownstreamSettings downstream;
   downstream::SensitivitySettings sensitivity;
   double checkpoint_every_s = 60.0;
+  std::vector<std::string> published;
 
   bool asks_for(Arm arm) const { return std::find(arms.begin(), arms.end(), arm) != arms.end(); }
   /// Whether i is learned in this way, to be used as it is or discretised.
@@ -94,6 +95,7 @@ struct Suite {
         setting("seed", &S::seed, "of tasks and readouts", config::between(0, 1e9)),
         setting("downstream", &S::downstream, "readout, learned invariance, BatchNorm statistics"),
         setting("sensitivity", &S::sensitivity, "how far features move under single transformations"),
+        setting("published", &S::published, "tables of results/published that a report lays beside the run's"),
         setting("checkpoint_every_s", &S::checkpoint_every_s, "wall time between pretraining checkpoints in seconds",
                 config::between(0, 1e6)),
     };
