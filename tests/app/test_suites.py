@@ -1,0 +1,94 @@
+"""The suites of suites/: settings of the large ones are right wherever their data are missing; their twins in small run,
+shortened here, as they stand in the nightly tests (argument `whole`).
+
+The twin for regression takes INVARIA_TEST_DATA where it runs whole; shortened, made pictures with targets stand in."""
+import json
+import os
+import sys
+
+import h5py
+
+from support import SOURCE, jobs, run, scratch, skip
+
+SUITES = SOURCE / "suites"
+WORK = scratch()
+WHOLE = sys.argv[2:] == ["whole"]
+LARGE = sorted(path for path in SUITES.glob("vision-*.json") if not path.stem.endswith("-mini"))
+SMALL = sorted(SUITES.glob("vision-*-mini.json"))
+assert len(LARGE) >= 7 and all((SUITES / f"{path.stem}-mini.json").exists() for path in LARGE), LARGE
+
+
+def shortened(suite):
+    """The same suite in seconds: two steps of narrow networks, one repeat, small tasks."""
+    pretraining = suite["encoder_defaults"]["pretraining"]
+    pretraining |= {"steps": 2, "global_batch": 16, "view_size": 16}
+    pretraining.setdefault("projection", {}).update(hidden=8, out=8)
+    model = pretraining["model"]
+    if "vit" in model:
+        model["vit"] |= {"width": 16, "depth": 1, "heads": 2}
+    else:
+        model["width"] = 4
+    if "predictor" in pretraining:
+        pretraining["predictor"]["hidden"] = 8
+    if "queue" in pretraining.get("objective", {}):
+        pretraining["objective"]["queue"] = 32
+    suite["repeats"] = 1
+    suite["data"] = [entry | {"size": 32} for entry in suite["data"]]
+    downstream = suite.setdefault("downstream", {})
+    downstream |= {"bootstrap": 10, "batch_norm": {"images": 40, "batch": 40}}
+    if any(arm.startswith("learned-projected") for arm in suite.get("arms", [])):
+        downstream["projected"] = {"steps": 2, "batch": 60}
+    if "learned-joint" in suite.get("arms", []):
+        downstream["joint"] = downstream.get("joint", {}) | {"epochs": 1, "batch": 64}
+    if "grid" in suite.get("arms", []):
+        downstream["grid_per_axis"] = 2
+    for task in suite.get("tasks", []):
+        if task.get("kind") == "known":
+            task["known"] |= {"classes": 20, "train_per_class": 2, "validation_per_class": 1, "test_per_class": 1}
+        if task.get("kind") == "few-shot":
+            task["few_shot"] |= {"episodes": 20, "validation_episodes": 5, "learned_episodes": 2}
+        if task.get("kind") in ("box", "keypoints"):
+            task |= {"kind": "regression", "data": "synthetic-shapes"}
+    if any(task["data"] == "synthetic-shapes" for task in suite.get("tasks", [])):
+        suite["data"] = [entry for entry in suite["data"] if entry["name"] == "caltech101-sample"]
+        suite["data"].append({"name": "synthetic-shapes", "size": 32})
+    if "sensitivity" in suite:
+        suite["sensitivity"]["images"] = 20
+    if "measure" in suite:
+        suite["measure"] |= {"images": 20, "strengths": 2}
+    return suite
+
+
+# A large suite is wrong in nothing but that its data are not here.
+for path in LARGE:
+    code, text = run("check", path)
+    problems = text.strip().splitlines()
+    assert code == 2 and f"{len(problems) - 1} problem" in problems[0], text
+    assert all(line.startswith("data[") and "found no data for" in line for line in problems[1:]), text
+
+data = os.environ.get("INVARIA_TEST_DATA")
+for path in SMALL:
+    suite = json.loads(path.read_text())
+    options = ["--data", data] if data else []
+    if WHOLE and not data and path.stem == "vision-regression-mini":
+        continue
+    if not WHOLE:
+        suite = shortened(suite)
+    file, output = WORK / path.name, WORK / path.stem
+    file.write_text(json.dumps(suite))
+    code, text = run("run", file, "--output", output, *options, ranks=2, timeout=3600)
+    assert code == 0 and "VALID" in text, (path.stem, text)
+    if suite.get("tasks"):
+        table = jobs(output)
+        assert set(table["task"]) == {task["name"] for task in suite["tasks"]}, path.stem
+        assert (table["status"] == "finished").all(), path.stem
+    if "measure" in suite:
+        code, text = run("measure", output, *options)
+        assert code == 0, text
+        with h5py.File(output / "results.h5") as results:
+            assert "invariance" in results, list(results)
+    code, text = run("verify", output, *options)
+    assert code == 0 and text.splitlines()[-1].startswith("VALID"), (path.stem, text)
+    print(path.stem, "ok")
+if WHOLE and not data:
+    skip("INVARIA_TEST_DATA is not set: vision-regression-mini did not run")
