@@ -29,6 +29,8 @@ enum class Purpose : uint32_t {
   kReadout = 13,      ///< a readout's initial weights and batches
   kSynthetic = 14,    ///< made data
   kCalibration = 15,  ///< pictures for re-estimated BatchNorm statistics and the sensitivity table
+  kKeyQueue = 16,     ///< the keys that fill a fresh queue
+  kKeyShuffle = 17,   ///< which key goes through BatchNorm beside which
   kTest = 1000,       ///< tests only
 };
 

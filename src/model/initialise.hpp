@@ -10,7 +10,7 @@
 namespace invaria::model {
 
 /// Which family of tensors an index counts. Values are part of the reproducibility contract: append only.
-enum class TensorFamily : uint32_t { kDense = 0, kFactored = 1, kProjector = 2 };
+enum class TensorFamily : uint32_t { kDense = 0, kFactored = 1, kProjector = 2, kPredictor = 3 };
 
 /// Where a tensor's draws live.
 struct InitAddress {

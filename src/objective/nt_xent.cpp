@@ -18,9 +18,6 @@
 namespace invaria::objective {
 namespace {
 
-// As torch.nn.functional.normalize: a zero embedding stays zero instead of becoming NaN.
-constexpr double kSmallestNorm = 1e-12;
-
 class SoftmaxOverOthers : public torch::autograd::Function<SoftmaxOverOthers> {
  public:
   // Returns the sum of the anchors' losses and, as a number without gradient, how many anchors score their positive
@@ -64,8 +61,8 @@ class SoftmaxOverOthers : public torch::autograd::Function<SoftmaxOverOthers> {
 
 }  // namespace
 
-NtXentResult nt_xent(const at::Tensor& views_1_nC, const at::Tensor& views_2_nC, const NtXentSettings& settings,
-                     const BatchPlace& place, const GatherRows& gather) {
+Contrast nt_xent(const at::Tensor& views_1_nC, const at::Tensor& views_2_nC, double temperature,
+                 const BatchPlace& place, const GatherRows& gather) {
   require(views_1_nC.dim() == 2 && views_1_nC.sizes() == views_2_nC.sizes(),
           "nt_xent: both views must be [n, C] alike; found {} and {} dimensions, {} and {} numbers", views_1_nC.dim(),
           views_2_nC.dim(), views_1_nC.numel(), views_2_nC.numel());
@@ -76,14 +73,13 @@ NtXentResult nt_xent(const at::Tensor& views_1_nC, const at::Tensor& views_2_nC,
           place.n_ranks);
 
   const at::Tensor views_n2C = at::stack({views_1_nC, views_2_nC}, 1);
-  const at::Tensor unit_n2C = views_n2C / at::linalg_vector_norm(views_n2C, 2, {2}, true).clamp_min(kSmallestNorm);
-  const at::Tensor local = unit_n2C.flatten(1);
+  const at::Tensor local = unit_rows(views_n2C).flatten(1);
   const at::Tensor global = gather ? gather(local) : local;
   require(global.dim() == 2 && global.size(0) == place.total && global.size(1) == 2 * channels,
           "nt_xent: the gathered batch must be [{}, {}] and has {} rows", place.total, 2 * channels, global.size(0));
 
   const auto results = SoftmaxOverOthers::apply(global.reshape({2 * place.total, channels}), 2 * place.first, 2 * n,
-                                                settings.temperature);
+                                                temperature);
   const double weight = static_cast<double>(place.n_ranks) / static_cast<double>(2 * place.total);
   return {results[0] * weight, results[1] * weight};
 }

@@ -77,11 +77,11 @@ double measure_step(train::EncoderPlan plan, int64_t side, const CalibrationPlac
   if (place.comm.size() == 1) {
     plan.settings.global_batch = std::max<int64_t>(2, (plan.settings.global_batch + place.ranks - 1) / place.ranks);
   }
+  plan.settings.steps = std::max<int64_t>(plan.settings.steps, kRounds);  // schedules are asked for each of them
   const data::ImageSplit pictures = noise_pictures(plan.settings.global_batch * kRounds, side);
   return mean_seconds(place, [&] {
     auto state = std::make_shared<train::TrainState>(plan);
-    state->encoder.to(place.device);
-    state->heads.to(place.device);
+    state->to(place.device);
     auto trainer = std::make_shared<train::Trainer>(plan, pictures, place.comm, place.device, *state);
     return [state, trainer] {
       trainer->step(1e-6);

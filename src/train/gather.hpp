@@ -3,7 +3,7 @@
 /// The objective's gather over ranks, with gradient.
 
 #include "comm/communicator.hpp"
-#include "objective/nt_xent.hpp"
+#include "objective/contrast.hpp"
 
 namespace invaria::train {
 

@@ -73,6 +73,19 @@ double sum_in_order(const double* values, int64_t count) {
   return sum;
 }
 
+/// Let the pass move the weight's average along, if it has one.
+void attach_average(const WeightAverages& averages, const std::string& name, const at::Tensor& weight,
+                    UpdateOperands& operands) {
+  const auto found = averages.values.find(name);
+  if (found == averages.values.end()) return;
+  const at::Tensor& average = found->second;
+  require(average.sizes() == weight.sizes() && average.scalar_type() == at::kFloat && average.is_contiguous() &&
+              average.device() == weight.device(),
+          "optimiser: the average of {} must be contiguous float of its shape on its device", name);
+  operands.average = average.data_ptr<float>();
+  operands.average_rate = static_cast<float>(1.0 - averages.momentum);
+}
+
 }  // namespace
 
 // One parameter in one step; holds what `operands` points into.
@@ -188,8 +201,9 @@ std::vector<double> Optimizer::local_rates(const std::vector<Update>& updates) c
 }
 
 void Optimizer::step(double learning_rate, std::span<const model::Parameter* const> dense,
-                     std::span<const FactoredUpdate> factored) {
+                     std::span<const FactoredUpdate> factored, const WeightAverages& averages) {
   const at::NoGradGuard no_grad;
+  require(averages.momentum >= 0.0 && averages.momentum <= 1.0, "optimiser: a momentum of {}", averages.momentum);
   std::vector<Update> updates;
   updates.reserve(dense.size() + factored.size());
   for (const model::Parameter* parameter : dense) {
@@ -199,6 +213,7 @@ void Optimizer::step(double learning_rate, std::span<const model::Parameter* con
     require(gradient.h_H.defined(), "optimiser: {} has no h", parameter->name);
     updates.push_back(prepare(parameter->name, parameter->value_PH, true, gradient.g_P, gradient.h_H));
   }
+  for (Update& update : updates) attach_average(averages, update.name, update.weight, update.operands);
   for (Update& update : updates) make_slot_ready(update);
   const std::vector<double> rates = local_rates(updates);
 

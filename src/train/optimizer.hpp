@@ -67,6 +67,13 @@ struct FactoredUpdate {
   model::FactoredGradient gradient;
 };
 
+/// Moving averages of weights, such as a momentum encoder's, that the same pass moves along: a = m a + (1 - m) w with
+/// the new w. Those of parameters that are not handed to the step stay.
+struct WeightAverages {
+  double momentum = 1.0;    ///< m in [0, 1]
+  model::StateDict values;  ///< by parameter name; may lack parameters that nobody averages
+};
+
 /// Holds moments and a step counter per parameter name. Only parameters that are handed to a step are touched by it: no
 /// decay, no moments, no counter for the others.
 class Optimizer {
@@ -81,13 +88,13 @@ class Optimizer {
   /// out of the previous pass in double, so between two steps nobody else may write a weight (after loading a model,
   /// load the optimiser's state of the same moment too).
   ///
-  /// Dense gradients are read from `value.grad()`. Weights are float and contiguous; gradients of the same device and
-  /// size.
+  /// Dense gradients are read from `value.grad()`. Weights are float and contiguous; gradients and averages of the same
+  /// device and size.
   /// @throws PreconditionError naming the parameter, before anything was changed, if a gradient is undefined or a shape
   /// disagrees
   /// @throws ConfigError if a loaded state does not fit a parameter
   void step(double learning_rate, std::span<const model::Parameter* const> dense,
-            std::span<const FactoredUpdate> factored);
+            std::span<const FactoredUpdate> factored, const WeightAverages& averages = {});
 
   /// Moments and counters for the checkpoint: `<parameter>.steps`, `.moment_1`, `.moment_2` (Adam) and `.squared_norms`
   /// (LARS). Tensors are shared: the next step changes them.

@@ -33,6 +33,7 @@ __global__ void __launch_bounds__(kThreads) update_kernel(const Rule rule, const
     operands.weight[index] = weight;
     operands.moment_1[index] = moment_1;
     if (Rule::kHasMoment2) operands.moment_2[index] = moment_2;
+    if (operands.average != nullptr) move_average(operands.average[index], weight, operands.average_rate);
     squares += static_cast<double>(weight) * weight;
   }
   if (operands.squared_norms == nullptr) return;

@@ -20,6 +20,9 @@ io::Table empty_log() {
   return io::Table({{"step", std::vector<int64_t>{}, "", "optimiser step, from 0"},
                     {"loss", Doubles{}, "nat", "contrastive loss over the global batch"},
                     {"top1", Doubles{}, "1", "share of anchors whose positive scores highest"},
+                    {"alignment", Doubles{}, "1", "mean squared distance of positive pairs; 0 full invariance, 2 chance"},
+                    {"uniformity", Doubles{}, "1", "log mean exp(-2 squared distance) of other pairs; 0 collapse"},
+                    {"deviation", Doubles{}, "1", "spread of embeddings; 0 collapse, 1 the whole sphere"},
                     {"lr", Doubles{}, "", "learning rate"},
                     {"corner", std::vector<std::string>{}, "", "invariance drawn for the step, bits in axis order"},
                     {"images_per_s", Doubles{}, "s-1", "pictures a second over all ranks, two views each"},
@@ -34,18 +37,6 @@ struct State : TrainState {
   double seconds = 0.0;
 };
 
-void add_prefixed(model::StateDict& into, const std::string& prefix, const model::StateDict& from) {
-  for (const auto& [name, tensor] : from) into[prefix + name] = tensor;
-}
-
-model::StateDict take_prefixed(const model::StateDict& from, const std::string& prefix) {
-  model::StateDict part;
-  for (const auto& [name, tensor] : from) {
-    if (name.starts_with(prefix)) part[name.substr(prefix.size())] = tensor;
-  }
-  return part;
-}
-
 std::map<std::string, std::string> metadata_of(const EncoderPlan& plan, const State& state) {
   return {{"settings", config::json::serialize(plan.identity)},
           {"step", std::to_string(state.step)},
@@ -56,6 +47,7 @@ void save_state(const EncoderPlan& plan, const State& state, const io::fs::path&
   Checkpoint checkpoint{{}, metadata_of(plan, state), state.log};
   add_prefixed(checkpoint.tensors, "encoder/", state.encoder.state());
   add_prefixed(checkpoint.tensors, "heads/", state.heads.state());
+  add_prefixed(checkpoint.tensors, "objective/", state.objective->state());
   add_prefixed(checkpoint.tensors, "optimizer/", state.optimizer.state());
   write_checkpoint(path, checkpoint);
 }
@@ -64,6 +56,7 @@ void restore_state(State& state, const io::fs::path& path) {
   const Checkpoint checkpoint = read_checkpoint(path);
   state.encoder.load_state(take_prefixed(checkpoint.tensors, "encoder/"));
   state.heads.load_state(take_prefixed(checkpoint.tensors, "heads/"));
+  state.objective->load_state(take_prefixed(checkpoint.tensors, "objective/"));
   state.optimizer.load_state(take_prefixed(checkpoint.tensors, "optimizer/"));
   state.log = checkpoint.log;
   state.step = std::stoll(checkpoint.metadata.at("step"));
@@ -98,8 +91,7 @@ PretrainOutcome pretrain(const EncoderPlan& plan, const data::ImageSplit& pictur
       context.log->event("pretrain_resumed", {{"encoder", plan.key()}, {"step", state.step}});
   }
   comm::on_root(context.comm, [&] { io::make_directories(folder.folder()); });
-  state.encoder.to(context.device);
-  state.heads.to(context.device);
+  state.to(context.device);
 
   if (steps > 0) {
     Trainer trainer(plan, pictures, context.comm, context.device, state);
@@ -126,7 +118,7 @@ PretrainOutcome pretrain(const EncoderPlan& plan, const data::ImageSplit& pictur
       }
       const double step_s = timer.seconds();
       state.log.append(
-          {state.step, report.loss, report.top1, rate, config::bits(plan.corners[plan.corner_index(state.step)]),
+          {state.step, report.loss, report.top1, report.alignment, report.uniformity, report.deviation, rate, config::bits(plan.corners[plan.corner_index(state.step)]),
            static_cast<double>(plan.settings.global_batch) / step_s, report.data_wait_s, report.comm_wait_s});
       state.seconds += step_s;
       ++state.step;
@@ -145,10 +137,7 @@ PretrainOutcome pretrain(const EncoderPlan& plan, const data::ImageSplit& pictur
 TrainedEncoder load_encoder(const EncoderPlan& plan, const io::fs::path& output) {
   const CheckpointFolder folder(output, plan.key());
   const Checkpoint checkpoint = read_checkpoint(folder.encoder_file());
-  TrainedEncoder trained{
-      model::Encoder(plan.settings.model, plan.n_axes(), static_cast<uint64_t>(plan.seed), plan.settings.view_size),
-      {},
-      ""};
+  TrainedEncoder trained{fresh_encoder(plan), {}, ""};
   trained.encoder.load_state(checkpoint.tensors);
   trained.hash = checkpoint.metadata.at("encoder_hash");
   io::EncoderRecord& record = trained.record;

@@ -14,7 +14,7 @@
 #include "core/philox.hpp"
 #include "model/encoder.hpp"
 #include "model/projection_heads.hpp"
-#include "objective/nt_xent.hpp"
+#include "objective/settings.hpp"
 #include "train/optimizer.hpp"
 #include "train/schedule.hpp"
 
@@ -31,7 +31,8 @@ struct PretrainSettings {
   std::string init_from_hash;  ///< SHA-256 of that file
   model::EncoderSettings model;
   model::ProjectionSettings projection;
-  objective::NtXentSettings objective;
+  model::PredictorSettings predictor;  ///< moco-v3 only
+  objective::ObjectiveSettings objective;
   augment::AugmentSettings augment;
   OptimizerSettings optimizer;
   ScheduleSettings schedule;
@@ -55,12 +56,14 @@ struct PretrainSettings {
                 "SHA-256 of that file, which is refused if it has another; empty: filled in when the suite is read"),
         setting("model", &S::model, "the backbone and how i enters it"),
         setting("projection", &S::projection, "the projectors between features and loss"),
-        setting("objective", &S::objective, "SimCLR's NT-Xent"),
+        setting("predictor", &S::predictor, "moco-v3's predictors between projectors and loss"),
+        setting("objective", &S::objective, "the contrastive loss, and what goes with it"),
         setting("augment", &S::augment, "strength of each image operation"),
         setting("optimizer", &S::optimizer, "update rule and weight decay"),
         setting("schedule", &S::schedule, "learning rate over the steps"),
     };
   }
+  void validate(const std::string& path, config::Problems& problems) const;
 };
 
 /// One encoder to pretrain: its settings, the invariances that it meets, its seed.

@@ -9,6 +9,7 @@
 #include <functional>
 
 #include "core/timer.hpp"
+#include "objective/embedding_health.hpp"
 #include "train/gather.hpp"
 #include "train/initial_weights.hpp"
 
@@ -32,35 +33,53 @@ Loading loading_for(comm::Overlap overlap, c10::Device device, const comm::Commu
   return host_is_free || comm::uses_thread(overlap, comm) ? Loading::kAhead : Loading::kInStep;
 }
 
+Ranks ranks_of(const comm::Communicator& comm, int64_t global_batch) {
+  Ranks ranks{static_cast<size_t>(comm.rank()), {}, gather_with_gradient(comm), {}, {}};
+  for (int rank = 0; rank < comm.size(); ++rank)
+    ranks.shares.push_back(data::local_share(global_batch, rank, comm.size()));
+  ranks.gather_values = [comm](const at::Tensor& rows) {
+    return comm.size() == 1 ? rows : comm.all_gather_rows(rows.contiguous());
+  };
+  return ranks;
+}
+
 }  // namespace
 
 TrainState::TrainState(const EncoderPlan& plan)
     : encoder(starting_encoder(plan)),
-      heads(plan.settings.projection, encoder.feature_dim(),
-            plan.settings.projection.per_corner ? static_cast<int64_t>(plan.corners.size()) : 1,
-            static_cast<uint64_t>(plan.seed)),
+      heads(fresh_heads(plan, encoder.feature_dim())),
+      objective(make_objective({plan, encoder, heads})),
       optimizer(plan.settings.optimizer) {}
+
+void TrainState::to(c10::Device device) {
+  encoder.to(device);
+  heads.to(device);
+  objective->to(device);
+}
 
 Trainer::Trainer(const EncoderPlan& plan, const data::ImageSplit& pictures, const comm::Communicator& comm,
                  c10::Device device, TrainState& state, comm::Overlap overlap)
     : plan_(plan),
       comm_(comm),
       state_(state),
-      share_(data::local_share(plan.settings.global_batch, comm.rank(), comm.size())),
-      loader_(plan, pictures, share_, device, loading_for(overlap, device, comm)),
-      gather_(gather_with_gradient(comm)),
+      ranks_(ranks_of(comm, plan.settings.global_batch)),
+      loader_(plan, pictures, [this](int64_t step) { return state_.objective->views(step, ranks_.share()); }, device,
+              loading_for(overlap, device, comm)),
       reducer_(device.is_cuda() ? comm::make_nccl_reducer(comm, kBucketBytes)
                                 : comm::make_mpi_reducer(comm, kBucketBytes, overlap)) {
   if (comm.size() > 1) {
-    sum_over_ranks_ = [this](at::Tensor& tensor) {
+    ranks_.sum_over_ranks = [this](at::Tensor& tensor) {
       Timer timer;
       comm_.all_reduce_sum(tensor);
       comm_wait_s_ += timer.seconds();
     };
   }
-  for (const model::Parameter& parameter : state.encoder.parameters()) hooked_.push_back(parameter.value);
   for (int64_t head = 0; head < state.heads.size(); ++head) {
-    for (const model::Parameter& parameter : state.heads.parameters(head)) hooked_.push_back(parameter.value);
+    for (const model::Parameter* parameter : trained(head)) {
+      const at::Tensor& leaf = parameter->value;
+      const auto is_leaf = [&](const at::Tensor& other) { return other.is_same(leaf); };
+      if (std::none_of(hooked_.begin(), hooked_.end(), is_leaf)) hooked_.push_back(leaf);
+    }
   }
   for (const at::Tensor& leaf : hooked_) reduce_when_complete(leaf);
 }
@@ -74,33 +93,48 @@ StepReport Trainer::step(double learning_rate) {
   comm_wait_s_ = 0.0;
   Timer timer;
   const size_t corner = plan_.corner_index(state_.step);
-  const int64_t head = state_.heads.size() > 1 ? static_cast<int64_t>(corner) : 0;
-  const at::Tensor views_BCHW = loader_.views(state_.step);
+  const int64_t head = state_.head_of(corner);
+  const StepViews loaded = loader_.views(state_.step);
   report.data_wait_s = timer.seconds();
 
-  clear_gradients(head);
+  for (const model::Parameter* parameter : trained(head)) parameter->value.mutable_grad().reset();
   const model::Generated generated = state_.encoder.generate(plan_.corners[corner]);
   for (const at::Tensor& tensor : generated.tensors) reduce_when_complete(tensor);
-  const auto batch_norm = model::BatchNormPass::train(sum_over_ranks_);
-  const at::Tensor features_BD = state_.encoder.forward(views_BCHW, generated, batch_norm);
-  const at::Tensor embeddings_BC = state_.heads.forward(head, features_BD, batch_norm);
-  const objective::NtXentResult contrast = objective::nt_xent(
-      embeddings_BC.narrow(0, 0, share_.count), embeddings_BC.narrow(0, share_.count, share_.count),
-      plan_.settings.objective, {.first = share_.first, .total = plan_.settings.global_batch, .n_ranks = comm_.size()},
-      gather_);
-  at::Tensor means = at::stack({contrast.loss.detach(), contrast.top1.detach()}).to(at::kDouble).cpu();
-  comm_.all_reduce_sum(means);
-  report.loss = means[0].item<double>() / comm_.size();
-  report.top1 = means[1].item<double>() / comm_.size();
+  const Evaluation evaluation = state_.objective->evaluate(
+      {state_.step, head, plan_.corners[corner], loaded.views_BCHW, loaded.pictures, state_.encoder, state_.heads,
+       generated},
+      ranks_);
+  read_numbers(evaluation, report);
   if (!std::isfinite(report.loss)) {
-    bad_views_BCHW_ = views_BCHW;
+    bad_views_BCHW_ = loaded.views_BCHW;
     return report;
   }
 
-  contrast.loss.backward();
+  evaluation.contrast.loss.backward();
   update(learning_rate, head, generated);
+  state_.objective->finish_step();
   report.comm_wait_s = comm_wait_s_;
   return report;
+}
+
+/// All that a step tells, through one transfer from the device.
+void Trainer::read_numbers(const Evaluation& evaluation, StepReport& report) const {
+  const data::Share& share = ranks_.share();
+  const int64_t n_watched = std::clamp<int64_t>(kHealthPictures - share.first, 0, share.count);
+  const auto watched = [&](const at::Tensor& rows_nC) { return ranks_.gather_values(rows_nC.narrow(0, 0, n_watched)); };
+  const objective::EmbeddingHealth health =
+      objective::embedding_health(watched(evaluation.first_nC), watched(evaluation.second_nC));
+  const objective::Contrast& contrast = evaluation.contrast;
+  const at::Tensor numbers = at::stack({contrast.loss.detach().to(at::kDouble), contrast.top1.detach().to(at::kDouble),
+                                        health.alignment, health.uniformity, health.deviation})
+                                 .cpu();
+  at::Tensor means = numbers.narrow(0, 0, 2).clone();  // the others are the same on every rank
+  comm_.all_reduce_sum(means);
+  report.loss = means[0].item<double>() / comm_.size();
+  report.top1 = means[1].item<double>() / comm_.size();
+  report.alignment = numbers[2].item<double>();
+  report.uniformity = numbers[3].item<double>();
+  report.deviation = numbers[4].item<double>();
 }
 
 std::string Trainer::what_is_not_finite() const {
@@ -112,6 +146,7 @@ std::string Trainer::what_is_not_finite() const {
   if (bad_views_BCHW_.defined() && !is_finite(bad_views_BCHW_)) cause = "its views";
   model::StateDict all = state_.encoder.state();
   all.merge(state_.heads.state());
+  all.merge(state_.objective->state());
   for (const auto& [name, values] : all) {
     std::string& found = name.find("running_") == std::string::npos ? cause : effect;
     if (found.empty() && !is_finite(values)) found = "weight " + name;
@@ -138,9 +173,13 @@ void Trainer::reduce_when_complete(const at::Tensor& leaf) {
                                                  }));
 }
 
-void Trainer::clear_gradients(int64_t head) {
-  for (const model::Parameter& parameter : state_.encoder.parameters()) parameter.value.mutable_grad().reset();
-  for (const model::Parameter& parameter : state_.heads.parameters(head)) parameter.value.mutable_grad().reset();
+/// What a step with this head trains, but for factored parameters.
+std::vector<const model::Parameter*> Trainer::trained(int64_t head) const {
+  std::vector<const model::Parameter*> all;
+  for (const model::Parameter& parameter : state_.encoder.parameters()) all.push_back(&parameter);
+  for (const model::Parameter& parameter : state_.heads.parameters(head)) all.push_back(&parameter);
+  for (const model::Parameter* parameter : state_.objective->parameters(head)) all.push_back(parameter);
+  return all;
 }
 
 /// Wait for the mean gradients, derive the generator's from those of what it generated, and update. Of a hypernetwork
@@ -152,14 +191,10 @@ void Trainer::update(double learning_rate, int64_t head, const model::Generated&
 
   const std::vector<model::FactoredGradient> gradients =
       state_.encoder.generator_backward(generated, generated.gradients());
-  std::vector<const model::Parameter*> dense;
-  for (const model::Parameter& parameter : state_.encoder.parameters()) dense.push_back(&parameter);
-  for (const model::Parameter& parameter : state_.heads.parameters(head)) dense.push_back(&parameter);
   std::vector<FactoredUpdate> factored;
-  for (size_t index = 0; index < gradients.size(); ++index) {
+  for (size_t index = 0; index < gradients.size(); ++index)
     factored.push_back({&state_.encoder.factored_parameters()[index], gradients[index]});
-  }
-  state_.optimizer.step(learning_rate, dense, factored);
+  state_.optimizer.step(learning_rate, trained(head), factored, state_.objective->averages(state_.step, head));
 }
 
 }  // namespace invaria::train

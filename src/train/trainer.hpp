@@ -19,17 +19,23 @@
 #include "data/sampler.hpp"
 #include "model/encoder.hpp"
 #include "model/projection_heads.hpp"
-#include "objective/nt_xent.hpp"
+#include "train/objective.hpp"
 #include "train/optimizer.hpp"
 #include "train/pretrain_settings.hpp"
 #include "train/view_loader.hpp"
 
 namespace invaria::train {
 
+/// Of how many pictures of a batch the spread of embeddings is watched.
+inline constexpr int64_t kHealthPictures = 256;
+
 /// One step as it is logged. Waits are this rank's.
 struct StepReport {
   double loss = 0.0;  ///< over the global batch, in nats
   double top1 = 0.0;
+  double alignment = 0.0;   ///< these three: objective/embedding_health.hpp, of the batch's first kHealthPictures
+  double uniformity = 0.0;
+  double deviation = 0.0;
   double data_wait_s = 0.0;
   double comm_wait_s = 0.0;
 };
@@ -38,12 +44,17 @@ struct StepReport {
 struct TrainState {
   model::Encoder encoder;
   model::ProjectionHeads heads;
+  std::unique_ptr<Objective> objective;
   Optimizer optimizer;
   int64_t step = 0;
 
   /// Fresh, from the plan's seed, on the CPU; the backbone from `init_from` if the plan names one. @throws ConfigError
   /// if that file does not fit
   explicit TrainState(const EncoderPlan& plan);
+  /// Encoder, heads and objective.
+  void to(c10::Device device);
+  /// The head of a corner of the plan.
+  int64_t head_of(size_t corner) const { return heads.size() > 1 ? static_cast<int64_t>(corner) : 0; }
 };
 
 /// Runs steps. References must outlive it.
@@ -68,17 +79,16 @@ class Trainer {
 
  private:
   void reduce_when_complete(const at::Tensor& leaf);
-  void clear_gradients(int64_t head);
+  void read_numbers(const Evaluation& evaluation, StepReport& report) const;
+  std::vector<const model::Parameter*> trained(int64_t head) const;
   void update(double learning_rate, int64_t head, const model::Generated& generated);
 
   const EncoderPlan& plan_;
   const comm::Communicator& comm_;
   TrainState& state_;
-  data::Share share_;
+  Ranks ranks_;
   ViewLoader loader_;
-  objective::GatherRows gather_;
   std::unique_ptr<comm::GradientReducer> reducer_;
-  model::SumOverRanks sum_over_ranks_;
   at::Tensor bad_views_BCHW_;       ///< of a step whose loss was not finite
   std::vector<at::Tensor> hooked_;  ///< parameters that hand their gradients to reducer_
   double comm_wait_s_ = 0.0;

@@ -71,6 +71,11 @@ inline __attribute__((always_inline)) void update_rows(const Rule& rule, const U
   }
 }
 
+inline __attribute__((always_inline)) void move_averages(float* __restrict average, const float* __restrict weight,
+                                                         float rate, int64_t count) {
+  for (int64_t index = 0; index < count; ++index) move_average(average[index], weight[index], rate);
+}
+
 }  // namespace
 
 INVARIA_CLONES double squared_norm(const float* values, int64_t count) {
@@ -100,10 +105,12 @@ INVARIA_CLONES void update_chunk_in_this_mode(const UpdateRule& rule, const Upda
   if (const auto* sgd = std::get_if<SgdRule>(&rule)) update_rows(SgdRule(*sgd), operands, begin, end);
   if (const auto* lars = std::get_if<LarsRule>(&rule)) update_rows(LarsRule(*lars), operands, begin, end);
   if (const auto* adam = std::get_if<AdamRule>(&rule)) update_rows(AdamRule(*adam), operands, begin, end);
-  if (operands.squared_norms != nullptr) {  // the chunk is still in the cache
-    operands.squared_norms[chunk] =
-        squared_norm(operands.weight + begin * operands.columns, (end - begin) * operands.columns);
-  }
+  // From here on the chunk is still in the cache.
+  const int64_t first = begin * operands.columns;
+  const int64_t count = (end - begin) * operands.columns;
+  if (operands.average != nullptr)
+    move_averages(operands.average + first, operands.weight + first, operands.average_rate, count);
+  if (operands.squared_norms != nullptr) operands.squared_norms[chunk] = squared_norm(operands.weight + first, count);
 }
 
 // Subnormal numbers count as zero while this lives. The moments of a hidden unit that stays off decay into them and

@@ -65,6 +65,12 @@ struct AdamRule {
 
 using UpdateRule = std::variant<SgdRule, LarsRule, AdamRule>;
 
+/// The exponential moving average of a momentum encoder (arXiv:1911.05722, Eq. 2), a = m a + (1 - m) w, written so that
+/// a rate of 0 leaves it alone to the bit. @param rate  1 - m
+INVARIA_HOST_DEVICE void move_average(float& average, float weight, float rate) {
+  average += rate * (weight - average);
+}
+
 /// Where one parameter lies in memory. Its gradient is `gradient[row]` (dense: columns = 1) or, with `hidden`, the
 /// outer product `gradient[row] * hidden[column]`.
 struct UpdateOperands {
@@ -74,6 +80,8 @@ struct UpdateOperands {
   const float* gradient = nullptr;  ///< [rows]
   const float* hidden = nullptr;    ///< [columns], or null
   double* squared_norms = nullptr;  ///< [n_chunks] or null: receives the sum of squares of each chunk's new weights
+  float* average = nullptr;         ///< as `weight`, or null: moves towards the new weights
+  float average_rate = 0.0F;        ///< how far, see move_average()
   int64_t rows = 0;
   int64_t columns = 1;
 

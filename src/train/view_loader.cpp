@@ -8,46 +8,49 @@
 
 namespace invaria::train {
 
-ViewLoader::ViewLoader(const EncoderPlan& plan, const data::ImageSplit& pictures, data::Share share, c10::Device device,
+ViewLoader::ViewLoader(const EncoderPlan& plan, const data::ImageSplit& pictures, WhichViews which, c10::Device device,
                        Loading loading)
     : plan_(plan),
       pictures_(pictures),
       sampler_(pictures.n, plan.settings.global_batch, static_cast<uint64_t>(plan.seed)),
-      share_(share),
+      which_(std::move(which)),
       device_(device),
       thread_(loading == Loading::kAhead ? std::make_unique<WorkerThread>() : nullptr) {}
 
-at::Tensor ViewLoader::views(int64_t step) {
-  at::Tensor views_BCHW;
+StepViews ViewLoader::views(int64_t step) {
+  StepViews views;
   if (next_is_made_.valid()) {
     next_is_made_.get();
-    if (next_step_ == step) views_BCHW = std::move(next_views_BCHW_);  // else the caller went elsewhere
+    if (next_step_ == step) views = std::move(next_views_);  // else the caller went elsewhere
   }
-  if (!views_BCHW.defined()) views_BCHW = make(step);
+  if (!views.views_BCHW.defined()) views = make(step);
   if (thread_ && step + 1 < plan_.settings.steps) {
     next_step_ = step + 1;
-    next_is_made_ = thread_->submit([this, next = next_step_] { next_views_BCHW_ = make(next); });
+    next_is_made_ = thread_->submit([this, next = next_step_] { next_views_ = make(next); });
   }
   // Out of pinned memory the copy runs beside the kernels of the step before.
-  return views_BCHW.to(device_, /*non_blocking=*/true);
+  views.views_BCHW = views.views_BCHW.to(device_, /*non_blocking=*/true);
+  return views;
 }
 
-at::Tensor ViewLoader::make(int64_t step) {
-  const std::vector<int64_t> batch = sampler_.batch(step);
-  std::vector<const uint8_t*> pixels;
-  std::vector<uint64_t> sample_ids;
-  for (int64_t index = share_.first; index < share_.first + share_.count; ++index) {
-    const int64_t sample = batch[static_cast<size_t>(index)];
-    pixels.push_back(pictures_.image(sample));
-    sample_ids.push_back(static_cast<uint64_t>(sample));
-  }
+StepViews ViewLoader::make(int64_t step) {
+  StepViews made{{}, sampler_.batch(step)};
   const config::Invariance& corner = plan_.corners[plan_.corner_index(step)];
-  const at::Tensor views_BCHW =
-      augment::make_views({pixels, pictures_.height, pictures_.width}, plan_.settings.augment,
-                          augment::active_operations(plan_.axes, corner), plan_.settings.view_size,
-                          static_cast<uint64_t>(plan_.seed), static_cast<uint64_t>(sampler_.epoch_of(step)), sample_ids)
-          .both;
-  return device_.is_cuda() ? views_BCHW.pin_memory() : views_BCHW;
+  const std::vector<augment::Operation> active = augment::active_operations(plan_.axes, corner);
+  const auto seed = static_cast<uint64_t>(plan_.seed);
+  const auto epoch = static_cast<uint64_t>(sampler_.epoch_of(step));
+  std::vector<const uint8_t*> pixels;
+  std::vector<augment::ViewParameters> parameters;
+  for (const ViewPlace& place : which_(step)) {
+    const int64_t picture = made.pictures[static_cast<size_t>(place.position)];
+    pixels.push_back(pictures_.image(picture));
+    parameters.push_back(augment::draw(plan_.settings.augment, active, pictures_.height, pictures_.width, seed, epoch,
+                                       static_cast<uint64_t>(picture), place.view));
+  }
+  made.views_BCHW = augment::render_views({pixels, pictures_.height, pictures_.width}, parameters,
+                                          plan_.settings.view_size, plan_.settings.augment);
+  if (device_.is_cuda()) made.views_BCHW = made.views_BCHW.pin_memory();
+  return made;
 }
 
 }  // namespace invaria::train

@@ -1,19 +1,22 @@
 #pragma once
 /// @file
-/// A rank's share of each step's views, made ahead where a core is free for it.
+/// The views that a rank makes of each step, made ahead where a core is free for it.
 ///
-/// Shape legend: B pictures of this rank's share, S side of a view.
+/// Shape legend: B views of this rank, N pictures of the global batch, S side of a view.
 
 #include <ATen/core/Tensor.h>
 #include <c10/core/Device.h>
 
 #include <cstdint>
+#include <functional>
 #include <future>
 #include <memory>
+#include <vector>
 
 #include "core/worker_thread.hpp"
 #include "data/dataset.hpp"
 #include "data/sampler.hpp"
+#include "train/objective.hpp"
 #include "train/pretrain_settings.hpp"
 
 namespace invaria::train {
@@ -24,25 +27,33 @@ enum class Loading {
   kAhead,   ///< those of the next step on a thread, while the caller works on the present ones
 };
 
+/// What a rank loads for a step.
+struct StepViews {
+  at::Tensor views_BCHW;          ///< [B, 3, S, S] on the device
+  std::vector<int64_t> pictures;  ///< [N] index in the data set of every picture of the global batch
+};
+
+/// Which views of a step this rank makes; called from the loading thread.
+using WhichViews = std::function<std::vector<ViewPlace>(int64_t step)>;
+
 /// Views are a function of the step alone: how they are loaded changes no number. References must outlive it.
 class ViewLoader {
  public:
-  ViewLoader(const EncoderPlan& plan, const data::ImageSplit& pictures, data::Share share, c10::Device device,
+  ViewLoader(const EncoderPlan& plan, const data::ImageSplit& pictures, WhichViews which, c10::Device device,
              Loading loading);
-  /// Both views of this rank's share of a step, under the step's corner: [2 B, 3, S, S] on the device, first views
-  /// first. @throws what making them threw, on a thread or not
-  at::Tensor views(int64_t step);
+  /// This rank's views of a step, under the step's corner. @throws what making them threw, on a thread or not
+  StepViews views(int64_t step);
 
  private:
-  at::Tensor make(int64_t step);
+  StepViews make(int64_t step);
 
   const EncoderPlan& plan_;
   const data::ImageSplit& pictures_;
   data::EpochSampler sampler_;
-  data::Share share_;
+  WhichViews which_;
   c10::Device device_;
   int64_t next_step_ = -1;
-  at::Tensor next_views_BCHW_;
+  StepViews next_views_;
   std::future<void> next_is_made_;
   std::unique_ptr<WorkerThread> thread_;  // last: it uses the others
 };

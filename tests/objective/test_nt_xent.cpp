@@ -5,26 +5,16 @@
 #include <vector>
 
 #include "core/errors.hpp"
-#include "core/philox.hpp"
 #include "objective/nt_xent.hpp"
+#include "tests/objective/embeddings.hpp"
 
 #include "tests/support/catch.hpp"  // last: LibTorch has a CHECK too
 
 using namespace invaria;
 using namespace invaria::objective;
+using namespace invaria::objective::testing;
 
 namespace {
-
-at::Tensor random_embeddings(int64_t n, int64_t channels, uint64_t sample) {
-  at::Tensor values = at::empty({n, channels}, at::kDouble);
-  Draws draws({.seed = 3, .sample = sample});
-  for (int64_t index = 0; index < values.numel(); ++index) values.data_ptr<double>()[index] = draws.normal();
-  return values;
-}
-
-BatchPlace alone(int64_t n) {
-  return {.first = 0, .total = n, .n_ranks = 1};
-}
 
 struct Plain {
   double loss = 0.0;
@@ -68,10 +58,10 @@ TEST_CASE("NT-Xent is the double loop of its equation", "[objective][oracle]") {
   const at::Tensor views_2 = views_1 + 0.7 * random_embeddings(n, 5, 2);
 
   const Plain plain = plain_nt_xent(views_1, views_2, temperature);
-  const auto precise = nt_xent(views_1, views_2, {temperature}, alone(n), {});
+  const auto precise = nt_xent(views_1, views_2, temperature, alone(n), {});
   CHECK(precise.loss.item<double>() == Approx(plain.loss).epsilon(1e-12).margin(1e-12));
   CHECK(precise.top1.item<double>() == Approx(plain.top1));
-  const auto single = nt_xent(views_1.to(at::kFloat), views_2.to(at::kFloat), {temperature}, alone(n), {});
+  const auto single = nt_xent(views_1.to(at::kFloat), views_2.to(at::kFloat), temperature, alone(n), {});
   CHECK(single.loss.item<double>() == Approx(plain.loss).epsilon(1e-5).margin(1e-6));
   CHECK(single.loss.scalar_type() == at::kFloat);
 }
@@ -85,7 +75,7 @@ TEST_CASE("splitting the batch over ranks keeps the mean loss and its gradients"
   const at::Tensor views_2 = views_1 + random_embeddings(n, 6, 2);
   const at::Tensor whole_1 = views_1.clone().requires_grad_();
   const at::Tensor whole_2 = views_2.clone().requires_grad_();
-  const auto whole = nt_xent(whole_1, whole_2, {}, alone(n), {});
+  const auto whole = nt_xent(whole_1, whole_2, 0.2, alone(n), {});
   whole.loss.backward();
 
   const at::Tensor split_1 = views_1.clone().requires_grad_();
@@ -94,10 +84,10 @@ TEST_CASE("splitting the batch over ranks keeps the mean loss and its gradients"
   // pass of the sum of losses reaches each row from every rank, as the gather over MPI does.
   std::vector<at::Tensor> recorded;
   const auto on_every_rank = [&](const GatherRows& gather) {
-    std::vector<NtXentResult> results;
+    std::vector<Contrast> results;
     int64_t first = 0;
     for (const int64_t share : shares) {
-      results.push_back(nt_xent(split_1.narrow(0, first, share), split_2.narrow(0, first, share), {},
+      results.push_back(nt_xent(split_1.narrow(0, first, share), split_2.narrow(0, first, share), 0.2,
                                 {.first = first, .total = n, .n_ranks = n_ranks}, gather));
       first += share;
     }
@@ -125,7 +115,7 @@ TEST_CASE("NT-Xent's gradient is the slope of its loss", "[objective][gradient]"
   const double temperature = GENERATE(0.2, 1.0);
   const at::Tensor views_1 = random_embeddings(5, 4, 1).requires_grad_();
   const at::Tensor views_2 = random_embeddings(5, 4, 2).requires_grad_();
-  (3.0 * nt_xent(views_1, views_2, {temperature}, alone(5), {}).loss).backward();
+  (3.0 * nt_xent(views_1, views_2, temperature, alone(5), {}).loss).backward();
 
   for (const at::Tensor& views : {views_1, views_2}) {
     at::Tensor slope = at::empty_like(views.grad());
@@ -135,7 +125,7 @@ TEST_CASE("NT-Xent's gradient is the slope of its loss", "[objective][gradient]"
       const double before = value[index];
       const auto loss_at = [&](double moved) {
         value[index] = moved;
-        return 3.0 * nt_xent(views_1.detach(), views_2.detach(), {temperature}, alone(5), {}).loss.item<double>();
+        return 3.0 * nt_xent(views_1.detach(), views_2.detach(), temperature, alone(5), {}).loss.item<double>();
       };
       slope.data_ptr<double>()[index] = (loss_at(before + kStep) - loss_at(before - kStep)) / (2.0 * kStep);
       value[index] = before;
@@ -147,21 +137,21 @@ TEST_CASE("NT-Xent's gradient is the slope of its loss", "[objective][gradient]"
 TEST_CASE("identical embeddings lose log(2 N - 1) and count as no hit", "[objective][golden]") {
   const int64_t n = GENERATE(2, 16, 256);
   const at::Tensor views = at::full({n, 8}, 0.3);
-  const auto result = nt_xent(views, views, {}, alone(n), {});
+  const auto result = nt_xent(views, views, 0.2, alone(n), {});
   CHECK(result.loss.item<double>() == Approx(std::log(2.0 * static_cast<double>(n) - 1.0)).epsilon(1e-5));
   CHECK(result.top1.item<double>() == 0.0);
 }
 
 TEST_CASE("orthogonal pictures with equal views always hit, at any scale and the lowest temperature", "[objective]") {
   const at::Tensor views = at::eye(8, at::kFloat);
-  const auto result = nt_xent(1e4 * views, 1e-4 * views, {.temperature = 1e-3}, alone(8), {});
+  const auto result = nt_xent(1e4 * views, 1e-4 * views, 1e-3, alone(8), {});
   CHECK(result.top1.item<double>() == 1.0);
   CHECK(result.loss.item<double>() == Approx(0.0).margin(1e-6));
 }
 
 TEST_CASE("a zero embedding gives finite numbers", "[objective]") {
   const at::Tensor views = at::zeros({4, 3}).requires_grad_();
-  const auto result = nt_xent(views, views, {}, alone(4), {});
+  const auto result = nt_xent(views, views, 0.2, alone(4), {});
   result.loss.backward();
   CHECK(std::isfinite(result.loss.item<double>()));
   CHECK(at::isfinite(views.grad()).all().item<bool>());
@@ -169,7 +159,7 @@ TEST_CASE("a zero embedding gives finite numbers", "[objective]") {
 
 TEST_CASE("NT-Xent refuses shapes and places that do not fit", "[objective]") {
   const at::Tensor views = random_embeddings(4, 3, 1);
-  CHECK_THROWS_AS(nt_xent(views, random_embeddings(3, 3, 2), {}, alone(4), {}), PreconditionError);
-  CHECK_THROWS_AS(nt_xent(views, views, {}, {.first = 5, .total = 8, .n_ranks = 2}, {}), PreconditionError);
-  CHECK_THROWS_AS(nt_xent(views, views, {}, {.first = 0, .total = 8, .n_ranks = 2}, {}), PreconditionError);
+  CHECK_THROWS_AS(nt_xent(views, random_embeddings(3, 3, 2), 0.2, alone(4), {}), PreconditionError);
+  CHECK_THROWS_AS(nt_xent(views, views, 0.2, {.first = 5, .total = 8, .n_ranks = 2}, {}), PreconditionError);
+  CHECK_THROWS_AS(nt_xent(views, views, 0.2, {.first = 0, .total = 8, .n_ranks = 2}, {}), PreconditionError);
 }

@@ -1,7 +1,7 @@
 #pragma once
 /// @file
-/// The slow, obvious twin of a training step: one process, double precision, every tensor (A too) an autograd leaf,
-/// k = A relu(B E i + c) + b as written, torch.optim's rules as written.
+/// The slow, obvious twins of a training step's parts: one process, double precision, every tensor (A too) an autograd
+/// leaf, k = A relu(B E i + c) + b as written, torch.optim's rules as written.
 
 #include <ATen/ATen.h>
 #include <torch/autograd.h>
@@ -17,13 +17,10 @@
 
 namespace invaria::train::testing {
 
-class Materialised {
+/// Encoder and heads as a bag of named tensors.
+class PlainNetwork {
  public:
-  Materialised(const EncoderPlan& plan, const data::ImageSplit& pictures)
-      : plan_(plan), pictures_(pictures), sampler_(pictures.n, plan.settings.global_batch, 5) {
-    const TrainState fresh(plan);
-    model::StateDict state = fresh.encoder.state();
-    state.merge(fresh.heads.state());
+  explicit PlainNetwork(const model::StateDict& state) {
     for (const auto& [name, tensor] : state) {
       const at::Tensor wide = tensor.to(at::kDouble).clone();
       if (name.find("running_") != std::string::npos) {
@@ -34,20 +31,7 @@ class Materialised {
     }
   }
 
-  /// One step; gradients stay in the leaves.
-  double step(int64_t number, double learning_rate) {
-    for (auto& [name, leaf] : leaves) leaf.mutable_grad().reset();
-    const auto corner = Draws({.seed = 5, .purpose = Purpose::kCorner, .sample = static_cast<uint64_t>(number)})
-                            .below(static_cast<int64_t>(plan_.corners.size()));
-    const config::Invariance& i = plan_.corners[static_cast<size_t>(corner)];
-    const at::Tensor embeddings = project(corner, encode(views(number, i), at::tensor(i, at::kDouble)));
-    const at::Tensor loss = nt_xent(embeddings);
-    loss.backward();
-    update(learning_rate);
-    return loss.item<double>();
-  }
-
-  /// Take over weights and BatchNorm buffers; moments and counters stay.
+  /// Take over weights and BatchNorm buffers.
   void load(const model::StateDict& state) {
     const at::NoGradGuard no_grad;
     for (model::StateDict* part : {&leaves, &buffers}) {
@@ -62,53 +46,17 @@ class Materialised {
     return all;
   }
 
-  model::StateDict leaves;
-  model::StateDict buffers;
-
- private:
-  at::Tensor views(int64_t step, const config::Invariance& i) {
-    using augment::Operation;
-    std::vector<Operation> active;
-    if (i[0] == 1.0) active = {Operation::kCrop, Operation::kFlip};
-    if (i[1] == 1.0) {
-      for (Operation operation :
-           {Operation::kColorJitter, Operation::kGrayscale, Operation::kBlur, Operation::kSolarize}) {
-        active.push_back(operation);
-      }
-    }
-    std::vector<const uint8_t*> pixels;
-    std::vector<uint64_t> ids;
-    for (int64_t sample : sampler_.batch(step)) {
-      pixels.push_back(pictures_.image(sample));
-      ids.push_back(static_cast<uint64_t>(sample));
-    }
-    return augment::make_views({pixels, pictures_.height, pictures_.width}, plan_.settings.augment, active,
-                               plan_.settings.view_size, 5, static_cast<uint64_t>(sampler_.epoch_of(step)), ids)
-        .both.to(at::kDouble);
+  void clear_gradients() {
+    for (auto& [name, leaf] : leaves) leaf.mutable_grad().reset();
   }
 
-  at::Tensor normalise(const at::Tensor& x, const std::string& layer) {
-    return at::batch_norm(x, leaves.at(layer + ".weight"), leaves.at(layer + ".bias"),
-                          buffers.at(layer + ".running_mean"), buffers.at(layer + ".running_var"), true, 0.1, 1e-5,
-                          false);
-  }
-
-  at::Tensor convolve(const at::Tensor& x, const std::string& name, const at::Tensor& e, int64_t stride) {
-    at::Tensor kernel = leaves.at(name + ".weight");
-    if (e.defined()) {
-      const at::Tensor h = at::relu(at::mv(leaves.at(name + ".hyper.B"), e) + leaves.at(name + ".hyper.c"));
-      kernel = kernel + at::mv(leaves.at(name + ".hyper.A"), h).view(kernel.sizes());
-    }
-    return at::conv2d(x, kernel, {}, stride, kernel.size(2) / 2);
-  }
-
-  /// ResNet-18 with the cifar stem of stride 2.
+  /// ResNet-18 with the cifar stem of stride 2. @param i  undefined: without conditioning
   at::Tensor encode(const at::Tensor& images, const at::Tensor& i) {
     at::Tensor x = at::relu(normalise(convolve(images, "conv1", {}, 2), "bn1"));
     for (int layer = 1; layer <= 4; ++layer) {
       for (int number = 0; number < 2; ++number) {
         const std::string block = fmt::format("layer{}.{}", layer, number);
-        const at::Tensor e = plan_.is_conditioned() ? at::mv(leaves.at(block + ".hyper.E"), i) : at::Tensor();
+        const at::Tensor e = i.defined() ? at::mv(leaves.at(block + ".hyper.E"), i) : at::Tensor();
         const bool narrows = layer > 1 && number == 0;
         at::Tensor y = at::relu(normalise(convolve(x, block + ".conv1", e, narrows ? 2 : 1), block + ".bn1"));
         y = normalise(convolve(y, block + ".conv2", e, 1), block + ".bn2");
@@ -119,29 +67,62 @@ class Materialised {
     return x.mean({2, 3});
   }
 
-  at::Tensor project(int64_t corner, const at::Tensor& features) {
-    const std::string head = fmt::format("projector.{}.", corner);
-    const at::Tensor hidden =
-        at::relu(normalise(at::mm(features, leaves.at(head + "linear1.weight").t()), head + "bn1"));
-    return at::mm(hidden, leaves.at(head + "linear2.weight").t()) + leaves.at(head + "linear2.bias");
+  /// The layers that there are under "projector.<head>." or "predictor.<head>.".
+  at::Tensor head(const std::string& family, int64_t number, const at::Tensor& rows) {
+    const std::string prefix = fmt::format("{}.{}.", family, number);
+    at::Tensor x = rows;
+    for (int layer = 1; leaves.contains(fmt::format("{}linear{}.weight", prefix, layer)); ++layer) {
+      if (layer > 1) x = at::relu(x);
+      const std::string linear = fmt::format("{}linear{}", prefix, layer), norm = fmt::format("{}bn{}", prefix, layer);
+      x = at::mm(x, leaves.at(linear + ".weight").t());
+      if (leaves.contains(linear + ".bias")) x = x + leaves.at(linear + ".bias");
+      if (buffers.contains(norm + ".running_mean")) x = normalise(x, norm);
+    }
+    return x;
   }
 
-  at::Tensor nt_xent(const at::Tensor& embeddings) const {
-    const at::Tensor z = embeddings / embeddings.norm(2, {1}, true);
-    const int64_t n = z.size(0) / 2;
-    const at::Tensor mask = at::eye(2 * n, at::kBool);
-    const at::Tensor logits = (at::mm(z, z.t()) / plan_.settings.objective.temperature).masked_fill(mask, -1e300);
-    return at::cross_entropy_loss(logits, (at::arange(2 * n) + n).remainder(2 * n));
+  model::StateDict leaves;
+  model::StateDict buffers;
+  int64_t batch_norm_group = 0;  ///< rows that are normalised together; 0: all
+
+ private:
+  at::Tensor normalise(const at::Tensor& x, const std::string& layer) {
+    const int64_t size = batch_norm_group > 0 ? batch_norm_group : x.size(0);
+    at::Tensor weight, bias;
+    if (leaves.contains(layer + ".weight")) {
+      weight = leaves.at(layer + ".weight");
+      bias = leaves.at(layer + ".bias");
+    }
+    std::vector<at::Tensor> groups, means, variances;
+    for (int64_t first = 0; first < x.size(0); first += size) {
+      means.push_back(at::zeros({x.size(1)}, at::kDouble));
+      variances.push_back(at::zeros({x.size(1)}, at::kDouble));
+      groups.push_back(at::batch_norm(x.narrow(0, first, size), weight, bias, means.back(), variances.back(), true,
+                                      1.0, 1e-5, false));
+    }
+    buffers.at(layer + ".running_mean").lerp_(at::stack(means).mean(0), 0.1);
+    buffers.at(layer + ".running_var").lerp_(at::stack(variances).mean(0), 0.1);
+    return at::cat(groups);
   }
 
-  static bool decays(const std::string& name) {
-    const bool is_batch_norm = name.find("bn") != std::string::npos || name.find("downsample.1") != std::string::npos;
-    return !is_batch_norm && !name.ends_with(".bias") && !name.ends_with("hyper.c");
+  at::Tensor convolve(const at::Tensor& x, const std::string& name, const at::Tensor& e, int64_t stride) {
+    at::Tensor kernel = leaves.at(name + ".weight");
+    if (e.defined()) {
+      const at::Tensor h = at::relu(at::mv(leaves.at(name + ".hyper.B"), e) + leaves.at(name + ".hyper.c"));
+      kernel = kernel + at::mv(leaves.at(name + ".hyper.A"), h).view(kernel.sizes());
+    }
+    return at::conv2d(x, kernel, {}, stride, kernel.size(2) / 2);
   }
+};
 
-  void update(double rate) {
+/// torch.optim's rules on all leaves that have a gradient, with moments of its own.
+class PlainUpdate {
+ public:
+  explicit PlainUpdate(const OptimizerSettings& settings) : settings_(settings) {}
+
+  void step(model::StateDict& leaves, double rate) {
     const at::NoGradGuard no_grad;
-    const OptimizerSettings& settings = plan_.settings.optimizer;
+    const OptimizerSettings& settings = settings_;
     for (auto& [name, w] : leaves) {
       if (!w.grad().defined()) continue;
       Moments& moments = moments_[name];
@@ -174,15 +155,96 @@ class Materialised {
     }
   }
 
+
+ private:
+  static bool decays(const std::string& name) {
+    const bool is_batch_norm = name.find("bn") != std::string::npos || name.find("downsample.1") != std::string::npos;
+    return !is_batch_norm && !name.ends_with(".bias") && !name.ends_with("hyper.c");
+  }
+
   struct Moments {
     at::Tensor m, v;
     int64_t steps = 0;
   };
 
+  OptimizerSettings settings_;
+  std::map<std::string, Moments> moments_;
+};
+
+/// Both views of a step's batch, in double, and whose they are.
+class PlainViews {
+ public:
+  PlainViews(const EncoderPlan& plan, const data::ImageSplit& pictures)
+      : plan_(plan), pictures_(pictures), sampler_(pictures.n, plan.settings.global_batch, 5) {}
+
+  int64_t corner(int64_t step) const {
+    return Draws({.seed = 5, .purpose = Purpose::kCorner, .sample = static_cast<uint64_t>(step)})
+        .below(static_cast<int64_t>(plan_.corners.size()));
+  }
+  const config::Invariance& invariance(int64_t step) const { return plan_.corners[static_cast<size_t>(corner(step))]; }
+  std::vector<int64_t> pictures(int64_t step) { return sampler_.batch(step); }
+
+  at::Tensor both(int64_t step) {
+    const config::Invariance& i = invariance(step);
+    using augment::Operation;
+    std::vector<Operation> active;
+    if (i[0] == 1.0) active = {Operation::kCrop, Operation::kFlip};
+    if (i[1] == 1.0) {
+      for (Operation operation :
+           {Operation::kColorJitter, Operation::kGrayscale, Operation::kBlur, Operation::kSolarize}) {
+        active.push_back(operation);
+      }
+    }
+    std::vector<const uint8_t*> pixels;
+    std::vector<uint64_t> ids;
+    for (int64_t sample : sampler_.batch(step)) {
+      pixels.push_back(pictures_.image(sample));
+      ids.push_back(static_cast<uint64_t>(sample));
+    }
+    return augment::make_views({pixels, pictures_.height, pictures_.width}, plan_.settings.augment, active,
+                               plan_.settings.view_size, 5, static_cast<uint64_t>(sampler_.epoch_of(step)), ids)
+        .both.to(at::kDouble);
+  }
+
+ private:
   const EncoderPlan& plan_;
   const data::ImageSplit& pictures_;
   data::EpochSampler sampler_;
-  std::map<std::string, Moments> moments_;
+};
+
+/// A SimCLR step.
+class Materialised : public PlainNetwork {
+ public:
+  Materialised(const EncoderPlan& plan, const data::ImageSplit& pictures)
+      : PlainNetwork(weights_of(TrainState(plan))),
+        plan_(plan),
+        views_(plan, pictures),
+        update_(plan.settings.optimizer) {}
+
+  /// One step; gradients stay in the leaves.
+  double step(int64_t number, double learning_rate) {
+    clear_gradients();
+    const at::Tensor i =
+        plan_.is_conditioned() ? at::tensor(views_.invariance(number), at::kDouble) : at::Tensor();
+    const at::Tensor embeddings = head("projector", views_.corner(number), encode(views_.both(number), i));
+    const at::Tensor loss = nt_xent(embeddings);
+    loss.backward();
+    update_.step(leaves, learning_rate);
+    return loss.item<double>();
+  }
+
+ private:
+  at::Tensor nt_xent(const at::Tensor& embeddings) const {
+    const at::Tensor z = embeddings / embeddings.norm(2, {1}, true);
+    const int64_t n = z.size(0) / 2;
+    const at::Tensor mask = at::eye(2 * n, at::kBool);
+    const at::Tensor logits = (at::mm(z, z.t()) / plan_.settings.objective.temperature).masked_fill(mask, -1e300);
+    return at::cross_entropy_loss(logits, (at::arange(2 * n) + n).remainder(2 * n));
+  }
+
+  const EncoderPlan& plan_;
+  PlainViews views_;
+  PlainUpdate update_;
 };
 
 }  // namespace invaria::train::testing

@@ -54,6 +54,23 @@ inline EncoderPlan small_plan(Algorithm algorithm = Algorithm::kAdamW) {
   return plan;
 }
 
+/// The same with MoCo: a queue that no batch divides, of few pictures, so that a picture meets its own keys.
+inline EncoderPlan small_moco_plan(objective::Kind kind, Algorithm algorithm = Algorithm::kAdamW) {
+  EncoderPlan plan = small_plan(algorithm);
+  plan.settings.objective.kind = kind;
+  plan.settings.objective.queue = 24;
+  plan.settings.objective.momentum = 0.9;
+  plan.settings.objective.momentum_schedule = objective::MomentumSchedule::kCosine;
+  plan.settings.predictor.hidden = 12;
+  if (kind == objective::Kind::kMocoV2) {
+    plan.settings.projection.batch_norm = model::HeadNorm::kNone;
+  } else {
+    plan.settings.projection.layers = 3;
+    plan.settings.projection.batch_norm = model::HeadNorm::kAll;
+  }
+  return plan;
+}
+
 /// Encoder and heads by name.
 inline model::StateDict weights_of(const TrainState& state) {
   model::StateDict all = state.encoder.state();
@@ -100,9 +117,10 @@ struct Run {
   }
 };
 
-/// Encoder, heads and moments by name.
+/// Encoder, heads, moments and the objective's state by name.
 inline model::StateDict everything(const TrainState& state) {
   model::StateDict all = weights_of(state);
+  add_prefixed(all, "objective/", state.objective->state());
   for (const auto& [name, tensor] : state.optimizer.state()) all["optimizer/" + name] = tensor;
   return all;
 }

@@ -69,7 +69,7 @@ TEST_CASE("NT-Xent over ranks has the loss and the parameter gradients of one pr
     const auto embed = [&](const at::Tensor& pictures) {
       return at::mm(pictures.narrow(0, part.first, part.count), weight);
     };
-    return objective::nt_xent(embed(pictures_1), embed(pictures_2), {}, place, gather);
+    return objective::nt_xent(embed(pictures_1), embed(pictures_2), 0.2, place, gather);
   };
   const at::Tensor alone = normals({12, 8}, 3).requires_grad_();
   const auto expected = loss_of(alone, {0, kTotal}, {.first = 0, .total = kTotal, .n_ranks = 1}, {});
@@ -100,10 +100,10 @@ TEST_CASE("a batch of 256 over three shares of 86, 85 and 85 is weighted as one 
   const int64_t last = rank == comm.size() - 1 ? 256 : bounds[static_cast<size_t>(rank) + 1];
   const at::Tensor views_1 = normals({256, 6}, 1).to(at::kFloat);
   const at::Tensor views_2 = views_1 + normals({256, 6}, 2).to(at::kFloat);
-  const auto whole = objective::nt_xent(views_1, views_2, {}, {.first = 0, .total = 256, .n_ranks = 1}, {});
+  const auto whole = objective::nt_xent(views_1, views_2, 0.2, {.first = 0, .total = 256, .n_ranks = 1}, {});
 
   const auto part =
-      objective::nt_xent(views_1.narrow(0, first, last - first), views_2.narrow(0, first, last - first), {},
+      objective::nt_xent(views_1.narrow(0, first, last - first), views_2.narrow(0, first, last - first), 0.2,
                          {.first = first, .total = 256, .n_ranks = comm.size()}, train::gather_with_gradient(comm));
   double mean = 0.0;
   for (const double loss : comm.all_gather(part.loss.item<double>())) mean += loss / comm.size();

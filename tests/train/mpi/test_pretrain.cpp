@@ -36,9 +36,9 @@ void check_equal(const Checkpoint& found, const Checkpoint& expected) {
 
 TEST_CASE("a pretraining that is stopped and continued ends with the same bits", "[train][mpi][resume]") {
   const auto comm = comm::Communicator::world();
-  const auto algorithm = GENERATE(Algorithm::kAdamW, Algorithm::kLars);
+  const auto plan = GENERATE(small_plan(Algorithm::kAdamW), small_plan(Algorithm::kLars),
+                             small_moco_plan(objective::Kind::kMocoV2), small_moco_plan(objective::Kind::kMocoV3));
   const data::ImageSplit pictures = made_pictures(30);
-  const EncoderPlan plan = small_plan(algorithm);
   const SharedScratch scratch(comm);
   const auto file = [&](const std::string& run) { return CheckpointFolder(scratch / run, plan.key()).encoder_file(); };
   CHECK(pretrain_small(plan, pictures, comm, scratch / "whole").end == PretrainEnd::kFinished);
@@ -62,6 +62,43 @@ TEST_CASE("a pretraining that is stopped and continued ends with the same bits",
   // Checkpoints on the way change nothing.
   CHECK(pretrain_small(plan, pictures, comm, scratch / "often", -1, 0.0).end == PretrainEnd::kFinished);
   check_equal(read_checkpoint(file("often")), whole);
+}
+
+TEST_CASE("what an objective remembers is saved and comes back bit for bit", "[train][mpi][resume]") {
+  const auto comm = comm::Communicator::world();
+  const auto kind = GENERATE(objective::Kind::kMocoV2, objective::Kind::kMocoV3);
+  const data::ImageSplit pictures = made_pictures(30);
+  const EncoderPlan plan = small_moco_plan(kind);
+  const SharedScratch scratch(comm);
+  const auto state_after = [&](const std::string& run, const std::vector<int64_t>& stops) {
+    for (const int64_t stop : stops) pretrain_small(plan, pictures, comm, scratch / run, stop);
+    comm.barrier();
+    return read_checkpoint(CheckpointFolder(scratch / run, plan.key()).state_file()).tensors;
+  };
+  const model::StateDict straight = state_after("straight", {8});
+  const model::StateDict resumed = state_after("resumed", {3, 5});
+  int64_t of_the_objective = 0;
+  for (const auto& [name, tensor] : straight) {
+    INFO(name);
+    CHECK(at::equal(resumed.at(name), tensor));
+    if (name.starts_with("objective/")) ++of_the_objective;
+  }
+  CHECK(of_the_objective > 100);
+  CHECK(resumed.size() == straight.size());
+
+  // The finished encoder is the query encoder, and nothing else.
+  pretrain_small(plan, pictures, comm, scratch / "straight");
+  const auto finished = read_checkpoint(CheckpointFolder(scratch / "straight", plan.key()).encoder_file()).tensors;
+  model::StateDict names = model::Encoder(plan.settings.model, 2, 5, plan.settings.view_size).state();
+  for (const auto& [name, tensor] : finished) CHECK(names.contains(name));
+  CHECK(finished.size() == names.size());
+  Run twin(plan, pictures, comm);
+  while (twin.state.step < plan.settings.steps)
+    twin.step(learning_rate(plan.settings.schedule, twin.state.step, plan.settings.steps));
+  for (const auto& [name, tensor] : twin.state.encoder.state()) {
+    INFO(name);
+    CHECK(at::equal(finished.at(name), tensor));
+  }
 }
 
 TEST_CASE("one rank that is asked to stop stops all", "[train][mpi][resume]") {

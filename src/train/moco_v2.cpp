@@ -1,0 +1,152 @@
+// Query: this rank's pictures in their first views. Keys: second views of a share of the batch, by the momentum
+// encoder; every rank gets all of them and puts them in batch order, so that queues do not depend on the ranks.
+//
+// BatchNorm in groups would let a query find its key by the statistics that both were normalised with
+// (arXiv:1911.05722, Sec. 3.3). The batch is therefore permuted for the keys. No picture travels: a rank makes and
+// encodes the key views at its places of the permuted batch, and only keys are gathered.
+//
+// Shape legend: N pictures of the global batch, n of this rank's share, C embedding channels.
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include <numeric>
+
+#include "core/philox.hpp"
+#include "objective/info_nce.hpp"
+#include "objective/key_queue.hpp"
+#include "train/momentum_encoder.hpp"
+#include "train/objective.hpp"
+
+namespace invaria::train {
+namespace {
+
+constexpr const char* kMomentum = "momentum/";
+
+std::string queue_prefix(size_t head) {
+  return fmt::format("queue.{}/", head);
+}
+
+class MocoV2 final : public Objective {
+ public:
+  explicit MocoV2(const ObjectiveStart& start)
+      : settings_(start.plan.settings.objective),
+        steps_(start.plan.settings.steps),
+        global_batch_(start.plan.settings.global_batch),
+        seed_(static_cast<uint64_t>(start.plan.seed)),
+        momentum_(start) {
+    for (int64_t head = 0; head < start.heads.size(); ++head) {
+      queues_.emplace_back(settings_.queue, start.plan.settings.projection.out,
+                           objective::QueueAddress{seed_, static_cast<uint64_t>(head)});
+    }
+  }
+
+  std::vector<ViewPlace> views(int64_t step, const data::Share& share) const override {
+    const std::vector<int64_t> order = key_order(step);
+    std::vector<ViewPlace> places;
+    for (int64_t index = share.first; index < share.first + share.count; ++index) places.push_back({index, 0});
+    for (int64_t index = share.first; index < share.first + share.count; ++index)
+      places.push_back({order[static_cast<size_t>(index)], 1});
+    return places;
+  }
+
+  Evaluation evaluate(const StepInputs& inputs, const Ranks& ranks) override {
+    const data::Share& share = ranks.share();
+    const int64_t n = share.count;
+    const model::BatchNormGroups groups = batch_norm_groups(ranks);
+    const model::BatchNormPass batch_norm = settings_.batch_norm == objective::BatchNormScope::kGroups
+                                                ? model::BatchNormPass::train(ranks.sum_over_ranks, groups)
+                                                : model::BatchNormPass::train(ranks.sum_over_ranks);
+    const at::Tensor keys_NC = in_batch_order(
+        ranks.gather_values(momentum_.keys(inputs.views_BCHW.narrow(0, n, n), momentum_.generate(inputs.invariance),
+                                           inputs.head, batch_norm)),
+        key_order(inputs.step));
+    const at::Tensor query_nC = objective::unit_rows(inputs.heads.forward(
+        inputs.head, inputs.encoder.forward(inputs.views_BCHW.narrow(0, 0, n), inputs.generated, batch_norm),
+        batch_norm));
+
+    const objective::KeyQueue& queue = queues_[static_cast<size_t>(inputs.head)];
+    const at::Tensor pictures_N = at::tensor(inputs.pictures, at::kLong).to(keys_NC.device());
+    objective::Negatives negatives{queue.keys(), {}};
+    if (settings_.mask_own_keys)
+      negatives.excluded_nM = queue.own_keys(pictures_N.narrow(0, share.first, n));
+    const at::Tensor positive_nC = keys_NC.narrow(0, share.first, n);
+    evaluated_ = {inputs.head, keys_NC, pictures_N};
+    return {objective::info_nce(query_nC, positive_nC, negatives, settings_.temperature, ranks.place()),
+            query_nC.detach(), positive_nC};
+  }
+
+  WeightAverages averages(int64_t step, int64_t head) const override {
+    return momentum_.averages(objective::momentum_at(settings_, step + 1, steps_), head);
+  }
+
+  void finish_step() override {
+    queues_[static_cast<size_t>(evaluated_.head)].push(evaluated_.keys_NC, evaluated_.pictures_N);
+    evaluated_ = {};
+  }
+
+  model::StateDict state() const override {
+    model::StateDict state;
+    add_prefixed(state, kMomentum, momentum_.state());
+    for (size_t head = 0; head < queues_.size(); ++head)
+      add_prefixed(state, queue_prefix(head), queues_[head].state());
+    return state;
+  }
+
+  void load_state(const model::StateDict& state) override {
+    momentum_.load_state(take_prefixed(state, kMomentum));
+    for (size_t head = 0; head < queues_.size(); ++head)
+      queues_[head].load_state(take_prefixed(state, queue_prefix(head)));
+  }
+
+  void to(c10::Device device) override {
+    momentum_.to(device);
+    for (objective::KeyQueue& queue : queues_) queue.to(device);
+  }
+
+ private:
+  /// The batch's positions in the order in which keys are made: a permutation addressed by seed and step.
+  std::vector<int64_t> key_order(int64_t step) const {
+    std::vector<int64_t> order(static_cast<size_t>(global_batch_));
+    std::iota(order.begin(), order.end(), int64_t{0});
+    if (settings_.batch_norm == objective::BatchNormScope::kSync) return order;  // its statistics tell nothing
+    Draws draws({.seed = seed_, .purpose = Purpose::kKeyShuffle, .sample = static_cast<uint64_t>(step)});
+    draws.shuffle(std::span(order));
+    return order;
+  }
+
+  /// Keys as they were made, row k for position order[k], to batch order.
+  static at::Tensor in_batch_order(const at::Tensor& made_NC, const std::vector<int64_t>& order) {
+    const at::Tensor place_N = at::tensor(order, at::kLong).to(made_NC.device());
+    return at::empty_like(made_NC).index_copy_(0, place_N, made_NC);
+  }
+
+  model::BatchNormGroups batch_norm_groups(const Ranks& ranks) const {
+    if (settings_.batch_norm == objective::BatchNormScope::kSync) return {};
+    std::vector<model::RowRange> rows;
+    for (const data::Share& share : ranks.shares) rows.push_back({share.first, share.count});
+    return model::groups_of_size(settings_.batch_norm_group, rows, ranks.rank);
+  }
+
+  /// What the step's evaluation leaves for its end.
+  struct Evaluated {
+    int64_t head = 0;
+    at::Tensor keys_NC;
+    at::Tensor pictures_N;
+  };
+
+  objective::ObjectiveSettings settings_;
+  int64_t steps_;
+  int64_t global_batch_;
+  uint64_t seed_;
+  MomentumEncoder momentum_;
+  std::vector<objective::KeyQueue> queues_;  ///< one a head: keys never mix corners
+  Evaluated evaluated_;
+};
+
+}  // namespace
+
+std::unique_ptr<Objective> make_moco_v2(const ObjectiveStart& start) {
+  return std::make_unique<MocoV2>(start);
+}
+
+}  // namespace invaria::train

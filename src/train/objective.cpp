@@ -1,0 +1,68 @@
+#include "train/objective.hpp"
+
+#include <ATen/ATen.h>
+
+#include "core/errors.hpp"
+
+namespace invaria::train {
+
+std::vector<const model::Parameter*> Objective::parameters(int64_t) const {
+  return {};
+}
+
+WeightAverages Objective::averages(int64_t, int64_t) const {
+  return {};
+}
+
+model::StateDict Objective::state() const {
+  return {};
+}
+
+void Objective::load_state(const model::StateDict& state) {
+  if (!state.empty()) throw_config("the objective keeps no state, found {}", state.begin()->first);
+}
+
+void Objective::to(c10::Device) {}
+
+model::Encoder fresh_encoder(const EncoderPlan& plan) {
+  return {plan.settings.model, plan.n_axes(), static_cast<uint64_t>(plan.seed), plan.settings.view_size};
+}
+
+model::ProjectionHeads fresh_heads(const EncoderPlan& plan, int64_t feature_dim) {
+  const int64_t n_heads = plan.settings.projection.per_corner ? static_cast<int64_t>(plan.corners.size()) : 1;
+  return {plan.settings.projection, feature_dim, n_heads, static_cast<uint64_t>(plan.seed)};
+}
+
+std::unique_ptr<Objective> make_objective(const ObjectiveStart& start) {
+  switch (start.plan.settings.objective.kind) {
+    case objective::Kind::kSimclr:
+      return make_simclr(start);
+    case objective::Kind::kMocoV2:
+      return make_moco_v2(start);
+    case objective::Kind::kMocoV3:
+      return make_moco_v3(start);
+  }
+  throw PreconditionError("make_objective: a kind without an objective");
+}
+
+std::vector<ViewPlace> both_views(const data::Share& share) {
+  std::vector<ViewPlace> places;
+  for (const uint32_t view : {0U, 1U}) {
+    for (int64_t index = 0; index < share.count; ++index) places.push_back({share.first + index, view});
+  }
+  return places;
+}
+
+void add_prefixed(model::StateDict& into, const std::string& prefix, const model::StateDict& from) {
+  for (const auto& [name, tensor] : from) into[prefix + name] = tensor;
+}
+
+model::StateDict take_prefixed(const model::StateDict& from, const std::string& prefix) {
+  model::StateDict part;
+  for (const auto& [name, tensor] : from) {
+    if (name.starts_with(prefix)) part[name.substr(prefix.size())] = tensor;
+  }
+  return part;
+}
+
+}  // namespace invaria::train
