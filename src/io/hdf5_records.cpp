@@ -170,8 +170,10 @@ void write_encoder(hid_t parent, const std::string& name, const EncoderRecord& e
   write_attribute(id, "parameters", encoder.parameters);
   write_attribute(id, "flops_per_image", encoder.flops_per_image);
   write_attribute(id, "seconds", encoder.seconds);
-  if (encoder.pretraining.columns().empty()) return;
-  write_table(create_group(id, "pretraining").get(), encoder.pretraining, std::string("step"));
+  if (!encoder.pretraining.columns().empty())
+    write_table(create_group(id, "pretraining").get(), encoder.pretraining, std::string("step"));
+  if (!encoder.monitor.columns().empty())
+    write_table(create_group(id, "monitor").get(), encoder.monitor, std::string("step"));
 }
 
 EncoderRecord read_encoder(hid_t group) {
@@ -186,6 +188,7 @@ EncoderRecord read_encoder(hid_t group) {
   encoder.flops_per_image = read_double_attribute(group, "flops_per_image");
   encoder.seconds = read_double_attribute(group, "seconds");
   if (exists(group, "pretraining")) encoder.pretraining = read_table(open_group(group, "pretraining").get());
+  if (exists(group, "monitor")) encoder.monitor = read_table(open_group(group, "monitor").get());
   return encoder;
 }
 

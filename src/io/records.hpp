@@ -69,7 +69,10 @@ struct EncoderRecord {
   int64_t parameters = 0;
   double flops_per_image = 0.0;
   double seconds = 0.0;
-  Table pretraining;  ///< step, loss, top1, lr, corner (bits as text), images_per_s, data_wait_s, comm_wait_s
+  /// step, loss, top1, alignment, uniformity, deviation, lr, corner (bits as text), images_per_s, data_wait_s,
+  /// comm_wait_s
+  Table pretraining;
+  Table monitor;  ///< step, corner, knn_top1, readout_top1; without columns if nothing was monitored
 };
 
 /// How far features move under one transformation at one corner.

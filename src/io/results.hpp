@@ -52,7 +52,8 @@ struct Results {
 /// Root: dimension scales `job`, `point`, `axis`, `encoder`, `task`, `arm`, `metric`, `corner`, `transformation`,
 /// `draw`, `picture`, `timing`. /jobs, /stages, /tasks/draws, /tasks/pictures: columns along `job`, `timing`, `draw`,
 /// `picture`. /trajectories: `invariance` (job, point, axis), `loss` and `validation` (job, point), NaN past a job's
-/// last step, `n_points` (job). /encoders/<name>: attributes and pretraining/<column> along its own `step`.
+/// last step, `n_points` (job). /encoders/<name>: attributes and pretraining/<column> along its own `step`;
+/// where pretraining was monitored, monitor/<column> along its own `step`, which repeats for each corner.
 /// /data/<name>: attributes, `splits` and `files_left_out` as JSON. /summary: arrays over (arm, task, metric) and
 /// (arm). /sensitivity: an array over (encoder, corner, transformation).
 ///

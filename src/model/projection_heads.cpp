@@ -74,8 +74,8 @@ Layer make_layer(const HeadLayout& layout, int64_t number, InitAddress address, 
     layer.bias = head.add(linear + "bias", linear_tensor({out}, in, address), false);
     return layer;
   }
-  layer.norm = BatchNormLayer{at::ones({out}), at::zeros({out}), at::zeros({out}), at::ones({out}),
-                              at::zeros({}, at::kLong)};
+  layer.norm =
+      BatchNormLayer{at::ones({out}), at::zeros({out}), at::zeros({out}), at::ones({out}), at::zeros({}, at::kLong)};
   if (!layout.is_last(number)) {
     layer.scale = head.add(norm + "weight", layer.norm->weight_C, false);
     head.add(norm + "bias", layer.norm->bias_C, false);
@@ -179,9 +179,8 @@ void ProjectionHeads::to(at::Device device) {
     for (Parameter& parameter : head.parameters) parameter.value = parameter.value.detach().to(device).requires_grad_();
     for (Layer& layer : head.layers) {
       if (!layer.norm) continue;
-      for (at::Tensor* tensor :
-           {&layer.norm->weight_C, &layer.norm->bias_C, &layer.norm->running_mean_C, &layer.norm->running_var_C,
-            &layer.norm->num_batches_tracked}) {
+      for (at::Tensor* tensor : {&layer.norm->weight_C, &layer.norm->bias_C, &layer.norm->running_mean_C,
+                                 &layer.norm->running_var_C, &layer.norm->num_batches_tracked}) {
         *tensor = tensor->to(device);
       }
     }

@@ -54,7 +54,8 @@ struct ProjectionSettings {
     return std::tuple{
         setting("hidden", &S::hidden, "width of the projector's hidden layers", between(1, 16384)),
         setting("out", &S::out, "channels of an embedding", between(1, 16384)),
-        setting("per_corner", &S::per_corner, "one projector (and predictor) for each pretraining corner, else one for all"),
+        setting("per_corner", &S::per_corner,
+                "one projector (and predictor) for each pretraining corner, else one for all"),
         setting("layers", &S::layers, "linear layers of the projector", between(1, kMostHeadLayers)),
         setting("batch_norm", &S::batch_norm, "which of them BatchNorm follows; the last without affine")};
   }
@@ -69,9 +70,10 @@ struct PredictorSettings {
   static auto settings() {
     using S = PredictorSettings;
     using config::between, config::setting;
-    return std::tuple{setting("hidden", &S::hidden, "width of the predictor's hidden layers", between(1, 16384)),
-                      setting("layers", &S::layers, "linear layers of the predictor", between(1, kMostHeadLayers)),
-                      setting("batch_norm", &S::batch_norm, "which of them BatchNorm follows; the last without affine")};
+    return std::tuple{
+        setting("hidden", &S::hidden, "width of the predictor's hidden layers", between(1, 16384)),
+        setting("layers", &S::layers, "linear layers of the predictor", between(1, kMostHeadLayers)),
+        setting("batch_norm", &S::batch_norm, "which of them BatchNorm follows; the last without affine")};
   }
 };
 

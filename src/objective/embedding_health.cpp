@@ -13,9 +13,8 @@ namespace {
 
 at::Tensor uniformity(const at::Tensor& x_NC) {
   const int64_t n = x_NC.size(0);
-  const at::Tensor squared_NN = (2.0 - 2.0 * at::mm(x_NC, x_NC.t())).clamp_min_(0.0);
-  // Each picture's distance to itself is 0: it counts n times as 1.
-  const at::Tensor sum = (squared_NN.mul_(-2.0).exp_().sum() - squared_NN.diagonal().sum());
+  const at::Tensor potential_NN = (2.0 - 2.0 * at::mm(x_NC, x_NC.t())).clamp_min_(0.0).mul_(-2.0).exp_();
+  const at::Tensor sum = potential_NN.sum() - potential_NN.diagonal().sum();  // no picture with itself
   return (sum / static_cast<double>(n * (n - 1))).log();
 }
 

@@ -78,8 +78,8 @@ Contrast nt_xent(const at::Tensor& views_1_nC, const at::Tensor& views_2_nC, dou
   require(global.dim() == 2 && global.size(0) == place.total && global.size(1) == 2 * channels,
           "nt_xent: the gathered batch must be [{}, {}] and has {} rows", place.total, 2 * channels, global.size(0));
 
-  const auto results = SoftmaxOverOthers::apply(global.reshape({2 * place.total, channels}), 2 * place.first, 2 * n,
-                                                temperature);
+  const auto results =
+      SoftmaxOverOthers::apply(global.reshape({2 * place.total, channels}), 2 * place.first, 2 * n, temperature);
   const double weight = static_cast<double>(place.n_ranks) / static_cast<double>(2 * place.total);
   return {results[0] * weight, results[1] * weight};
 }

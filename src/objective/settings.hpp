@@ -58,9 +58,10 @@ struct ObjectiveSettings {
     using config::between;
     using config::setting;
     return std::tuple{
-        setting("kind", &S::kind,
-                "simclr (NT-Xent), moco-v2 (momentum encoder, a queue of keys per corner) or moco-v3 (momentum encoder, "
-                "symmetric, predictor)"),
+        setting(
+            "kind", &S::kind,
+            "simclr (NT-Xent), moco-v2 (momentum encoder, a queue of keys per corner) or moco-v3 (momentum encoder, "
+            "symmetric, predictor)"),
         setting("temperature", &S::temperature, "cosines are divided by it", between(1e-3, 100.0)),
         setting("momentum", &S::momentum, "of the momentum encoder's moving average, at the start", between(0, 1)),
         setting("momentum_schedule", &S::momentum_schedule, "constant, or half a cosine up to 1 at the last step"),

@@ -248,13 +248,17 @@ void compare_encoders(const std::vector<io::EncoderRecord>& stored, const std::v
     compare("parameters", a.parameters, b->parameters);
     compare("flops_per_image", a.flops_per_image, b->flops_per_image);
     compare("seconds", a.seconds, b->seconds);
-    for (const io::Column& column : b->pretraining.columns()) {
-      if (!a.pretraining.contains(column.name)) {
-        out.push_back(fmt::format("{}: pretraining/{} is missing", name, column.name));
-      } else if (!(io::Table({column}) == io::Table({a.pretraining.column(column.name)}))) {
-        out.push_back(fmt::format("{}: pretraining/{} is not what its checkpoint has", name, column.name));
+    const auto compare_columns = [&](const char* table, const io::Table& in_results, const io::Table& on_disk) {
+      for (const io::Column& column : on_disk.columns()) {
+        if (!in_results.contains(column.name)) {
+          out.push_back(fmt::format("{}: {}/{} is missing", name, table, column.name));
+        } else if (!(io::Table({column}) == io::Table({in_results.column(column.name)}))) {
+          out.push_back(fmt::format("{}: {}/{} is not what its checkpoint has", name, table, column.name));
+        }
       }
-    }
+    };
+    compare_columns("pretraining", a.pretraining, b->pretraining);
+    compare_columns("monitor", a.monitor, b->monitor);
   }
 }
 

@@ -136,6 +136,10 @@ Summaries check_data(const Suite& suite, const Manifests& manifests, const DataF
   for (size_t index = 0; index < suite.encoders.size(); ++index) {
     const train::PretrainSettings& pretraining = suite.encoders[index].pretraining;
     check_split(pretraining.data, pretraining.split, fmt::format("encoders[{}].pretraining.split", index));
+    if (pretraining.monitor.every > 0) {
+      check_split(pretraining.monitor.data, pretraining.monitor.split,
+                  fmt::format("encoders[{}].pretraining.monitor.split", index));
+    }
   }
   for (size_t index = 0; index < suite.tasks.size(); ++index) {
     check_task_splits(suite.tasks[index], fmt::format("tasks[{}]", index), check_split);
@@ -149,6 +153,11 @@ Summaries check_data(const Suite& suite, const Manifests& manifests, const DataF
 void check_contents(const Suite& suite, const Summaries& summaries, config::Problems& problems) {
   for (size_t index = 0; index < suite.encoders.size(); ++index) {
     const train::PretrainSettings& pretraining = suite.encoders[index].pretraining;
+    const auto watched = summaries.find(pretraining.monitor.data);
+    if (pretraining.monitor.every > 0 && watched != summaries.end() && watched->second.n_classes == 0) {
+      problems.add(fmt::format("encoders[{}].pretraining.monitor.data", index), "\"" + pretraining.monitor.data + "\"",
+                   "a data set with classes");
+    }
     const auto found = summaries.find(pretraining.data);
     if (found == summaries.end() || pretraining.steps == 0) continue;
     const int64_t count = found->second.count(pretraining.split);

@@ -25,6 +25,8 @@ json::value encoder_identity(const Suite& suite, const EncoderEntry& entry, int6
   for (const augment::Axis& axis : suite.axes) {
     axes.push_back(json::object{{"name", axis.name}, {"operations", config::write(axis.operations)}});
   }
+  json::value pretraining = config::write(entry.pretraining);
+  pretraining.as_object().erase("monitor");
   json::array corner_bits;
   for (const config::Invariance& corner : corners) corner_bits.emplace_back(config::bits(corner));
   return json::object{{"name", entry.name},
@@ -32,7 +34,7 @@ json::value encoder_identity(const Suite& suite, const EncoderEntry& entry, int6
                       {"axes", axes},
                       {"corners", corner_bits},
                       {"data", config::write(suite.dataset(entry.pretraining.data))},
-                      {"pretraining", config::write(entry.pretraining)}};
+                      {"pretraining", pretraining}};
 }
 
 /// Makes the jobs of one (encoder, task, repeat).

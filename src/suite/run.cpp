@@ -128,9 +128,13 @@ class Run {
     for (const train::EncoderPlan& encoder : plan_.encoders) {
       const data::ImageSplit& pictures = datasets_.at(encoder.settings.data).split(encoder.settings.split);
       if (comm_.is_root()) context_.log->event("pretrain_begin", {{"encoder", encoder.key()}});
-      const train::PretrainOutcome outcome = train::pretrain(
-          encoder, pictures,
-          {comm_, context_.device, context_.output, suite_.checkpoint_every_s, context_.log, context_.stop_requested});
+      const train::MonitorSettings& monitor = encoder.settings.monitor;
+      const data::ImageSplit* monitored =
+          monitor.every > 0 ? &datasets_.at(monitor.data).split(monitor.split) : nullptr;
+      const train::PretrainOutcome outcome =
+          train::pretrain(encoder, pictures,
+                          {comm_, context_.device, context_.output, suite_.checkpoint_every_s, context_.log,
+                           context_.stop_requested, monitored});
       if (comm_.is_root()) {
         context_.log->event(
             "pretrain_end",

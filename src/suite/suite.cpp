@@ -136,6 +136,14 @@ void validate_encoders(const Suite& suite, config::Problems& problems) {
     const EncoderEntry& encoder = suite.encoders[index];
     const std::string path = fmt::format("encoders[{}]", index);
     check_known(encoder.pretraining.data, data, path + ".pretraining.data", "a data set of the suite", problems);
+    const train::MonitorSettings& monitor = encoder.pretraining.monitor;
+    if (monitor.every > 0) {
+      check_known(monitor.data, data, path + ".pretraining.monitor.data", "a data set of the suite", problems);
+      if (is_pretrained_on(suite, monitor.data, monitor.split)) {
+        problems.add(path + ".pretraining.monitor.split", "\"" + monitor.split + "\"",
+                     "a split that no encoder is pretrained on");
+      }
+    }
     const bool is_conditioned = encoder.pretraining.model.is_conditioned();
     if (is_name_of_an_arm(encoder.name))
       problems.add(path + ".name", "\"" + encoder.name + "\"", "a name that no arm of a conditioned encoder has");

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
@@ -15,9 +16,17 @@
 namespace invaria::train {
 namespace {
 
-constexpr const char* kLogPrefix = "log/";
 constexpr const char* kContentHash = "content_hash";
-constexpr const char* kLogTexts = "log_texts";  // text columns travel in the metadata, as JSON
+
+/// A table of the checkpoint: its columns of numbers travel as tensors under a prefix, the others, and what columns
+/// there are, in the metadata, as JSON.
+struct TablePlace {
+  const char* prefix;
+  const char* columns;
+  io::Table Checkpoint::*table;
+};
+constexpr std::array<TablePlace, 2> kTables{
+    {{"log/", "log_texts", &Checkpoint::log}, {"monitor/", "monitor_texts", &Checkpoint::monitor}}};
 
 /// A log column as a tensor that owns a copy.
 at::Tensor column_tensor(const io::Cells& cells) {
@@ -63,17 +72,19 @@ void write_checkpoint(const io::fs::path& path, const Checkpoint& checkpoint) {
   std::vector<std::pair<std::string, at::Tensor>> tensors;
   for (const auto& [name, tensor] : checkpoint.tensors) tensors.emplace_back(name, tensor.detach().cpu().contiguous());
   std::map<std::string, std::string> metadata = checkpoint.metadata;
-  config::json::array columns;
-  for (const io::Column& column : checkpoint.log.columns()) {
-    config::json::object described{{"name", column.name}, {"units", column.units}, {"long_name", column.long_name}};
-    if (const auto* texts = std::get_if<std::vector<std::string>>(&column.cells)) {
-      described["texts"] = config::write(*texts);
-    } else {
-      tensors.emplace_back(kLogPrefix + column.name, column_tensor(column.cells));
+  for (const TablePlace& place : kTables) {
+    config::json::array columns;
+    for (const io::Column& column : (checkpoint.*place.table).columns()) {
+      config::json::object described{{"name", column.name}, {"units", column.units}, {"long_name", column.long_name}};
+      if (const auto* texts = std::get_if<std::vector<std::string>>(&column.cells)) {
+        described["texts"] = config::write(*texts);
+      } else {
+        tensors.emplace_back(place.prefix + column.name, column_tensor(column.cells));
+      }
+      columns.push_back(described);
     }
-    columns.push_back(described);
+    metadata[place.columns] = config::json::serialize(columns);
   }
-  metadata[kLogTexts] = config::json::serialize(columns);
 
   std::vector<io::TensorView> views;
   for (const auto& [name, tensor] : tensors) views.push_back(view_of(name, tensor));
@@ -82,6 +93,34 @@ void write_checkpoint(const io::fs::path& path, const Checkpoint& checkpoint) {
 }
 
 namespace {
+
+/// One table out of its description in the metadata and its columns of numbers, which are taken out of `tensors`.
+io::Table take_table(const TablePlace& place, const std::string& described, model::StateDict& tensors,
+                     const std::string& path) {
+  io::Table table;
+  const config::json::value columns = config::parse_text(described, path);
+  for (const config::json::value& entry : columns.as_array()) {
+    const config::json::object& column = entry.as_object();
+    const std::string name(column.at("name").as_string());
+    io::Column filled{
+        name, {}, std::string(column.at("units").as_string()), std::string(column.at("long_name").as_string())};
+    if (column.contains("texts")) {
+      config::Problems problems;
+      filled.cells = config::parse<std::vector<std::string>>(column.at("texts"), name, problems);
+      problems.throw_if_any(path);
+    } else {
+      const auto found = tensors.extract(place.prefix + name);
+      if (found.empty()) throw_config("{}: column {}{} is missing", path, place.prefix, name);
+      if (found.mapped().scalar_type() == at::kDouble) {
+        filled.cells = copy_values<double>(found.mapped());
+      } else {
+        filled.cells = copy_values<int64_t>(found.mapped());
+      }
+    }
+    table.add_column(std::move(filled));
+  }
+  return table;
+}
 
 Checkpoint read_whole(const io::fs::path& path) {
   const io::SafetensorsFile file(path);
@@ -93,42 +132,14 @@ Checkpoint read_whole(const io::fs::path& path) {
   if (stored_hash == checkpoint.metadata.end() || stored_hash->second != content_hash(checkpoint.metadata, views)) {
     throw_config("{}: its contents do not have the hash that is stored with them", path.string());
   }
-  model::StateDict log_columns;
-  for (const std::string& name : file.names()) {
-    const io::TensorView& view = file.view(name);
-    const at::Tensor tensor = copy_of(view);
-    if (name.starts_with(kLogPrefix)) {
-      log_columns[name.substr(std::string(kLogPrefix).size())] = tensor;
-    } else {
-      checkpoint.tensors[name] = tensor;
-    }
+  checkpoint.metadata.erase(stored_hash);
+  for (const std::string& name : file.names()) checkpoint.tensors[name] = copy_of(file.view(name));
+  for (const TablePlace& place : kTables) {
+    const auto described = checkpoint.metadata.extract(place.columns);
+    if (described.empty())
+      throw_config("{}: its metadata has no {}: no checkpoint of this program", path.string(), place.columns);
+    checkpoint.*place.table = take_table(place, described.mapped(), checkpoint.tensors, path.string());
   }
-  const auto described = checkpoint.metadata.find(kLogTexts);
-  if (described == checkpoint.metadata.end())
-    throw_config("{}: its metadata has no {}: no checkpoint of this program", path.string(), kLogTexts);
-  const config::json::value columns = config::parse_text(described->second, path.string());
-  for (const config::json::value& entry : columns.as_array()) {
-    const config::json::object& column = entry.as_object();
-    const std::string name(column.at("name").as_string());
-    io::Column filled{
-        name, {}, std::string(column.at("units").as_string()), std::string(column.at("long_name").as_string())};
-    if (column.contains("texts")) {
-      config::Problems problems;
-      filled.cells = config::parse<std::vector<std::string>>(column.at("texts"), name, problems);
-      problems.throw_if_any(path.string());
-    } else {
-      const auto found = log_columns.find(name);
-      if (found == log_columns.end()) throw_config("{}: log column {} is missing", path.string(), name);
-      if (found->second.scalar_type() == at::kDouble) {
-        filled.cells = copy_values<double>(found->second);
-      } else {
-        filled.cells = copy_values<int64_t>(found->second);
-      }
-    }
-    checkpoint.log.add_column(std::move(filled));
-  }
-  checkpoint.metadata.erase(kLogTexts);
-  checkpoint.metadata.erase(kContentHash);
   return checkpoint;
 }
 

@@ -24,7 +24,8 @@ namespace invaria::train {
 struct Checkpoint {
   model::StateDict tensors;
   std::map<std::string, std::string> metadata;
-  io::Table log;  ///< pretraining/{step, loss, ...} so far
+  io::Table log;      ///< pretraining/{step, loss, ...} so far
+  io::Table monitor;  ///< monitor/{step, corner, ...} so far; without columns if nothing is monitored
 };
 
 /// Write in one atomic rename. @throws EnvironmentError from the file system

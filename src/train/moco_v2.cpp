@@ -67,8 +67,7 @@ class MocoV2 final : public Objective {
     const objective::KeyQueue& queue = queues_[static_cast<size_t>(inputs.head)];
     const at::Tensor pictures_N = at::tensor(inputs.pictures, at::kLong).to(keys_NC.device());
     objective::Negatives negatives{queue.keys(), {}};
-    if (settings_.mask_own_keys)
-      negatives.excluded_nM = queue.own_keys(pictures_N.narrow(0, share.first, n));
+    if (settings_.mask_own_keys) negatives.excluded_nM = queue.own_keys(pictures_N.narrow(0, share.first, n));
     const at::Tensor positive_nC = keys_NC.narrow(0, share.first, n);
     evaluated_ = {inputs.head, keys_NC, pictures_N};
     return {objective::info_nce(query_nC, positive_nC, negatives, settings_.temperature, ranks.place()),
@@ -87,8 +86,7 @@ class MocoV2 final : public Objective {
   model::StateDict state() const override {
     model::StateDict state;
     add_prefixed(state, kMomentum, momentum_.state());
-    for (size_t head = 0; head < queues_.size(); ++head)
-      add_prefixed(state, queue_prefix(head), queues_[head].state());
+    for (size_t head = 0; head < queues_.size(); ++head) add_prefixed(state, queue_prefix(head), queues_[head].state());
     return state;
   }
 

@@ -10,6 +10,8 @@
 #include "core/progress.hpp"
 #include "core/timer.hpp"
 #include "model/cost.hpp"
+#include "objective/embedding_health.hpp"
+#include "train/monitor.hpp"
 #include "train/trainer.hpp"
 
 namespace invaria::train {
@@ -17,24 +19,33 @@ namespace {
 
 io::Table empty_log() {
   using Doubles = std::vector<double>;
-  return io::Table({{"step", std::vector<int64_t>{}, "", "optimiser step, from 0"},
-                    {"loss", Doubles{}, "nat", "contrastive loss over the global batch"},
-                    {"top1", Doubles{}, "1", "share of anchors whose positive scores highest"},
-                    {"alignment", Doubles{}, "1", "mean squared distance of positive pairs; 0 full invariance, 2 chance"},
-                    {"uniformity", Doubles{}, "1", "log mean exp(-2 squared distance) of other pairs; 0 collapse"},
-                    {"deviation", Doubles{}, "1", "spread of embeddings; 0 collapse, 1 the whole sphere"},
-                    {"lr", Doubles{}, "", "learning rate"},
-                    {"corner", std::vector<std::string>{}, "", "invariance drawn for the step, bits in axis order"},
-                    {"images_per_s", Doubles{}, "s-1", "pictures a second over all ranks, two views each"},
-                    {"data_wait_s", Doubles{}, "s", "time in which the step waited for its views"},
-                    {"comm_wait_s", Doubles{}, "s", "time in which the step waited for other ranks"}});
+  return io::Table(
+      {{"step", std::vector<int64_t>{}, "", "optimiser step, from 0"},
+       {"loss", Doubles{}, "nat", "contrastive loss over the global batch"},
+       {"top1", Doubles{}, "1", "share of anchors whose positive scores highest"},
+       {"alignment", Doubles{}, "1", "mean squared distance of positive pairs; 0 full invariance, 2 chance"},
+       {"uniformity", Doubles{}, "1", "log mean exp(-2 squared distance) of other pairs; 0 collapse"},
+       {"deviation", Doubles{}, "1", "spread of embeddings; 0 collapse, 1 the whole sphere"},
+       {"lr", Doubles{}, "", "learning rate"},
+       {"corner", std::vector<std::string>{}, "", "invariance drawn for the step, bits in axis order"},
+       {"images_per_s", Doubles{}, "s-1", "pictures a second over all ranks, two views each"},
+       {"data_wait_s", Doubles{}, "s", "time in which the step waited for its views"},
+       {"comm_wait_s", Doubles{}, "s", "time in which the step waited for other ranks"}});
 }
 
 /// What a checkpoint holds: the training state, its log, and the time it took.
 struct State : TrainState {
-  using TrainState::TrainState;
   io::Table log = empty_log();
+  io::Table monitored;             ///< without columns unless there is a monitor
+  std::optional<Monitor> monitor;  ///< if the plan asks for one
   double seconds = 0.0;
+
+  State(const EncoderPlan& plan, const PretrainContext& context) : TrainState(plan) {
+    if (plan.settings.monitor.every == 0) return;
+    require(context.monitored != nullptr, "pretrain: {} asks for a monitor without pictures", plan.name);
+    monitor.emplace(plan, *context.monitored, context.comm, context.device);
+    monitored = empty_monitor_table();
+  }
 };
 
 std::map<std::string, std::string> metadata_of(const EncoderPlan& plan, const State& state) {
@@ -44,11 +55,12 @@ std::map<std::string, std::string> metadata_of(const EncoderPlan& plan, const St
 }
 
 void save_state(const EncoderPlan& plan, const State& state, const io::fs::path& path) {
-  Checkpoint checkpoint{{}, metadata_of(plan, state), state.log};
+  Checkpoint checkpoint{{}, metadata_of(plan, state), state.log, state.monitored};
   add_prefixed(checkpoint.tensors, "encoder/", state.encoder.state());
   add_prefixed(checkpoint.tensors, "heads/", state.heads.state());
   add_prefixed(checkpoint.tensors, "objective/", state.objective->state());
   add_prefixed(checkpoint.tensors, "optimizer/", state.optimizer.state());
+  if (state.monitor) add_prefixed(checkpoint.tensors, "monitored/", state.monitor->state());
   write_checkpoint(path, checkpoint);
 }
 
@@ -58,6 +70,10 @@ void restore_state(State& state, const io::fs::path& path) {
   state.heads.load_state(take_prefixed(checkpoint.tensors, "heads/"));
   state.objective->load_state(take_prefixed(checkpoint.tensors, "objective/"));
   state.optimizer.load_state(take_prefixed(checkpoint.tensors, "optimizer/"));
+  if (state.monitor) {
+    state.monitor->load_state(take_prefixed(checkpoint.tensors, "monitored/"));
+    state.monitored = checkpoint.monitor;
+  }
   state.log = checkpoint.log;
   state.step = std::stoll(checkpoint.metadata.at("step"));
   state.seconds = std::stod(checkpoint.metadata.at("seconds"));
@@ -65,10 +81,37 @@ void restore_state(State& state, const io::fs::path& path) {
 
 /// The finished encoder: weights and log, without the moments.
 void save_encoder(const EncoderPlan& plan, const State& state, const io::fs::path& path) {
-  Checkpoint checkpoint{state.encoder.state(), metadata_of(plan, state), state.log};
+  Checkpoint checkpoint{state.encoder.state(), metadata_of(plan, state), state.log, state.monitored};
   checkpoint.metadata["encoder_hash"] = state.encoder.hash();
   write_checkpoint(path, checkpoint);
 }
+
+/// Warns, once each time that they begin to, of embeddings that collapse. Fresh ones may lie close together: the first
+/// tenth of the steps passes unwatched.
+class CollapseWatch {
+ public:
+  CollapseWatch(const EncoderPlan& plan, const PretrainContext& context) : plan_(plan), context_(context) {}
+
+  void look(int64_t step, double deviation) {
+    const bool is_collapsed = deviation < objective::kCollapsedDeviation && 10 * step >= plan_.settings.steps;
+    if (is_collapsed && !was_collapsed_ && context_.comm.is_root()) warn(step, deviation);
+    was_collapsed_ = is_collapsed;
+  }
+
+ private:
+  void warn(int64_t step, double deviation) const {
+    fmt::print(stderr,
+               "\nwarning: encoder {}, step {}: embeddings collapse: their deviation is {:.3f}, under {} (1 would be "
+               "the whole sphere); a lower learning rate, a higher momentum or BatchNorm in the projector may help\n",
+               plan_.key(), step, deviation, objective::kCollapsedDeviation);
+    if (context_.log != nullptr)
+      context_.log->event("collapse_warning", {{"encoder", plan_.key()}, {"step", step}, {"deviation", deviation}});
+  }
+
+  const EncoderPlan& plan_;
+  const PretrainContext& context_;
+  bool was_collapsed_ = false;
+};
 
 }  // namespace
 
@@ -84,7 +127,7 @@ PretrainOutcome pretrain(const EncoderPlan& plan, const data::ImageSplit& pictur
     throw_config("encoder {}: {} has {} pictures in split {}, fewer than a batch of {}; lower pretraining.global_batch",
                  plan.name, plan.settings.data, pictures.n, plan.settings.split, plan.settings.global_batch);
   });
-  State state(plan);
+  State state(plan, context);
   if (context.comm.all(folder.has_state())) {
     comm::together(context.comm, [&] { restore_state(state, folder.state_file()); });
     if (is_root && context.log != nullptr)
@@ -96,6 +139,7 @@ PretrainOutcome pretrain(const EncoderPlan& plan, const data::ImageSplit& pictur
   if (steps > 0) {
     Trainer trainer(plan, pictures, context.comm, context.device, state);
     Progress progress = is_root ? Progress("pretrain " + plan.key(), steps, "steps") : Progress::quiet();
+    CollapseWatch collapse(plan, context);
     Timer since_checkpoint;
     while (state.step < steps) {
       // Once in a while root saves, so that a killed job loses little. Its clock decides for all.
@@ -117,11 +161,15 @@ PretrainOutcome pretrain(const EncoderPlan& plan, const data::ImageSplit& pictur
                             where.empty() ? "only what follows from finite views and weights, on every rank" : where)};
       }
       const double step_s = timer.seconds();
-      state.log.append(
-          {state.step, report.loss, report.top1, report.alignment, report.uniformity, report.deviation, rate, config::bits(plan.corners[plan.corner_index(state.step)]),
-           static_cast<double>(plan.settings.global_batch) / step_s, report.data_wait_s, report.comm_wait_s});
+      state.log.append({state.step, report.loss, report.top1, report.alignment, report.uniformity, report.deviation,
+                        rate, config::bits(plan.corners[plan.corner_index(state.step)]),
+                        static_cast<double>(plan.settings.global_batch) / step_s, report.data_wait_s,
+                        report.comm_wait_s});
       state.seconds += step_s;
+      collapse.look(state.step, report.deviation);
       ++state.step;
+      if (state.monitor && (state.step % plan.settings.monitor.every == 0 || state.step == steps))
+        state.monitor->observe(state.encoder, state.step, state.monitored);
       progress.update(state.step, fmt::format("loss {:.3f}", report.loss));
     }
     if (const std::string where = trainer.what_is_not_finite(); !where.empty())
@@ -150,6 +198,7 @@ TrainedEncoder load_encoder(const EncoderPlan& plan, const io::fs::path& output)
   record.flops_per_image = model::flops_per_image(plan.settings.model, plan.settings.view_size);
   record.seconds = std::stod(checkpoint.metadata.at("seconds"));
   record.pretraining = checkpoint.log;
+  record.monitor = checkpoint.monitor;
   return trained;
 }
 

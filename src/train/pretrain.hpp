@@ -39,6 +39,7 @@ struct PretrainContext {
   EventLog* log = nullptr;         ///< may be null
   /// Asked before each step on every rank; true on any rank stops all of them after a checkpoint.
   std::function<bool()> stop_requested;
+  const data::ImageSplit* monitored = nullptr;  ///< what settings.monitor names; null unless it asks for it
 };
 
 /// How a pretraining ended.

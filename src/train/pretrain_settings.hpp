@@ -20,6 +20,26 @@
 
 namespace invaria::train {
 
+/// How well the features serve a labelled task while the encoder trains (monitor.hpp).
+struct MonitorSettings {
+  int64_t every = 0;  ///< steps; 0: not at all
+  std::string data;   ///< a data set of the suite
+  std::string split = "validation";
+  int64_t images = 1000;
+
+  static auto settings() {
+    using S = MonitorSettings;
+    using config::between;
+    using config::setting;
+    return std::tuple{
+        setting("every", &S::every, "steps between two looks, and one at the end; 0: none", between(0, 1e9)),
+        setting("data", &S::data, "data set with classes to judge features on, by its name in data"),
+        setting("split", &S::split, "its split, one that no encoder is pretrained on"),
+        setting("images", &S::images, "pictures of it at most; half of each class is judged by the other half",
+                between(2, 1e6))};
+  }
+};
+
 /// How one encoder is pretrained.
 struct PretrainSettings {
   std::string data;  ///< a data set of the suite
@@ -36,6 +56,7 @@ struct PretrainSettings {
   augment::AugmentSettings augment;
   OptimizerSettings optimizer;
   ScheduleSettings schedule;
+  MonitorSettings monitor;  ///< changes no weight
 
   static auto settings() {
     using S = PretrainSettings;
@@ -61,6 +82,7 @@ struct PretrainSettings {
         setting("augment", &S::augment, "strength of each image operation"),
         setting("optimizer", &S::optimizer, "update rule and weight decay"),
         setting("schedule", &S::schedule, "learning rate over the steps"),
+        setting("monitor", &S::monitor, "nearest neighbours and a linear readout on a held-out task, now and then"),
     };
   }
   void validate(const std::string& path, config::Problems& problems) const;

@@ -63,8 +63,9 @@ Trainer::Trainer(const EncoderPlan& plan, const data::ImageSplit& pictures, cons
       comm_(comm),
       state_(state),
       ranks_(ranks_of(comm, plan.settings.global_batch)),
-      loader_(plan, pictures, [this](int64_t step) { return state_.objective->views(step, ranks_.share()); }, device,
-              loading_for(overlap, device, comm)),
+      loader_(
+          plan, pictures, [this](int64_t step) { return state_.objective->views(step, ranks_.share()); }, device,
+          loading_for(overlap, device, comm)),
       reducer_(device.is_cuda() ? comm::make_nccl_reducer(comm, kBucketBytes)
                                 : comm::make_mpi_reducer(comm, kBucketBytes, overlap)) {
   if (comm.size() > 1) {
@@ -100,10 +101,9 @@ StepReport Trainer::step(double learning_rate) {
   for (const model::Parameter* parameter : trained(head)) parameter->value.mutable_grad().reset();
   const model::Generated generated = state_.encoder.generate(plan_.corners[corner]);
   for (const at::Tensor& tensor : generated.tensors) reduce_when_complete(tensor);
-  const Evaluation evaluation = state_.objective->evaluate(
-      {state_.step, head, plan_.corners[corner], loaded.views_BCHW, loaded.pictures, state_.encoder, state_.heads,
-       generated},
-      ranks_);
+  const Evaluation evaluation = state_.objective->evaluate({state_.step, head, plan_.corners[corner], loaded.views_BCHW,
+                                                            loaded.pictures, state_.encoder, state_.heads, generated},
+                                                           ranks_);
   read_numbers(evaluation, report);
   if (!std::isfinite(report.loss)) {
     bad_views_BCHW_ = loaded.views_BCHW;

@@ -33,7 +33,7 @@ inline constexpr int64_t kHealthPictures = 256;
 struct StepReport {
   double loss = 0.0;  ///< over the global batch, in nats
   double top1 = 0.0;
-  double alignment = 0.0;   ///< these three: objective/embedding_health.hpp, of the batch's first kHealthPictures
+  double alignment = 0.0;  ///< these three: objective/embedding_health.hpp, of the batch's first kHealthPictures
   double uniformity = 0.0;
   double deviation = 0.0;
   double data_wait_s = 0.0;

@@ -50,10 +50,14 @@ inline invaria::io::Segment example_segment() {
                                        {"loss", std::vector<double>{5.0, 4.5, nan}, "", "contrastive loss"},
                                        {"top1", std::vector<double>{0.0, 0.25, 0.5}, "1", "contrastive top-1"},
                                        {"corner", std::vector<std::string>{"01", "10", "11"}, "", "bits"},
-                                       {"images_per_s", std::vector<double>{90.0, 100.0, 110.0}, "s-1", "rate"}})});
+                                       {"images_per_s", std::vector<double>{90.0, 100.0, 110.0}, "s-1", "rate"}}),
+                                // A look at two corners, so that the step repeats.
+                                Table({{"step", std::vector<int64_t>{2, 2}, "", "steps done"},
+                                       {"corner", std::vector<std::string>{"01", "10"}, "", "bits"},
+                                       {"knn_top1", std::vector<double>{0.5, 0.25 * double(seed)}, "1", "held-out"}})});
   }
   segment.encoders.push_back(
-      {"fixed-default", 0, "{}", "failed", "loss is not finite at step 7", "", 5, 1.0, 2.0, Table()});
+      {"fixed-default", 0, "{}", "failed", "loss is not finite at step 7", "", 5, 1.0, 2.0, Table(), Table()});
   for (const char* corner : {"01", "10"}) {
     for (const char* transformation : {"crop", "hue"}) {
       segment.sensitivity.push_back({"amortised", 1, corner, transformation, corner[0] == '0' ? 0.25 : 0.0});
@@ -131,6 +135,8 @@ inline bool same_content(const invaria::io::Segment& a, const invaria::io::Segme
   bool same = job_table(a.jobs, axes) == job_table(b.jobs, axes) && trajectories(a) == trajectories(b) &&
               encoders(a) == encoders(b) && a.sensitivity == b.sensitivity && a.data == b.data &&
               a.stage_times == b.stage_times && a.tasks == b.tasks;
-  for (size_t n = 0; same && n < a.encoders.size(); ++n) same = a.encoders[n].pretraining == b.encoders[n].pretraining;
+  for (size_t n = 0; same && n < a.encoders.size(); ++n) {
+    same = a.encoders[n].pretraining == b.encoders[n].pretraining && a.encoders[n].monitor == b.encoders[n].monitor;
+  }
   return same;
 }

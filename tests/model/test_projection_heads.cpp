@@ -37,7 +37,8 @@ at::Tensor normalised(const at::Tensor& x) {
 TEST_CASE("the heads of SimCLR, MoCo v2 and MoCo v3 are their layers written out", "[model][oracle]") {
   const at::Tensor x = rows(9, 6);
   const auto train = BatchNormPass::train({});
-  const auto check = [&](const ProjectionHeads& heads, const std::set<std::string>& expected_names, const auto& by_hand) {
+  const auto check = [&](const ProjectionHeads& heads, const std::set<std::string>& expected_names,
+                         const auto& by_hand) {
     CHECK(names_of(heads) == expected_names);
     const StateDict state = heads.state();
     const auto value = [&](const std::string& name) { return state.at("projector.0." + name); };
@@ -56,13 +57,14 @@ TEST_CASE("the heads of SimCLR, MoCo v2 and MoCo v3 are their layers written out
           return linear((linear(x, value("linear1.weight")) + value("linear1.bias")).relu(), value("linear2.weight")) +
                  value("linear2.bias");
         });
-  check(ProjectionHeads({.hidden = 5, .out = 4, .layers = 3, .batch_norm = HeadNorm::kAll}, 6, 2, 1),
-        {p + "linear1.weight", p + "bn1.weight", p + "bn1.bias", p + "linear2.weight", p + "bn2.weight", p + "bn2.bias",
-         p + "linear3.weight"},
-        [&](const auto& value) {
-          const at::Tensor hidden = normalised(linear(x, value("linear1.weight"))).relu();
-          return normalised(linear(normalised(linear(hidden, value("linear2.weight"))).relu(), value("linear3.weight")));
-        });
+  check(
+      ProjectionHeads({.hidden = 5, .out = 4, .layers = 3, .batch_norm = HeadNorm::kAll}, 6, 2, 1),
+      {p + "linear1.weight", p + "bn1.weight", p + "bn1.bias", p + "linear2.weight", p + "bn2.weight", p + "bn2.bias",
+       p + "linear3.weight"},
+      [&](const auto& value) {
+        const at::Tensor hidden = normalised(linear(x, value("linear1.weight"))).relu();
+        return normalised(linear(normalised(linear(hidden, value("linear2.weight"))).relu(), value("linear3.weight")));
+      });
 }
 
 TEST_CASE("a predictor maps embeddings to embeddings and has weights of its own", "[model]") {

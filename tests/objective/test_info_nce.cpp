@@ -67,8 +67,7 @@ TEST_CASE("InfoNCE in the batch is the double loop of its equation", "[objective
   CHECK(found.top1.item<double>() == Approx(plain.top1));
 }
 
-TEST_CASE("InfoNCE with a queue is the double loop of its equation, without the excluded keys",
-          "[objective][oracle]") {
+TEST_CASE("InfoNCE with a queue is the double loop of its equation, without the excluded keys", "[objective][oracle]") {
   const double temperature = GENERATE(0.07, 0.5);
   const bool excludes = GENERATE(false, true);
   constexpr int64_t n = 4, remembered = 7;
@@ -131,7 +130,8 @@ TEST_CASE("InfoNCE's gradient is the slope of its loss and reaches no key", "[ob
   const at::Tensor queue = random_embeddings(5, 4, 3).requires_grad_();
   const bool with_queue = GENERATE(false, true);
   const auto loss = [&](const at::Tensor& rows) {
-    return with_queue ? info_nce(rows, keys, {queue, {}}, 0.5, alone(3)).loss : info_nce(rows, keys, 0.5, alone(3)).loss;
+    return with_queue ? info_nce(rows, keys, {queue, {}}, 0.5, alone(3)).loss
+                      : info_nce(rows, keys, 0.5, alone(3)).loss;
   };
   loss(query).backward();
   CHECK_FALSE(keys.grad().defined());

@@ -97,8 +97,8 @@ class PlainNetwork {
     for (int64_t first = 0; first < x.size(0); first += size) {
       means.push_back(at::zeros({x.size(1)}, at::kDouble));
       variances.push_back(at::zeros({x.size(1)}, at::kDouble));
-      groups.push_back(at::batch_norm(x.narrow(0, first, size), weight, bias, means.back(), variances.back(), true,
-                                      1.0, 1e-5, false));
+      groups.push_back(at::batch_norm(x.narrow(0, first, size), weight, bias, means.back(), variances.back(), true, 1.0,
+                                      1e-5, false));
     }
     buffers.at(layer + ".running_mean").lerp_(at::stack(means).mean(0), 0.1);
     buffers.at(layer + ".running_var").lerp_(at::stack(variances).mean(0), 0.1);
@@ -154,7 +154,6 @@ class PlainUpdate {
       }
     }
   }
-
 
  private:
   static bool decays(const std::string& name) {
@@ -224,8 +223,7 @@ class Materialised : public PlainNetwork {
   /// One step; gradients stay in the leaves.
   double step(int64_t number, double learning_rate) {
     clear_gradients();
-    const at::Tensor i =
-        plan_.is_conditioned() ? at::tensor(views_.invariance(number), at::kDouble) : at::Tensor();
+    const at::Tensor i = plan_.is_conditioned() ? at::tensor(views_.invariance(number), at::kDouble) : at::Tensor();
     const at::Tensor embeddings = head("projector", views_.corner(number), encode(views_.both(number), i));
     const at::Tensor loss = nt_xent(embeddings);
     loss.backward();

@@ -144,8 +144,8 @@ class PlainMocoV3 : public PlainMoco {
     const int64_t corner = views_.corner(number);
     const at::Tensor both = views_.both(number);
     const auto q = [&](const at::Tensor& x) {
-      return unit(query.head("predictor", corner,
-                             query.head("projector", corner, query.encode(x, invariance(number)))));
+      return unit(
+          query.head("predictor", corner, query.head("projector", corner, query.encode(x, invariance(number)))));
     };
     const auto k = [&](const at::Tensor& x) {
       const at::NoGradGuard no_grad;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/philox.hpp"
+#include "objective/nt_xent.hpp"
 
 #include "tests/support/catch.hpp"  // last: LibTorch has a CHECK too
 
