@@ -14,6 +14,7 @@
 #include "comm/communicator.hpp"
 #include "core/progress.hpp"
 #include "model/cost.hpp"
+#include "objective/footprint.hpp"
 #include "report/tables.hpp"
 #include "suite/calibrate.hpp"
 
@@ -23,14 +24,20 @@ namespace {
 using report::Align;
 
 /// Bytes of one rank while it pretrains: weights, gradient and two moments of what is dense; A and two moments of what
-/// is factored; and the activations of its share of both views, which the backward pass keeps.
+/// is factored; the activations of its share of the views, which the backward pass keeps; a momentum encoder's weights
+/// and remembered keys where the objective has them.
 double pretraining_memory_MiB(const train::EncoderPlan& encoder, int64_t ranks) {
   const model::EncoderSettings& settings = encoder.settings.model;
   const model::ParameterCounts n = model::count_parameters(settings, encoder.n_axes(), encoder.settings.view_size);
-  const double views = 2.0 * static_cast<double>(encoder.settings.global_batch) / static_cast<double>(ranks);
+  const objective::Footprint extra = objective::footprint(encoder.settings.objective);
+  const double pictures = static_cast<double>(encoder.settings.global_batch) / static_cast<double>(ranks);
+  const double views = static_cast<double>(extra.views_kept) * pictures;
   const double activations = views * model::activations_per_image(settings, encoder.settings.view_size);
-  return (4.0 * static_cast<double>(n.dense) + 3.0 * static_cast<double>(n.factored) + activations) * sizeof(float) /
-         1048576.0;
+  const double averages = extra.momentum_encoder ? static_cast<double>(n.dense + n.factored) : 0.0;
+  const double keys = static_cast<double>(extra.keys_per_corner * encoder.settings.projection.out) *
+                      static_cast<double>(encoder.corners.size());
+  return (4.0 * static_cast<double>(n.dense) + 3.0 * static_cast<double>(n.factored) + activations + averages + keys) *
+         sizeof(float) / 1048576.0;
 }
 
 std::string kind_name(suite::UnitKind kind) {

@@ -64,14 +64,16 @@ TEST_CASE("a job's id depends on what decides its value and on nothing else", "[
         "downstream.grid_per_axis=5",
         "arms=[\"learned-projected\", \"learned-joint\", \"corners\", \"centre\", \"grid\", "
         "\"learned-projected-discretised\"]",
+        "encoder_defaults.pretraining.monitor={\"every\": 2, \"data\": \"shapes\", \"split\": \"test\"}",
         "encoder_seeds=[0, 1]", "data=[{\"name\": \"shapes\", \"size\": 36}, {\"name\": \"few\"}]"}) {
     INFO(free);
     CHECK(n_common(plan, plan_of({free})) == all);
   }
   for (const char* decisive :
        {"seed=1", "data[0].size=40", "encoder_defaults.pretraining.projection.hidden=13", "downstream.readout.l2=[0.1]",
-        "encoder_defaults.pretraining.optimizer.beta2=0.99", "encoder_defaults.pretraining.augment.flip_p=0.4",
-        "encoder_seeds=[1]", "task_defaults.validation_fraction=0.3"}) {
+        "encoder_defaults.pretraining.optimizer.beta2=0.99", "encoder_defaults.pretraining.objective.temperature=0.3",
+        "encoder_defaults.pretraining.augment.flip_p=0.4", "encoder_seeds=[1]",
+        "task_defaults.validation_fraction=0.3"}) {
     INFO(decisive);
     CHECK(n_common(plan, plan_of({decisive})) == 0);
   }
