@@ -11,6 +11,7 @@
 
 #include "config/setting.hpp"
 #include "core/node_memory.hpp"
+#include "data/table_manifest.hpp"
 #include "io/records.hpp"
 
 namespace invaria::data {
@@ -20,11 +21,12 @@ struct ImageSplit {
   int64_t n = 0;
   int64_t height = 0;
   int64_t width = 0;
-  std::shared_ptr<const std::byte> pixels;   ///< [n, height, width, 3]
-  std::vector<std::string> names;            ///< [n] path inside the split, unique
-  std::vector<int64_t> labels;               ///< [n] index into the data set's classes; empty without classes
-  std::vector<std::vector<double>> targets;  ///< [n][t] regression targets, moved with the resize; empty without
-  std::string hash;                          ///< split_hash() of all of these
+  std::shared_ptr<const std::byte> pixels;       ///< [n, height, width, 3]
+  std::vector<std::string> names;                ///< [n] path inside the split, unique
+  std::vector<int64_t> labels;                   ///< [n] index into the data set's classes; empty without classes
+  std::vector<std::vector<double>> targets;      ///< [n][t] regression targets, moved with the resize; empty without
+  std::vector<std::vector<uint8_t>> attributes;  ///< [n][a] 0 or 1; empty without
+  std::string hash;                              ///< split_hash() of all of these
 
   const uint8_t* image(int64_t index) const {
     return reinterpret_cast<const uint8_t*>(pixels.get()) + index * height * width * 3;
@@ -40,7 +42,10 @@ std::vector<std::string> data_differences(const io::DataRecord& there, const io:
 struct ImageDataset {
   std::string name;
   std::vector<std::string> classes;
-  std::vector<std::string> target_names;
+  std::vector<TargetColumn> targets;    ///< what the targets are
+  std::vector<std::string> attributes;  ///< names of the attributes
+  /// "base", "validation" and "novel" classes of few-shot learning: labels, ascending; empty where there are none.
+  std::map<std::string, std::vector<int64_t>> class_splits;
   std::map<std::string, ImageSplit> splits;  ///< "train", "test", perhaps "validation"
   io::DataRecord record;                     ///< what the results say of it
 

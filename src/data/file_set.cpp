@@ -1,6 +1,7 @@
 #include "data/file_set.hpp"
 
 #include <algorithm>
+#include <map>
 
 #include "core/errors.hpp"
 #include "core/sha256.hpp"
@@ -11,7 +12,6 @@
 namespace invaria::data {
 namespace {
 
-constexpr const char* kArchiveExtensions[] = {".tar", ".tar.gz", ".tgz", ".tar.zst"};
 /// Archive entries gathered before they are handed to the threads.
 constexpr int64_t kBatchBytes = 32 << 20;
 
@@ -25,19 +25,11 @@ bool is_archive_file(const fs::path& path) {
   return io::has_archive_extension(path.filename().string()) && fs::is_regular_file(path, error);
 }
 
-/// "train.tar.gz" -> "train".
-std::string without_archive_extension(const std::string& name) {
-  for (const std::string extension : kArchiveExtensions) {
-    if (name.ends_with(extension)) return name.substr(0, name.size() - extension.size());
-  }
-  return name;
-}
-
 /// `stem` as a folder or, failing that, as an archive.
 std::optional<Location> folder_or_archive(const fs::path& stem) {
   if (is_folder(stem)) return Location{stem, false};
-  for (const char* extension : kArchiveExtensions) {
-    const fs::path archive = stem.string() + extension;
+  for (const std::string_view extension : io::kArchiveExtensions) {
+    const fs::path archive = stem.string() + std::string(extension);
     if (is_archive_file(archive)) return Location{archive, true};
   }
   return std::nullopt;
@@ -47,19 +39,15 @@ bool is_hidden(const std::string& name) {
   return name.starts_with('.') || name.find("/.") != std::string::npos;
 }
 
-std::vector<FileEntry> list_folder(const fs::path& folder) {
-  std::vector<FileEntry> files;
-  try {
-    for (const auto& entry :
-         fs::recursive_directory_iterator(folder, fs::directory_options::follow_directory_symlink)) {
-      std::string name = entry.path().lexically_relative(folder).generic_string();
-      if (is_hidden(name) || !entry.is_regular_file()) continue;
-      files.push_back({std::move(name), static_cast<int64_t>(entry.file_size())});
-    }
-  } catch (const fs::filesystem_error& error) {
-    throw_environment("cannot list {}: {}", folder.string(), error.what());
+/// Of an archive whose files but hidden ones and links are all in one folder with one of these names: "that folder/".
+std::string leading_folder(const std::vector<io::ArchiveEntry>& entries, const std::vector<std::string>& names) {
+  for (const std::string& folder : names) {
+    const auto inside = [&](const io::ArchiveEntry& entry) {
+      return !entry.is_regular || is_hidden(entry.name) || entry.name.starts_with(folder + "/");
+    };
+    if (std::all_of(entries.begin(), entries.end(), inside)) return folder + "/";
   }
-  return files;
+  return "";
 }
 
 }  // namespace
@@ -75,61 +63,85 @@ std::optional<Location> locate(const Manifest& manifest, const std::vector<fs::p
   return std::nullopt;
 }
 
-FileSet::FileSet(const Location& location, const std::string& path, const std::vector<std::string>& folder_names) {
-  if (location.is_archive) {
-    origin_ = location.path;
-    is_archive_ = true;
-    const std::string inner = without_archive_extension(path);
-    prefix_ = inner.empty() || inner == "." ? "" : inner + "/";
-  } else {
+FileSet::FileSet(const Location& location, const std::string& path, const std::vector<std::string>& folder_names,
+                 io::InnerArchives inner)
+    : origin_(location.path), is_folder_(!location.is_archive), inner_(inner) {
+  const std::string wanted = io::without_archive_extension(path);
+  if (is_folder_) {
     const fs::path asked = path.empty() ? location.path : location.path / path;
     auto found = is_archive_file(asked) ? Location{asked, true} : folder_or_archive(asked);
-    if (!found) found = folder_or_archive(location.path / without_archive_extension(path));
+    if (!found) found = folder_or_archive(location.path / wanted);
     if (!found) {
-      throw_config("{}: found neither a folder nor a tar named {}, expected one for the split", location.path.string(),
-                   without_archive_extension(path));
+      throw_config("{}: found neither a folder nor an archive named {}, expected one for the split",
+                   location.path.string(), wanted);
     }
     origin_ = found->path;
-    is_archive_ = found->is_archive;
+    is_folder_ = !found->is_archive;
   }
-  if (is_archive_) {
-    const std::vector<io::ArchiveEntry> entries = io::list_entries(origin_);
-    // A tar may hold its files at the top, or all of them in one folder named as the data set or, in a split's own tar,
-    // as the split.
-    std::vector<std::string> leading = folder_names;
-    if (!location.is_archive) leading = {without_archive_extension(fs::path(path).filename().string())};
-    for (const std::string& folder : leading) {
-      const auto inside = [&](const io::ArchiveEntry& entry) {
-        return !entry.is_regular || is_hidden(entry.name) || entry.name.starts_with(folder + "/");
-      };
-      if (leading_folder_.empty() && std::all_of(entries.begin(), entries.end(), inside))
-        leading_folder_ = folder + "/";
-    }
-    for (const io::ArchiveEntry& entry : entries) {
-      auto name = name_in_split(entry.name);
-      if (!name) continue;
-      if (entry.is_regular) {
-        files_.push_back({std::move(*name), entry.bytes});
-      } else {
-        links_.push_back(std::move(*name));
-      }
-    }
-    std::sort(links_.begin(), links_.end());
+  if (is_folder_) {
+    list_folder();
   } else {
-    files_ = list_folder(origin_);
+    // An archive may hold its files at the top, or all of them in one folder named as the data set or, in a split's own
+    // archive, as the split.
+    const std::vector<io::ArchiveEntry> entries = io::list_entries(origin_, inner_);
+    const std::string prefix = !location.is_archive || wanted.empty() || wanted == "." ? "" : wanted + "/";
+    const std::vector<std::string> names =
+        location.is_archive ? folder_names : std::vector{fs::path(wanted).filename().string()};
+    add_archive({origin_, leading_folder(entries, names) + prefix, ""}, entries);
   }
+  std::sort(links_.begin(), links_.end());
   std::sort(files_.begin(), files_.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
   const auto twice =
       std::adjacent_find(files_.begin(), files_.end(), [](auto& a, auto& b) { return a.name == b.name; });
   if (twice != files_.end()) throw_config("{}: found {} twice, expected each name once", describe(), twice->name);
 }
 
-std::optional<std::string> FileSet::name_in_split(const std::string& entry) const {
-  const std::string lead = leading_folder_ + prefix_;
-  if (!entry.starts_with(lead)) return std::nullopt;
-  std::string name = entry.substr(lead.size());
+void FileSet::list_folder() {
+  std::vector<std::string> archives;
+  try {
+    for (const auto& entry :
+         fs::recursive_directory_iterator(origin_, fs::directory_options::follow_directory_symlink)) {
+      std::string name = entry.path().lexically_relative(origin_).generic_string();
+      if (is_hidden(name) || !entry.is_regular_file()) continue;
+      if (inner_ == io::InnerArchives::kFolders && io::has_archive_extension(name)) {
+        archives.push_back(std::move(name));
+      } else {
+        files_.push_back({std::move(name), static_cast<int64_t>(entry.file_size())});
+      }
+    }
+  } catch (const fs::filesystem_error& error) {
+    throw_environment("cannot list {}: {}", origin_.string(), error.what());
+  }
+  for (const std::string& name : archives) {
+    add_archive({origin_ / name, "", io::without_archive_extension(name) + "/"},
+                io::list_entries(origin_ / name, inner_));
+  }
+}
+
+void FileSet::add_archive(Archive archive, const std::vector<io::ArchiveEntry>& entries) {
+  const auto index = static_cast<int32_t>(archives_.size());
+  for (const io::ArchiveEntry& entry : entries) {
+    auto name = archive.name_of(entry.name);
+    if (!name) continue;
+    if (entry.is_regular) {
+      files_.push_back({std::move(*name), entry.bytes, index});
+    } else {
+      links_.push_back(std::move(*name));
+    }
+  }
+  archives_.push_back(std::move(archive));
+}
+
+std::optional<std::string> FileSet::Archive::name_of(const std::string& entry) const {
+  if (!entry.starts_with(inside)) return std::nullopt;
+  std::string name = entry.substr(inside.size());
   if (name.empty() || is_hidden(name)) return std::nullopt;
-  return name;
+  return outside + name;
+}
+
+const FileSet::Archive* FileSet::archive_of(int64_t index) const {
+  const int32_t archive = files_[static_cast<size_t>(index)].archive;
+  return archive < 0 ? nullptr : &archives_[static_cast<size_t>(archive)];
 }
 
 int64_t FileSet::find(const std::string& name) const {
@@ -149,23 +161,40 @@ int64_t FileSet::need(const std::string& name, const std::string& where) const {
 }
 
 std::string FileSet::describe() const {
-  return prefix_.empty() ? origin_.string() : origin_.string() + ":" + prefix_.substr(0, prefix_.size() - 1);
+  if (is_folder_ || archives_[0].inside.empty()) return origin_.string();
+  const std::string& inside = archives_[0].inside;
+  return origin_.string() + ":" + inside.substr(0, inside.size() - 1);
 }
 
 std::string FileSet::describe(int64_t index) const {
   const std::string& name = files_[static_cast<size_t>(index)].name;
-  return is_archive_ ? origin_.string() + ":" + leading_folder_ + prefix_ + name : (origin_ / name).string();
+  const Archive* archive = archive_of(index);
+  if (archive == nullptr) return (origin_ / name).string();
+  return archive->path.string() + ":" + archive->inside + name.substr(archive->outside.size());
 }
 
 void FileSet::read(std::span<const int64_t> indices, int threads,
                    const std::function<void(int64_t, std::string_view)>& body) const {
-  if (is_archive_) return read_archive(indices, threads, body);
-  parallel_for(std::ssize(indices), threads, [&](int64_t position) {
-    body(position, io::read_file(origin_ / files_[static_cast<size_t>(indices[static_cast<size_t>(position)])].name));
+  std::vector<int64_t> loose;  // positions
+  std::map<const Archive*, std::vector<int64_t>> positions_in;
+  for (int64_t position = 0; position < std::ssize(indices); ++position) {
+    const Archive* archive = archive_of(indices[static_cast<size_t>(position)]);
+    (archive == nullptr ? loose : positions_in[archive]).push_back(position);
+  }
+  parallel_for(std::ssize(loose), threads, [&](int64_t i) {
+    const int64_t position = loose[static_cast<size_t>(i)];
+    const int64_t index = indices[static_cast<size_t>(position)];
+    body(position, io::read_file(origin_ / files_[static_cast<size_t>(index)].name));
   });
+  for (const auto& [archive, positions] : positions_in) {
+    std::vector<int64_t> wanted;
+    for (const int64_t position : positions) wanted.push_back(indices[static_cast<size_t>(position)]);
+    read_archive(*archive, wanted, threads,
+                 [&](int64_t i, std::string_view bytes) { body(positions[static_cast<size_t>(i)], bytes); });
+  }
 }
 
-void FileSet::read_archive(std::span<const int64_t> indices, int threads,
+void FileSet::read_archive(const Archive& archive, std::span<const int64_t> indices, int threads,
                            const std::function<void(int64_t, std::string_view)>& body) const {
   std::vector<std::pair<int64_t, std::string>> batch;
   int64_t batch_bytes = 0;
@@ -179,8 +208,8 @@ void FileSet::read_archive(std::span<const int64_t> indices, int threads,
     batch.clear();
     batch_bytes = 0;
   };
-  io::for_each_entry(origin_, [&](const std::string& entry, std::string& bytes) {
-    const auto name = name_in_split(entry);
+  io::for_each_entry(archive.path, inner_, [&](const std::string& entry, std::string& bytes) {
+    const auto name = archive.name_of(entry);
     const int64_t index = name ? find(*name) : -1;
     const auto at = std::lower_bound(indices.begin(), indices.end(), index);
     if (index < 0 || at == indices.end() || *at != index) return;
@@ -191,7 +220,7 @@ void FileSet::read_archive(std::span<const int64_t> indices, int threads,
   flush();
   if (n_read != std::ssize(indices)) {
     throw_environment("{}: {} of {} files were there when read, although all were listed: it changed meanwhile",
-                      describe(), n_read, indices.size());
+                      archive.path.string(), n_read, indices.size());
   }
 }
 

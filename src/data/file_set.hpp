@@ -1,6 +1,7 @@
 #pragma once
 /// @file
-/// Where a data set's files are (a folder, a tar, part of a tar), listed and read the same way.
+/// Where a data set's files are (a folder, an archive, part of one, a folder of archives), listed and read the same
+/// way.
 
 #include <cstdint>
 #include <filesystem>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "data/manifest.hpp"
+#include "io/archive.hpp"
 
 namespace invaria::data {
 
@@ -22,13 +24,14 @@ struct Location {
   bool is_archive = false;
 };
 
-/// The folder or tar named as the manifest says, in the first of `data_folders` that holds one; else beside the
+/// The folder or archive named as the manifest says, in the first of `data_folders` that holds one; else beside the
 /// manifest.
 std::optional<Location> locate(const Manifest& manifest, const std::vector<fs::path>& data_folders);
 
 struct FileEntry {
   std::string name;  ///< relative to the split, '/' between its parts
   int64_t bytes = 0;
+  int32_t archive = -1;  ///< which of the set's archives holds it; -1: a file of its own
 };
 
 /// The files of one split, in byte order of their names whatever order the disk or archive has them in.
@@ -38,10 +41,11 @@ class FileSet {
   /// the entries below `path` of its one archive. A folder's links to files are followed, an archive's are not. Not
   /// among the files: hidden ones.
   /// @param folder_names  if all of the archive but hidden files and links is in one folder with one of these names,
-  /// that folder
-  ///                      is passed over
-  /// @throws ConfigError if there is no such folder or archive, or the archive is broken; EnvironmentError
-  FileSet(const Location& location, const std::string& path, const std::vector<std::string>& folder_names);
+  ///                      that folder is passed over
+  /// @param inner         kFolders: an archive among the files stands for a folder named without its extension
+  /// @throws ConfigError if there is no such folder or archive, or an archive is broken; EnvironmentError
+  FileSet(const Location& location, const std::string& path, const std::vector<std::string>& folder_names,
+          io::InnerArchives inner = io::InnerArchives::kFiles);
 
   const std::vector<FileEntry>& files() const { return files_; }
   /// Index of a file by name, or -1.
@@ -64,14 +68,25 @@ class FileSet {
   std::string read_one(int64_t index) const;
 
  private:
-  void read_archive(std::span<const int64_t> indices, int threads,
-                    const std::function<void(int64_t, std::string_view)>& body) const;
-  std::optional<std::string> name_in_split(const std::string& entry) const;
+  /// An archive, and as what its entries are among the files.
+  struct Archive {
+    fs::path path;
+    std::string inside;   ///< "" or "cub/train/": only entries that begin so, and without it
+    std::string outside;  ///< "" or "shard-000001/": what their names begin with instead
 
-  fs::path origin_;             ///< folder or archive
-  std::string leading_folder_;  ///< "" or "cub/": a folder with all of the archive, passed over
-  std::string prefix_;          ///< "" or "train/" inside that
-  bool is_archive_ = false;
+    std::optional<std::string> name_of(const std::string& entry) const;
+  };
+
+  void list_folder();
+  void add_archive(Archive archive, const std::vector<io::ArchiveEntry>& entries);
+  void read_archive(const Archive& archive, std::span<const int64_t> indices, int threads,
+                    const std::function<void(int64_t, std::string_view)>& body) const;
+  const Archive* archive_of(int64_t index) const;
+
+  fs::path origin_;         ///< folder or archive
+  bool is_folder_ = false;  ///< `origin_` is one
+  io::InnerArchives inner_;
+  std::vector<Archive> archives_;  ///< that hold files; those of a folder in byte order of `outside`
   std::vector<FileEntry> files_;
   std::vector<std::string> links_;
 };

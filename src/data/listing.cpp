@@ -6,11 +6,13 @@
 #include <algorithm>
 #include <boost/json/serialize.hpp>
 #include <fstream>
+#include <set>
 
 #include "core/errors.hpp"
 #include "core/sha256.hpp"
 #include "data/kinds.hpp"
 #include "data/splits.hpp"
+#include "data/targets.hpp"
 
 namespace invaria::data {
 namespace {
@@ -88,6 +90,41 @@ void check_validation(const Manifest& manifest, const Listing& listing, const Da
   }
 }
 
+/// The labels of one class split. @throws ConfigError if a class is not there
+std::vector<int64_t> labels_of(const ClassSplitManifest& split, const Listing& listing, const std::string& where) {
+  const auto n = std::ssize(listing.classes);
+  std::set<int64_t> labels;
+  for (const std::string& name : split.classes) {
+    const auto at = std::find(listing.classes.begin(), listing.classes.end(), name);
+    if (at == listing.classes.end()) throw_config("{}: class_splits, {}: found no class {}", where, split.name, name);
+    labels.insert(at - listing.classes.begin());
+  }
+  for (const SplitListing& pictures : listing.splits) {
+    if (pictures.name != split.split) continue;
+    for (const Sample& sample : pictures.samples) labels.insert(sample.label);
+  }
+  if (split.every > 0) {
+    for (int64_t label = split.first; label < n; label += split.every) labels.insert(label);
+  }
+  return {labels.begin(), labels.end()};
+}
+
+/// Class splits of one name add up; those of two names share no class.
+void add_class_splits(const Manifest& manifest, Listing& listing) {
+  std::map<int64_t, std::string> split_of;
+  for (const ClassSplitManifest& split : manifest.class_splits) {
+    for (const int64_t label : labels_of(split, listing, manifest.name)) {
+      const auto [at, is_new] = split_of.emplace(label, split.name);
+      if (is_new) listing.class_splits[split.name].push_back(label);
+      if (at->second != split.name) {
+        throw_config("{}: class_splits: found {} in {} and {}, expected it in one", manifest.name,
+                     listing.classes[static_cast<size_t>(label)], at->second, split.name);
+      }
+    }
+  }
+  for (auto& [name, labels] : listing.class_splits) std::sort(labels.begin(), labels.end());
+}
+
 }  // namespace
 
 Listing list_dataset(const Manifest& manifest, const DatasetSettings& settings,
@@ -101,7 +138,7 @@ Listing list_dataset(const Manifest& manifest, const DatasetSettings& settings,
     for (const fs::path& folder : data_folders) looked.push_back(folder.string());
     problems.add(
         where, fmt::format("no data for \"{}\" in the --data folders [{}]", manifest.name, fmt::join(looked, ", ")),
-        fmt::format("a folder or tar named {}", fmt::join(manifest.folder_names(), " or ")), manifest.how_to_get);
+        fmt::format("a folder or archive named {}", fmt::join(manifest.folder_names(), " or ")), manifest.how_to_get);
     return listing;
   }
   const size_t problems_before = problems.list().size();
@@ -124,6 +161,12 @@ Listing list_dataset(const Manifest& manifest, const DatasetSettings& settings,
     listing.splits.push_back(std::move(split));
   }
   listing.checksum = all.hex();
+  try {
+    add_class_splits(manifest, listing);
+    check_mirrors(listing.targets, manifest.name);
+  } catch (const ConfigError& error) {
+    problems.add(where, error.what(), "a manifest that fits the data");
+  }
   if (std::ssize(listing.classes) != manifest.classes) {
     std::vector<std::string> names;
     for (const std::string& name : listing.classes) names.push_back(fmt::format("\"{}\"", name));

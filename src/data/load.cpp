@@ -16,6 +16,7 @@
 #include "data/resize.hpp"
 #include "data/splits.hpp"
 #include "data/synthetic.hpp"
+#include "data/targets.hpp"
 #include "io/cifar.hpp"
 #include "io/image.hpp"
 
@@ -237,13 +238,11 @@ class SplitLoader {
       out.names.push_back(sample(i).name);
       pixel_hashes.emplace_back(state(i).pixel_hash.data(), kHashDigits);
       if (!listing_.classes.empty()) out.labels.push_back(sample(i).label);
-      if (listing_.target_names.empty()) continue;
+      if (!listing_.attributes.empty()) out.attributes.push_back(sample(i).attributes);
+      if (listing_.targets.empty()) continue;
       const Framing frame = framing(state(i).height, state(i).width, settings_.size, settings_.resize);
       std::vector<double> targets = sample(i).targets;
-      for (size_t t = 0; t < targets.size(); ++t) {
-        if (listing_.target_units[t] == TargetUnit::kPixelsX) targets[t] = frame.map_x(targets[t]);
-        if (listing_.target_units[t] == TargetUnit::kPixelsY) targets[t] = frame.map_y(targets[t]);
-      }
+      move_targets(listing_.targets, frame.map(), targets);
       out.targets.push_back(std::move(targets));
     }
     out.hash = split_hash(out.names, out.labels, out.targets, pixel_hashes);
@@ -270,7 +269,7 @@ int64_t DatasetSummary::count(const std::string& split) const {
 }
 
 DatasetSummary summary_of(const ImageDataset& dataset) {
-  DatasetSummary summary{{}, std::ssize(dataset.classes), std::ssize(dataset.target_names)};
+  DatasetSummary summary{{}, std::ssize(dataset.classes), std::ssize(dataset.targets), std::ssize(dataset.attributes)};
   for (const auto& [name, split] : dataset.splits) summary.splits.emplace_back(name, split.n);
   return summary;
 }
@@ -281,7 +280,7 @@ std::optional<DatasetSummary> check_dataset(const Manifest& manifest, const Data
   const size_t problems_before = problems.list().size();
   const Listing listing = list_dataset(manifest, settings, options.data_folders, options.threads, where, problems);
   if (problems.list().size() != problems_before) return std::nullopt;
-  DatasetSummary summary{{}, std::ssize(listing.classes), std::ssize(listing.target_names)};
+  DatasetSummary summary{{}, std::ssize(listing.classes), std::ssize(listing.targets), std::ssize(listing.attributes)};
   for (const SplitListing& split : listing.splits) summary.splits.emplace_back(split.name, std::ssize(split.samples));
   if (depth == CheckDepth::kListing) return summary;
   Counter counter(options, decoded_bytes(listing, settings) / (settings.size * settings.size * 3));
@@ -311,7 +310,9 @@ ImageDataset load_dataset(const Manifest& manifest, const DatasetSettings& setti
   ImageDataset dataset;
   dataset.name = manifest.name;
   dataset.classes = listing.classes;
-  dataset.target_names = listing.target_names;
+  dataset.targets = listing.targets;
+  dataset.attributes = listing.attributes;
+  dataset.class_splits = listing.class_splits;
   dataset.record.name = manifest.name;
   dataset.record.manifest = boost::json::serialize(config::write(manifest));
   dataset.record.settings = boost::json::serialize(config::write(settings));

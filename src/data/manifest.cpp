@@ -7,6 +7,7 @@
 #include <set>
 
 #include "core/errors.hpp"
+#include "data/pattern.hpp"
 #include "io/files.hpp"
 
 namespace invaria::data {
@@ -28,11 +29,67 @@ fs::path program_folder() {
 
 }  // namespace
 
+void TableManifest::validate(const std::string& path, config::Problems& problems) const {
+  const auto add = [&](const char* key, std::string found, std::string rule) {
+    problems.add(config::join_path(path, key), std::move(found), std::move(rule));
+  };
+  const auto check_pattern = [&](const char* key, const std::string& text) {
+    try {
+      const Pattern pattern(text, "a pattern");
+    } catch (const ConfigError& error) {
+      add(key, text, error.what());
+    }
+  };
+  const bool has_fields = format == TableFormat::kText || format == TableFormat::kMat;
+  if (files.empty()) add("files", "[]", "the table's file");
+  for (const std::string& file : files) check_pattern("files", file);
+  for (const std::string& column : columns) check_pattern("columns", column);
+  if (has_fields && columns.empty()) add("columns", "[]", "the names of its fields");
+  const bool may_have_columns = has_fields || format == TableFormat::kCsv;
+  if (format != TableFormat::kMat && !fields.empty()) add("fields", "fields", "none: only mat has them");
+  if (!may_have_columns && !columns.empty()) add("columns", "columns", "none: only csv, text and mat have them");
+  if (!has_fields && !number_column.empty()) add("number_column", number_column, "none: only text and mat have it");
+  if ((format == TableFormat::kMat) != !variable.empty()) {
+    add("variable", fmt::format("\"{}\"", variable), format == TableFormat::kMat ? "a variable of the file" : "none");
+  }
+  if (format != TableFormat::kText && skip_rows > 0) add("skip_rows", fmt::to_string(skip_rows), "0: not a text");
+}
+
+void KeypointsManifest::validate(const std::string& path, config::Problems& problems) const {
+  for (const std::vector<std::string>& pair : pairs) {
+    const auto known = [&](const std::string& name) {
+      return std::find(names.begin(), names.end(), name) != names.end();
+    };
+    if (pair.size() != 2 || !std::all_of(pair.begin(), pair.end(), known)) {
+      problems.add(config::join_path(path, "pairs"), fmt::format("{}", fmt::join(pair, ", ")),
+                   "two of the points' names");
+    }
+  }
+}
+
+void BoxManifest::validate(const std::string& path, config::Problems& problems) const {
+  const size_t n = corners.size() + position.size();
+  if (n != 0 && (n != 4 || (!corners.empty() && !position.empty()))) {
+    problems.add(path, fmt::format("{} corners, {} numbers of position", corners.size(), position.size()),
+                 "four of one of them");
+  }
+}
+
+void ClassSplitManifest::validate(const std::string& path, config::Problems& problems) const {
+  if (name != "base" && name != "validation" && name != "novel") {
+    problems.add(config::join_path(path, "name"), name, "base, validation or novel");
+  }
+  if ((classes.empty() ? 0 : 1) + (split.empty() ? 0 : 1) + (every == 0 ? 0 : 1) != 1) {
+    problems.add(path, name, "one of classes, split and every");
+  }
+}
+
 void Manifest::validate(const std::string& path, config::Problems& problems) const {
   const auto add = [&](const std::string& key, std::string found, std::string rule) {
     problems.add(config::join_path(path, key), std::move(found), std::move(rule));
   };
   const bool is_cifar = kind == DatasetKind::kCifar10 || kind == DatasetKind::kCifar100;
+  const bool is_table = kind == DatasetKind::kTable;
   std::set<std::string> names;
   if (splits.empty()) add("splits", "[]", "at least one split");
   for (size_t i = 0; i < splits.size(); ++i) {
@@ -44,24 +101,33 @@ void Manifest::validate(const std::string& path, config::Problems& problems) con
     }
     if (is_cifar && split.files.empty()) add(at + ".files", "[]", "the batch files of the split");
     if (!is_cifar && !split.files.empty()) add(at + ".files", "files", "none: only CIFAR's splits list files");
-    if (!split.labels.empty() && (kind != DatasetKind::kImageFolder || classes == 0)) {
-      add(at + ".labels", split.labels, "none: only an image-folder with classes has them");
+    if (is_table && !split.path.empty()) add(at + ".path", split.path, "none: `picture` says where a table's are");
+    if (!is_table && (!split.tables.empty() || !split.picture.empty() || !split.value.empty() || split.first_row > 0 ||
+                      split.last_row > 0 || split.per_class > 0)) {
+      add(at, split.name, "no tables, picture, value, rows or per_class: the data set is no table");
     }
     if (kind == DatasetKind::kSynthetic && !split.count) add(at + ".count", "", "how many pictures to draw");
   }
   if (is_cifar) {
     const int64_t expected = kind == DatasetKind::kCifar10 ? 10 : 100;
     if (classes != expected) add("classes", fmt::to_string(classes), fmt::format("{}", expected));
-    if (static_cast<int64_t>(class_names.size()) != classes) {
-      add("class_names", fmt::format("{} names", class_names.size()), fmt::format("{} names", classes));
-    }
-  } else if (!class_names.empty()) {
+  } else if (!is_table && !class_names.empty()) {
     add("class_names", fmt::format("{} names", class_names.size()), "none: this kind's files name the classes");
+  }
+  if ((is_cifar || !class_names.empty()) && std::ssize(class_names) != classes) {
+    add("class_names", fmt::format("{} names", class_names.size()), fmt::format("{} names", classes));
   }
   if (kind == DatasetKind::kSynthetic && classes != synthetic.shapes * synthetic.colours) {
     add("classes", fmt::to_string(classes), fmt::format("shapes x colours = {}", synthetic.shapes * synthetic.colours));
   }
-  if (kind != DatasetKind::kImageCsv && !targets.empty()) add("targets", "targets", "none: only image-csv has them");
+  if (!is_table && (!targets.empty() || !keypoints.names.empty() || !box.corners.empty() || !box.position.empty())) {
+    add("targets", "targets", "none: only a table has targets, key points or a box");
+  }
+  if (is_table && tables.empty()) add("tables", "[]", "the table with a row for each picture");
+  for (const ClassSplitManifest& split : class_splits) {
+    if (!split.split.empty() && !names.contains(split.split))
+      add("class_splits", split.split, "a split of the data set");
+  }
 }
 
 const SplitManifest* Manifest::find_split(const std::string& split) const {

@@ -11,6 +11,8 @@
 
 #include "config/problems.hpp"
 #include "config/setting.hpp"
+#include "data/table_manifest.hpp"
+#include "io/archive.hpp"
 
 namespace invaria::data {
 
@@ -18,34 +20,27 @@ namespace fs = std::filesystem;
 
 /// How the files of a data set are laid out.
 enum class DatasetKind {
-  kImageFolder,  ///< <class>/.../<picture>.jpg, or pictures and a table; classes in byte order of their names
+  kImageFolder,  ///< <class>/.../<picture>.jpg; classes in byte order of their names
   kCifar10,      ///< the binary version: batches of records
   kCifar100,     ///< the same, fine labels
-  kImageCsv,     ///< pictures and a table of their classes and regression targets
+  kTable,        ///< pictures, and tables of their splits, classes, targets and attributes
   kSynthetic,    ///< no files: pictures drawn by formula
-};
-
-/// What a number of the index table means, so that it can follow the resize.
-enum class TargetUnit {
-  kPlain,    ///< left as it is
-  kPixelsX,  ///< a horizontal pixel coordinate of the stored picture
-  kPixelsY,  ///< a vertical one
-};
-
-struct TargetColumn {
-  std::string column;
-  TargetUnit unit = TargetUnit::kPlain;
-  static auto settings();
 };
 
 struct SplitManifest {
   std::string name;
-  std::string path;                ///< folder or tar inside the data set; "": the data set's own folder
-  std::vector<std::string> files;  ///< CIFAR: the batches, in order
-  std::optional<int64_t> count;    ///< samples
-  std::string checksum;            ///< listing_checksum() of its files; "": not known
-  std::string content_checksum;    ///< content_checksum() of its files; "": not known
-  std::string labels{};            ///< image-folder: table of `file class` lines inside `path`; "": class folders
+  std::string path{};                ///< image-folder, CIFAR: folder or archive in the data set; "": the data set's own
+  std::vector<std::string> files{};  ///< CIFAR: the batches, in order
+  std::optional<int64_t> count{};    ///< samples
+  std::string checksum{};            ///< listing_checksum() of its files; "": not known
+  std::string content_checksum{};    ///< content_checksum() of its files; "": not known
+  // The table kind:
+  std::vector<TableManifest> tables{};  ///< in place of the data set's
+  std::string picture{};                ///< likewise
+  std::string value{};                  ///< what column `split` has for its rows; "": its name
+  int64_t first_row = 0;                ///< its rows by number, from 1; 0: from the first
+  int64_t last_row = 0;                 ///< 0: to the last
+  int64_t per_class = 0;                ///< of each class so many at most, drawn by `split_seed`; 0: all that are left
   static auto settings();
 };
 
@@ -59,12 +54,21 @@ struct SyntheticManifest {
 struct Manifest {
   std::string name;
   DatasetKind kind = DatasetKind::kImageFolder;
-  std::vector<std::string> found_as;  ///< names of its folder or tar; empty: its own name
+  std::vector<std::string> found_as;  ///< names of its folder or archive; empty: its own name
+  io::InnerArchives archives_inside = io::InnerArchives::kFiles;
   std::vector<SplitManifest> splits;
   int64_t classes = 0;                   ///< 0: without classes
-  std::vector<std::string> class_names;  ///< CIFAR: in label order
-  std::string index = "index.csv";       ///< image-csv: the table
-  std::vector<TargetColumn> targets;     ///< image-csv: regression targets; empty: columns named target_...
+  std::vector<std::string> class_names;  ///< in label order; of a table, rows of other classes are left out
+  std::vector<ClassSplitManifest> class_splits;
+  // The table kind:
+  std::vector<TableManifest> tables{
+      TableManifest{.files = {"index.csv"}}};  ///< the first has the rows, the others are joined to it
+  std::string picture = "{file}";              ///< Template of a row's picture
+  std::string class_name = "{class}";          ///< Template of a row's class
+  int64_t split_seed = 0;
+  std::vector<TargetColumn> targets;  ///< besides key points and box; all three empty: the columns target_...
+  KeypointsManifest keypoints;
+  BoxManifest box;
   SyntheticManifest synthetic;
   std::string licence;
   std::string citation;
@@ -104,37 +108,38 @@ struct invaria::config::EnumNames<invaria::data::DatasetKind> {
   static constexpr std::array<std::pair<Kind, const char*>, 5> kNames{{{Kind::kImageFolder, "image-folder"},
                                                                        {Kind::kCifar10, "cifar-10"},
                                                                        {Kind::kCifar100, "cifar-100"},
-                                                                       {Kind::kImageCsv, "image-csv"},
+                                                                       {Kind::kTable, "table"},
                                                                        {Kind::kSynthetic, "synthetic"}}};
 };
 template <>
-struct invaria::config::EnumNames<invaria::data::TargetUnit> {
-  using Unit = data::TargetUnit;
-  static constexpr std::array<std::pair<Unit, const char*>, 3> kNames{
-      {{Unit::kPlain, "plain"}, {Unit::kPixelsX, "pixels-x"}, {Unit::kPixelsY, "pixels-y"}}};
+struct invaria::config::EnumNames<invaria::io::InnerArchives> {
+  using Inner = io::InnerArchives;
+  static constexpr std::array<std::pair<Inner, const char*>, 2> kNames{
+      {{Inner::kFiles, "files"}, {Inner::kFolders, "folders"}}};
 };
 
 namespace invaria::data {
 
-inline auto TargetColumn::settings() {
-  return std::tuple{
-      config::setting("column", &TargetColumn::column, "name of the column in the index", config::required()),
-      config::setting("unit", &TargetColumn::unit, "whether the number is a pixel coordinate, which the resize moves")};
-}
-
 inline auto SplitManifest::settings() {
   using S = SplitManifest;
+  using config::setting;
   return std::tuple{
-      config::setting("name", &S::name, "train, validation or test", config::required_name()),
-      config::setting("path", &S::path, "folder or tar inside the data set"),
-      config::setting("files", &S::files, "cifar: the batch files, in order"),
-      config::setting("labels", &S::labels,
-                      "image-folder: the file inside path whose lines give each picture's file name and class, where "
-                      "no class folders do"),
-      config::setting("count", &S::count, "number of samples", config::at_least(1)),
-      config::setting("checksum", &S::checksum, "SHA-256 over the sorted lines `name TAB bytes` of the split's files"),
-      config::setting("content_checksum", &S::content_checksum,
-                      "SHA-256 over the sorted lines `name TAB SHA-256 of the file`")};
+      setting("name", &S::name, "train, validation or test", config::required_name()),
+      setting("path", &S::path, "image-folder, cifar: folder or archive inside the data set"),
+      setting("files", &S::files, "cifar: the batch files, in order"),
+      setting("count", &S::count, "number of samples", config::at_least(1)),
+      setting("checksum", &S::checksum, "SHA-256 over the sorted lines `name TAB bytes` of the split's files"),
+      setting("content_checksum", &S::content_checksum, "SHA-256 over the sorted lines `name TAB SHA-256 of the file`"),
+      setting("tables", &S::tables, "table: the split's own tables, in place of the data set's"),
+      setting("picture", &S::picture, "table: in place of the data set's"),
+      setting("value", &S::value, "table: what column `split` has for its rows; empty: its name"),
+      setting("first_row", &S::first_row, "table: its rows by number, from 1 on; 0: from the first",
+              config::at_least(0)),
+      setting("last_row", &S::last_row, "table: its rows by number; 0: to the last", config::at_least(0)),
+      setting("per_class", &S::per_class,
+              "table without official splits: so many of each class at most, drawn by split_seed, split after split; "
+              "0: all that are left",
+              config::at_least(0))};
 }
 
 inline auto SyntheticManifest::settings() {
@@ -150,12 +155,25 @@ inline auto Manifest::settings() {
   return std::tuple{
       setting("name", &S::name, "what suites call the data set", config::required_name()),
       setting("kind", &S::kind, "how its files are laid out", config::required()),
-      setting("found_as", &S::found_as, "names of its folder or tar in a --data folder; empty: its own name"),
+      setting("found_as", &S::found_as, "names of its folder or archive in a --data folder; empty: its own name"),
+      setting("archives_inside", &S::archives_inside,
+              "whether tars and zips inside the data set are files, or folders named without their extension"),
       setting("splits", &S::splits, "its splits", config::required()),
       setting("classes", &S::classes, "number of classes; 0: without classes", config::at_least(0)),
-      setting("class_names", &S::class_names, "cifar: the names of the classes in label order"),
-      setting("index", &S::index, "image-csv: the table with columns file, split, class and targets"),
-      setting("targets", &S::targets, "image-csv: regression targets; empty: the columns named target_..."),
+      setting("class_names", &S::class_names,
+              "cifar: the names of the classes in label order; table: the same, rows of other classes being left out"),
+      setting("class_splits", &S::class_splits,
+              "classes to learn from, to choose by and to judge by, for few-shot tasks"),
+      setting(
+          "tables", &S::tables,
+          "table: the first has a row for each picture, the others are joined to it by the columns that they share"),
+      setting("picture", &S::picture, "table: a row's picture; {name} is its column, {name:06} with zeros in front"),
+      setting("class_name", &S::class_name, "table: a row's class, likewise"),
+      setting("split_seed", &S::split_seed, "table: seed of splits that are drawn", config::at_least(0)),
+      setting("targets", &S::targets,
+              "table: columns of regression targets; without key points and box too, the columns named target_..."),
+      setting("keypoints", &S::keypoints, "table: points in the picture, as targets"),
+      setting("box", &S::box, "table: a box in the picture, as targets xmin, ymin, xmax and ymax"),
       setting("synthetic", &S::synthetic, "synthetic: what is drawn"),
       setting("licence", &S::licence, "the licence of the data and where it is stated"),
       setting("citation", &S::citation, "what to cite"),

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <span>
 
+#include "core/pixel_map.hpp"
 #include "data/settings.hpp"
 #include "io/image.hpp"
 
@@ -23,10 +24,8 @@ struct Framing {
   double scale_x = 1.0;  ///< width over the stored width
   double scale_y = 1.0;
 
-  /// A pixel coordinate of the stored picture in the square; coordinates grow with the size, as in torchvision's resize
-  /// of key points.
-  double map_x(double x) const { return x * scale_x - static_cast<double>(left); }
-  double map_y(double y) const { return y * scale_y - static_cast<double>(top); }
+  /// From the stored picture to the square.
+  PixelMap map() const { return {scale_x, -static_cast<double>(left), scale_y, -static_cast<double>(top)}; }
 };
 
 /// kWholeFrame: width = height = size. kShortSideCrop: the short side becomes `size`, the long one int(size long /

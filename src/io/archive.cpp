@@ -23,17 +23,20 @@ struct ArchiveTraits {
   static void close(Type handle) noexcept { archive_read_free(handle); }
 };
 
-/// One pass over a tar file.
-class TarReader {
+/// One pass over an archive: a file, or one that lies in memory.
+class Reader {
  public:
-  explicit TarReader(const fs::path& path) : path_(path.string()), handle_(archive_read_new()) {
-    if (!handle_) throw_environment("{}: archive_read_new failed", path_);
-    archive_read_support_format_tar(handle_.get());
-    archive_read_support_filter_all(handle_.get());
-    // Opening it ourselves tells a file that is not there from one that is no tar.
+  explicit Reader(const fs::path& path) : Reader(path.string()) {
+    // Opening it ourselves tells a file that is not there from one that is no archive.
     const Descriptor readable(open_for_reading(path));
-    if (archive_read_open_filename(handle_.get(), path_.c_str(), kPieceBytes) != ARCHIVE_OK) fail("");
+    if (archive_read_open_filename(handle_.get(), name_.c_str(), kPieceBytes) != ARCHIVE_OK) fail("");
   }
+  /// @param bytes  outlive the reader
+  Reader(const std::string& name, const std::string& bytes) : Reader(name) {
+    if (archive_read_open_memory(handle_.get(), bytes.data(), bytes.size()) != ARCHIVE_OK) fail("");
+  }
+
+  const std::string& name() const { return name_; }
 
   /// Go to the next entry that is no directory; false at the end.
   bool next(ArchiveEntry& entry) {
@@ -42,16 +45,18 @@ class TarReader {
       const int status = archive_read_next_header(handle_.get(), &header);
       if (status == ARCHIVE_EOF) return false;
       if (status == ARCHIVE_FATAL || status == ARCHIVE_FAILED || status == ARCHIVE_RETRY) fail("");
-      const char* const name = archive_entry_pathname(header);
-      if (name == nullptr) throw_config("{}: an entry has a name that cannot be read", path_);
+      const char* name = archive_entry_pathname(header);
+      // A zip may say that its names are UTF-8, which the C locale cannot show.
+      if (name == nullptr) name = archive_entry_pathname_utf8(header);
+      if (name == nullptr) throw_config("{}: an entry has a name that cannot be read", name_);
       if (archive_entry_filetype(header) == AE_IFDIR) continue;
-      entry.name = normalise_entry_name(name, path_);
+      entry.name = normalise_entry_name(name, name_);
       entry.is_regular = archive_entry_hardlink(header) == nullptr && archive_entry_filetype(header) == AE_IFREG;
       entry.bytes = entry.is_regular ? archive_entry_size(header) : 0;
       if (entry.bytes > kMaxEntryBytes) {
-        throw_config("{}: {}: {} bytes, at most {} are read", path_, entry.name, entry.bytes, kMaxEntryBytes);
+        throw_config("{}: {}: {} bytes, at most {} are read", name_, entry.name, entry.bytes, kMaxEntryBytes);
       }
-      if (!seen_.insert(entry.name).second) throw_config("{}: {}: this entry is there twice", path_, entry.name);
+      if (!seen_.insert(entry.name).second) throw_config("{}: {}: this entry is there twice", name_, entry.name);
       return true;
     }
   }
@@ -67,7 +72,7 @@ class TarReader {
       bytes.append(piece.data(), static_cast<size_t>(n));
     }
     if (static_cast<int64_t>(bytes.size()) != entry.bytes) {
-      throw_config("{}: {}: {} bytes, its header says {}", path_, entry.name, bytes.size(), entry.bytes);
+      throw_config("{}: {}: {} bytes, its header says {}", name_, entry.name, bytes.size(), entry.bytes);
     }
   }
 
@@ -77,46 +82,90 @@ class TarReader {
   }
 
  private:
+  explicit Reader(std::string name) : name_(std::move(name)), handle_(archive_read_new()) {
+    if (!handle_) throw_environment("{}: archive_read_new failed", name_);
+    archive_read_support_format_tar(handle_.get());
+    // By its directory, which is at the end: read front to back, a zip that is cut off may seem whole.
+    archive_read_support_format_zip_seekable(handle_.get());
+    archive_read_support_filter_all(handle_.get());
+  }
+
   [[noreturn]] void fail(const std::string& entry) {
     const char* const reason = archive_error_string(handle_.get());
-    throw_config("{}: {}not a readable tar archive: {}", path_, entry.empty() ? "" : entry + ": ",
+    throw_config("{}: {}not a readable tar or zip archive: {}", name_, entry.empty() ? "" : entry + ": ",
                  reason == nullptr ? "no reason given" : reason);
   }
 
-  std::string path_;
+  std::string name_;
   UniqueHandle<ArchiveTraits> handle_;
   std::set<std::string> seen_;
 };
 
-}  // namespace
+/// "n01440764" of an entry that stands for a folder, nothing of all others.
+std::string folder_of(const ArchiveEntry& entry, InnerArchives inner) {
+  const bool is_folder = inner == InnerArchives::kFolders && entry.is_regular && has_archive_extension(entry.name);
+  return is_folder ? without_archive_extension(entry.name) : "";
+}
 
-void for_each_entry(const fs::path& archive,
-                    const std::function<void(const std::string& name, std::string& bytes)>& callback) {
-  TarReader reader(archive);
+void read_entries(Reader& reader, const std::string& prefix, InnerArchives inner,
+                  const std::function<void(const std::string& name, std::string& bytes)>& callback) {
   ArchiveEntry entry;
   std::string bytes;
   while (reader.next(entry)) {
     if (!entry.is_regular) continue;
     reader.read(entry, bytes);
-    callback(entry.name, bytes);
+    const std::string folder = folder_of(entry, inner);
+    if (folder.empty()) {
+      callback(prefix + entry.name, bytes);
+    } else {
+      Reader inside(reader.name() + ":" + entry.name, bytes);
+      read_entries(inside, prefix + folder + "/", inner, callback);
+    }
   }
 }
 
-std::vector<ArchiveEntry> list_entries(const fs::path& archive) {
-  TarReader reader(archive);
-  std::vector<ArchiveEntry> entries;
+void list_entries(Reader& reader, const std::string& prefix, InnerArchives inner, std::vector<ArchiveEntry>& entries) {
   ArchiveEntry entry;
+  std::string bytes;
   while (reader.next(entry)) {
-    reader.skip(entry);
-    entries.push_back(entry);
+    const std::string folder = folder_of(entry, inner);
+    if (folder.empty()) {
+      reader.skip(entry);
+      entry.name.insert(0, prefix);
+      entries.push_back(entry);
+    } else {
+      reader.read(entry, bytes);
+      Reader inside(reader.name() + ":" + entry.name, bytes);
+      list_entries(inside, prefix + folder + "/", inner, entries);
+    }
   }
+}
+
+}  // namespace
+
+void for_each_entry(const fs::path& archive, InnerArchives inner,
+                    const std::function<void(const std::string& name, std::string& bytes)>& callback) {
+  Reader reader(archive);
+  read_entries(reader, "", inner, callback);
+}
+
+std::vector<ArchiveEntry> list_entries(const fs::path& archive, InnerArchives inner) {
+  Reader reader(archive);
+  std::vector<ArchiveEntry> entries;
+  list_entries(reader, "", inner, entries);
   return entries;
 }
 
 bool has_archive_extension(std::string_view file_name) {
-  constexpr std::string_view extensions[] = {".tar", ".tar.gz", ".tgz", ".tar.zst"};
-  return std::any_of(std::begin(extensions), std::end(extensions),
+  return std::any_of(std::begin(kArchiveExtensions), std::end(kArchiveExtensions),
                      [&](std::string_view extension) { return file_name.ends_with(extension); });
+}
+
+std::string without_archive_extension(std::string_view file_name) {
+  for (const std::string_view extension : kArchiveExtensions) {
+    if (file_name.ends_with(extension)) return std::string(file_name.substr(0, file_name.size() - extension.size()));
+  }
+  return std::string(file_name);
 }
 
 std::string normalise_entry_name(const std::string& name, const std::string& archive) {

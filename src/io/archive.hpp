@@ -1,6 +1,6 @@
 #pragma once
 /// @file
-/// Tar archives, plain or compressed, read front to back by libarchive.
+/// Tar archives, plain or compressed, and zip archives, read by libarchive.
 
 #include <cstdint>
 #include <functional>
@@ -19,19 +19,32 @@ struct ArchiveEntry {
   bool is_regular = true;  ///< false: a link or device, which is never followed or read
 };
 
+/// What an archive inside an archive is taken for.
+enum class InnerArchives {
+  kFiles,    ///< one entry, as any file
+  kFolders,  ///< a folder named without the extension: "n01440764.tar" has the entries "n01440764/..."; read as a whole
+             ///< into memory, one at a time
+};
+
 /// Call `callback(name, bytes)` for each regular file, in archive order; `bytes` may be moved from. All else is passed
 /// over. What the callback throws passes through.
-/// @throws EnvironmentError if the file cannot be opened; ConfigError naming archive, entry and reason if it is no tar
-/// (plain, gzip, zstd,
-///         ...), is truncated or corrupt, or an entry's name is absolute, contains ".." or repeats
-void for_each_entry(const fs::path& archive,
+/// @throws EnvironmentError if the file cannot be opened; ConfigError naming archive, entry and reason if it is neither
+///         tar (plain, gzip, zstd, ...) nor zip, is truncated or corrupt, or an entry's name is absolute, contains ".."
+///         or repeats
+void for_each_entry(const fs::path& archive, InnerArchives inner,
                     const std::function<void(const std::string& name, std::string& bytes)>& callback);
 
 /// All entries but directories in archive order, without keeping their data. Throws as for_each_entry().
-std::vector<ArchiveEntry> list_entries(const fs::path& archive);
+std::vector<ArchiveEntry> list_entries(const fs::path& archive, InnerArchives inner);
 
-/// Whether a file name ends in .tar, .tar.gz, .tgz or .tar.zst.
+/// What the names of archives that are read end in.
+constexpr std::string_view kArchiveExtensions[] = {".tar", ".tar.gz", ".tgz", ".tar.zst", ".zip"};
+
+/// Whether a file name ends in one of them.
 bool has_archive_extension(std::string_view file_name);
+
+/// "train.tar.gz" -> "train"; a name without such an ending stays.
+std::string without_archive_extension(std::string_view file_name);
 
 /// "./a//b" -> "a/b". @throws ConfigError naming `archive` if the name is empty, absolute or contains ".."
 std::string normalise_entry_name(const std::string& name, const std::string& archive);

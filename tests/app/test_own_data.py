@@ -48,7 +48,7 @@ rows = [f"{split}/{name}/{n:02}.png,{split},{name},{n},{n / 2}" for split, count
         for n, name in enumerate(["dog", "cat"] * (count // 2))]
 (WORK / "table").symlink_to(WORK / "own")
 splits = [{"name": "train"}, {"name": "test"}]
-(WORK / "table.json").write_text(json.dumps({"name": "table", "kind": "image-csv", "classes": 2, "splits": splits}))
+(WORK / "table.json").write_text(json.dumps({"name": "table", "kind": "table", "classes": 2, "splits": splits}))
 for table, code, told in ((rows, 0, "table: 40 train, 20 test pictures, 2 classes, 2 targets"),
                           ([*rows, "", rows[0].replace("train,", "trian,")], 2, '"trian" (row 63, 1 in all')):
     (WORK / "own/index.csv").write_text("\n".join(["file,split,class,target_x,target_y", *table]))

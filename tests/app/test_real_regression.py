@@ -52,7 +52,7 @@ def write_faces(name, deal):
     split = pd.read_csv(DATA / "face_keypoints/identity_split.csv", index_col="file")[["split"]]
     split.join(points).to_csv(folder / "index.csv", index_label="file")
     targets = [{"column": str(n), "unit": "pixels-y" if n % 2 else "pixels-x"} for n in range(136)]
-    manifest = {"name": name, "kind": "image-csv", "targets": targets,
+    manifest = {"name": name, "kind": "table", "targets": targets,
                 "splits": [{"name": part} for part in ("train", "test")]}
     (WORK / f"{name}.json").write_text(json.dumps(manifest))
 

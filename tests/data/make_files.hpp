@@ -100,11 +100,15 @@ using Files = std::vector<std::pair<std::string, std::string>>;
 /// What a link's bytes begin with; the rest is where it points.
 constexpr const char* kLink = "-> ";
 
-/// A tar with the files, and links, in the order given.
-inline void write_tar(const fs::path& path, const Files& files) {
+/// A tar, or a zip if it is named so, with the files, and links, in the order given.
+inline void write_archive(const fs::path& path, const Files& files) {
   fs::create_directories(path.parent_path());
   archive* out = archive_write_new();
-  archive_write_set_format_ustar(out);
+  if (path.extension() == ".zip") {
+    archive_write_set_format_zip(out);
+  } else {
+    archive_write_set_format_ustar(out);
+  }
   if (path.extension() == ".gz") archive_write_add_filter_gzip(out);
   REQUIRE(archive_write_open_filename(out, path.c_str()) == ARCHIVE_OK);
   for (const auto& [name, bytes] : files) {

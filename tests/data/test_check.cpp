@@ -90,7 +90,7 @@ TEST_CASE("a missing split is reported", "[data][check]") {
   const TemporaryFolder folder;
   write_folder(folder.path() / "small" / "train", small_split(0));
   CHECK(contains(problems_of(small_manifest(), small_settings(), folder.path()),
-                 "neither a folder nor a tar named test"));
+                 "neither a folder nor an archive named test"));
 }
 
 TEST_CASE("a missing file changes count and checksum", "[data][check]") {
@@ -162,10 +162,10 @@ TEST_CASE("hidden files and links of a tar are passed over, a picture that is a 
   for (const char* extra : {"._small", ".hidden/link"}) files.emplace_back(extra, "no picture");
   for (const char* extra : {".shadow.jpg", "latest", "small/train/dog/.link.jpg", "small/train/link.txt"})
     files.emplace_back(extra, std::string(kLink) + "small");
-  write_tar(folder.path() / "small.tar", files);
+  write_archive(folder.path() / "small.tar", files);
   CHECK(problems_of(small_manifest(), small_settings(), folder.path(), CheckDepth::kPictures).empty());
   files.emplace_back("small/train/dog/link.jpg", std::string(kLink) + "a.JPG");
-  write_tar(folder.path() / "small.tar", files);
+  write_archive(folder.path() / "small.tar", files);
   CHECK(contains(problems_of(small_manifest(), small_settings(), folder.path()),
                  "dog/link.jpg is a link or device in " + (folder.path() / "small.tar").string()));
 }
@@ -215,7 +215,7 @@ TEST_CASE("the first --data folder that holds the data set wins, then the manife
   CHECK_FALSE(locate(manifest, {folder.path() / "a"}));
   fs::create_directories(folder.path() / "manifests" / "small");
   CHECK(locate(manifest, {folder.path() / "a"})->path == folder.path() / "manifests" / "small");
-  write_tar(folder.path() / "b" / "small.tar.gz", small_split(0));
+  write_archive(folder.path() / "b" / "small.tar.gz", small_split(0));
   CHECK(locate(manifest, {folder.path() / "a", folder.path() / "b"})->path == folder.path() / "b" / "small.tar.gz");
   CHECK(locate(manifest, {folder.path() / "a", folder.path() / "b"})->is_archive);
   fs::create_directories(folder.path() / "a" / "small");

@@ -19,6 +19,12 @@ bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
+std::vector<std::string> names_of(const std::vector<TargetColumn>& targets) {
+  std::vector<std::string> names;
+  for (const TargetColumn& target : targets) names.push_back(target.column);
+  return names;
+}
+
 ImageDataset load_alone(const Manifest& manifest, const DatasetSettings& settings, const fs::path& folder) {
   return load_dataset(manifest, settings, {{folder}, 2, {}}, NodeMemory::private_memory());
 }
@@ -64,8 +70,9 @@ void write_cifar(const fs::path& folder) {
 Manifest csv_manifest() {
   Manifest manifest;
   manifest.name = "points";
-  manifest.kind = DatasetKind::kImageCsv;
-  manifest.splits = {{"train", "images", {}, 2, "", ""}, {"test", "images", {}, 1, "", ""}};
+  manifest.kind = DatasetKind::kTable;
+  manifest.picture = "images/{file}";
+  manifest.splits = {{"train", "", {}, 2, "", ""}, {"test", "", {}, 1, "", ""}};
   return manifest;
 }
 
@@ -123,10 +130,10 @@ TEST_CASE("CIFAR from its tar, on two ranks and cut, is the same", "[data][cifar
   const TemporaryFolder folder;
   write_cifar(folder.path() / "little-cifar");
   const TemporaryFolder packed;
-  write_tar(packed.path() / "little-cifar.tar.gz", {{"little-cifar/readme.html", "hello"},
-                                                    {"little-cifar/test_batch.bin", cifar_records(20, 3)},
-                                                    {"little-cifar/data_batch_2.bin", cifar_records(7, 5)},
-                                                    {"little-cifar/data_batch_1.bin", cifar_records(0, 7)}});
+  write_archive(packed.path() / "little-cifar.tar.gz", {{"little-cifar/readme.html", "hello"},
+                                                        {"little-cifar/test_batch.bin", cifar_records(20, 3)},
+                                                        {"little-cifar/data_batch_2.bin", cifar_records(7, 5)},
+                                                        {"little-cifar/data_batch_1.bin", cifar_records(0, 7)}});
   DatasetSettings settings = settings_of(16);
   settings.validation_fraction = 0.25;
   const ImageDataset expected = load_alone(cifar_manifest(), settings, folder.path());
@@ -168,50 +175,16 @@ TEST_CASE("CIFAR-100 as its manifest lays it out has fine labels", "[data][cifar
   CHECK(dataset.split("test").image(29)[0] == 29);
 }
 
-TEST_CASE("a table gives pictures outside class folders their classes", "[data][labels]") {
-  const TemporaryFolder folder;
-  write_folder(folder.path() / "small" / "train", small_split(0));
-  Files test{{"images/one two.png", png(make_image(8, 8, 1))}, {"images/three.png", png(make_image(8, 8, 2))}};
-  write_folder(folder.path() / "small" / "test", test);
-  Manifest manifest = small_manifest();
-  manifest.splits[1].count = 2;
-  manifest.splits[1].labels = "labels.txt";
-  const auto problems = [&](const std::string& table) {
-    write_file(folder.path() / "small/test/labels.txt", table);
-    return problems_of(manifest, small_settings(), folder.path());
-  };
-  CHECK(problems("one two.png\tdog\t0\t62\r\n\nthree.png\tCat\t1\t2").empty());
-  const ImageSplit split = load_alone(manifest, small_settings(), folder.path()).split("test");
-  CHECK(split.names == std::vector<std::string>{"images/one two.png", "images/three.png"});
-  CHECK(split.labels == std::vector<int64_t>{2, 0});  // Cat, ant, dog
-
-  CHECK(contains(problems("one two.png\tdog\n"), "no row for " + (folder.path() / "small/test/images/three").string()));
-  CHECK(contains(problems("one two.png\tdog\nthree.png\tdog\nfour.png\tant\n"),
-                 "no picture for 1 of its rows, the first four.png"));
-  CHECK(
-      contains(problems("one two.png\tdog\nthree.png\n"), "row 2: found \"three.png\", expected a file and its class"));
-  CHECK(contains(problems("one two.png\tdog\nthree.png\tdog\nthree.png\tdog\n"),
-                 "row 3: found the file three.png twice"));
-  CHECK(contains(problems("one two.png\tdog\nthree.png\tcow\n"), "4 classes in small"));
-
-  // The table is among the files that the checksum is over; spaces part a table without tabs.
-  fs::rename(folder.path() / "small/test/images/one two.png", folder.path() / "small/test/images/one.png");
-  CHECK(problems("one.png dog\nthree.png Cat\n").empty());
-  const std::string before = load_alone(manifest, small_settings(), folder.path()).record.checksum;
-  CHECK(problems("one.png dog\nthree.png  Cat\n").empty());
-  CHECK(load_alone(manifest, small_settings(), folder.path()).record.checksum != before);
-}
-
 TEST_CASE("a table's pixel targets move with the resize, others stay", "[data][csv]") {
   const TemporaryFolder folder;
   write_csv(folder.path() / "points", kTable);
   const ImageDataset dataset = load_alone(csv_manifest(), settings_of(10), folder.path());
-  CHECK(dataset.target_names == std::vector<std::string>{"target_x", "target_y", "target_angle"});
+  CHECK(names_of(dataset.targets) == std::vector<std::string>{"target_x", "target_y", "target_angle"});
   const ImageSplit& train = dataset.split("train");
-  CHECK(train.names == std::vector<std::string>{"a.jpg", "b.jpg"});
+  CHECK(train.names == std::vector<std::string>{"images/a.jpg", "images/b.jpg"});
   CHECK(train.labels.empty());
   CHECK(train.targets == std::vector<std::vector<double>>{{5.0, 1.25, -300.0}, {2.5, 2.5, 0.25}});
-  CHECK(dataset.split("test").names == std::vector<std::string>{"c, d.jpg"});
+  CHECK(dataset.split("test").names == std::vector<std::string>{"images/c, d.jpg"});
 
   DatasetSettings crop = settings_of(10);
   crop.resize = ResizeMode::kShortSideCrop;
@@ -225,7 +198,7 @@ TEST_CASE("a table's classes are labels, its declared targets replace the defaul
   write_csv(folder.path() / "points", kTable);
   Manifest manifest = csv_manifest();
   manifest.classes = 2;
-  manifest.targets = {{"target_angle", TargetUnit::kPixelsX}};
+  manifest.targets = {{"target_angle", TargetUnit::kPixelsX, ""}};
   const ImageDataset dataset = load_alone(manifest, settings_of(10), folder.path());
   CHECK(dataset.classes == std::vector<std::string>{"A", "Z"});
   CHECK(dataset.split("train").labels == std::vector<int64_t>{0, 1});
@@ -257,8 +230,8 @@ TEST_CASE("a table that does not fit is a problem with its row", "[data][csv]") 
                std::pair{"file,split\nb.jpg,train\n\n\nq.jpg,train\n", "row 5: found no file images/q.jpg"},
                std::pair{"file,split\nb.jpg,train\n\na.jpg,trian\n",
                          "splits that the manifest has not: \"trian\" (row 4, 1 in all; did you mean \"train\"?)"},
-               std::pair{"file\nb.jpg\n", "splits that the manifest has not: \"b.jpg\" (row 2, 1 in all"},
-               std::pair{"file,split\nb.jpg,train\nb.jpg,train\n", "row 3: found the file b.jpg twice"},
+               std::pair{"file\nb.jpg\n", "splits that the manifest has not: \"images\" (row 2, 1 in all"},
+               std::pair{"file,split\nb.jpg,train\nb.jpg,train\n", "row 3: found the file images/b.jpg twice"},
                std::pair{"file,file\nb.jpg,train\n", "the column file twice"},
                std::pair{"file,split\n\"b.jpg,train\n", "never closed"});
   write_csv(folder.path() / "points", table);
@@ -273,13 +246,13 @@ TEST_CASE("spaces round a column's name are no part of it", "[data][csv]") {
 
 TEST_CASE("a table and a CIFAR file that are links in a tar are refused", "[data][csv][cifar]") {
   const TemporaryFolder folder;
-  write_tar(folder.path() / "points.tar", {{"points/index.csv", std::string(kLink) + "elsewhere.csv"}});
+  write_archive(folder.path() / "points.tar", {{"points/index.csv", std::string(kLink) + "elsewhere.csv"}});
   CHECK(contains(problems_of(csv_manifest(), settings_of(8), folder.path()), "index.csv is a link or device"));
-  write_tar(folder.path() / "points.tar",
-            {{"points/index.csv", "file,split\nb.jpg,train\n"}, {"points/images/b.jpg", std::string(kLink) + "a.jpg"}});
+  write_archive(folder.path() / "points.tar", {{"points/index.csv", "file,split\nb.jpg,train\n"},
+                                               {"points/images/b.jpg", std::string(kLink) + "a.jpg"}});
   CHECK(
       contains(problems_of(csv_manifest(), settings_of(8), folder.path()), "row 2: images/b.jpg is a link or device"));
-  write_tar(folder.path() / "little-cifar.tar", {{"little-cifar/data_batch_2.bin", std::string(kLink) + "b"}});
+  write_archive(folder.path() / "little-cifar.tar", {{"little-cifar/data_batch_2.bin", std::string(kLink) + "b"}});
   CHECK(contains(problems_of(cifar_manifest(), settings_of(8), folder.path()), "data_batch_2.bin is a link or device"));
 }
 

@@ -111,10 +111,10 @@ TEST_CASE("folders, tars in any order and one tar of everything load alike", "[d
   const TemporaryFolder tars;
   Files reversed = small_split(0);
   std::reverse(reversed.begin(), reversed.end());
-  write_tar(tars.path() / "small" / "train.tar", reversed);
+  write_archive(tars.path() / "small" / "train.tar", reversed);
   Files in_folder;
   for (const auto& [name, bytes] : small_split(100)) in_folder.emplace_back("./test/" + name, bytes);
-  write_tar(tars.path() / "small" / "test.tar.gz", in_folder);
+  write_archive(tars.path() / "small" / "test.tar.gz", in_folder);
   check_equal(load_alone(small_manifest(), small_settings(), tars.path()), expected);
 
   for (const std::string leading : {"", "small/"}) {
@@ -122,7 +122,7 @@ TEST_CASE("folders, tars in any order and one tar of everything load alike", "[d
     Files all;
     for (const auto& [name, bytes] : small_split(100)) all.emplace_back(leading + "test/" + name, bytes);
     for (const auto& [name, bytes] : small_split(0)) all.emplace_back(leading + "train/" + name, bytes);
-    write_tar(one.path() / "small.tar", all);
+    write_archive(one.path() / "small.tar", all);
     check_equal(load_alone(small_manifest(), small_settings(), one.path()), expected);
   }
 }

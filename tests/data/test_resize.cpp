@@ -90,12 +90,12 @@ TEST_CASE("the framing is torchvision's: long side rounded down, half a pixel to
 
 TEST_CASE("pixel coordinates move with the picture", "[data][resize]") {
   const Framing whole = framing(100, 200, 50, ResizeMode::kWholeFrame);
-  CHECK(whole.map_x(100) == Approx(25));
-  CHECK(whole.map_y(100) == Approx(50));
+  CHECK(whole.map().x(100) == Approx(25));
+  CHECK(whole.map().y(100) == Approx(50));
   const Framing crop = framing(100, 200, 50, ResizeMode::kShortSideCrop);
-  CHECK(crop.map_x(100) == Approx(25));
-  CHECK(crop.map_x(0) == Approx(-25));
-  CHECK(crop.map_y(100) == Approx(50));
+  CHECK(crop.map().x(100) == Approx(25));
+  CHECK(crop.map().x(0) == Approx(-25));
+  CHECK(crop.map().y(100) == Approx(50));
 }
 
 TEST_CASE("a resize into the wrong room is refused", "[data][resize]") {

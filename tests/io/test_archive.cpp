@@ -21,7 +21,7 @@ struct Entry {
   unsigned type = AE_IFREG;
 };
 
-enum class TarFormat { kUstar, kPax, kGnu };
+enum class TarFormat { kUstar, kPax, kGnu, kZip };
 
 void write_tar(const fs::path& path, const std::vector<Entry>& entries, TarFormat format = TarFormat::kUstar,
                int filter = ARCHIVE_FILTER_NONE) {
@@ -32,6 +32,7 @@ void write_tar(const fs::path& path, const std::vector<Entry>& entries, TarForma
   };
   check(format == TarFormat::kUstar ? archive_write_set_format_ustar(tar)
         : format == TarFormat::kPax ? archive_write_set_format_pax(tar)
+        : format == TarFormat::kZip ? archive_write_set_format_zip(tar)
                                     : archive_write_set_format_gnutar(tar));
   check(archive_write_add_filter(tar, filter));
   check(archive_write_open_filename(tar, path.c_str()));
@@ -52,7 +53,7 @@ void write_tar(const fs::path& path, const std::vector<Entry>& entries, TarForma
 
 std::vector<std::pair<std::string, std::string>> read_all(const fs::path& path) {
   std::vector<std::pair<std::string, std::string>> entries;
-  for_each_entry(path,
+  for_each_entry(path, InnerArchives::kFiles,
                  [&](const std::string& name, std::string& bytes) { entries.emplace_back(name, std::move(bytes)); });
   return entries;
 }
@@ -82,7 +83,7 @@ TEST_CASE("the files of a tar come in order with their bytes, plain or compresse
   CHECK(entries[1] == std::pair<std::string, std::string>("train/empty", ""));
   CHECK(entries[2].second == std::string("\0x", 2));
 
-  const std::vector<ArchiveEntry> listed = list_entries(scratch / "a.tar");
+  const std::vector<ArchiveEntry> listed = list_entries(scratch / "a.tar", InnerArchives::kFiles);
   REQUIRE(listed.size() == 3);
   for (size_t n = 0; n < listed.size(); ++n) {
     CHECK(listed[n].name == entries[n].first);
@@ -107,7 +108,7 @@ TEST_CASE("archives that could do harm are refused, naming archive and entry", "
   const auto refuses = [&](const std::vector<Entry>& entries, const std::string& reason) {
     write_tar(scratch / "a.tar", entries);
     CHECK_THROWS_AS(read_all(scratch / "a.tar"), ConfigError);
-    CHECK_THROWS_WITH(list_entries(scratch / "a.tar"),
+    CHECK_THROWS_WITH(list_entries(scratch / "a.tar", InnerArchives::kFiles),
                       Catch::StartsWith((scratch / "a.tar").string()) && Catch::Contains(reason));
   };
   refuses({{"/etc/passwd", "x"}}, "absolute");
@@ -120,7 +121,7 @@ TEST_CASE("links and devices are listed as such and never read", "[io][archive]"
   const ScratchDirectory scratch;
   write_tar(scratch / "a.tar", {{"link", "", AE_IFLNK}, {"a", "x"}, {"pipe", "", AE_IFIFO}});
   CHECK(read_all(scratch / "a.tar") == std::vector<std::pair<std::string, std::string>>{{"a", "x"}});
-  const auto entries = list_entries(scratch / "a.tar");
+  const auto entries = list_entries(scratch / "a.tar", InnerArchives::kFiles);
   REQUIRE(entries.size() == 3);
   CHECK((entries[0].name == "link" && !entries[0].is_regular));
   CHECK((entries[1].name == "a" && entries[1].is_regular && entries[1].bytes == 1));
@@ -137,9 +138,9 @@ TEST_CASE("names of entries are normalised", "[io][archive]") {
 TEST_CASE("an archive that is not there, is no tar or is cut off is an error that names it", "[io][archive][corrupt]") {
   const ScratchDirectory scratch;
   const fs::path path = scratch / "a.tar";
-  CHECK_THROWS_AS(list_entries(path), EnvironmentError);
+  CHECK_THROWS_AS(list_entries(path, InnerArchives::kFiles), EnvironmentError);
   write_plain(path, "this is no archive, though it is long enough to be looked at");
-  CHECK_THROWS_WITH(read_all(path), Catch::StartsWith(path.string()) && Catch::Contains("not a readable tar"));
+  CHECK_THROWS_WITH(read_all(path), Catch::StartsWith(path.string()) && Catch::Contains("not a readable tar or zip"));
   write_plain(path, "");
   CHECK_THROWS_AS(read_all(path), ConfigError);
 
@@ -177,15 +178,57 @@ TEST_CASE("an archive with bytes changed at random is read or refused, never wor
 TEST_CASE("what the callback throws passes through", "[io][archive]") {
   const ScratchDirectory scratch;
   write_tar(scratch / "a.tar", {{"one", "1"}});
-  CHECK_THROWS_AS(
-      for_each_entry(scratch / "a.tar", [](const std::string&, std::string&) { throw PreconditionError("mine"); }),
-      PreconditionError);
+  CHECK_THROWS_AS(for_each_entry(scratch / "a.tar", InnerArchives::kFiles,
+                                 [](const std::string&, std::string&) { throw PreconditionError("mine"); }),
+                  PreconditionError);
 }
 
-TEST_CASE("names of archives end in a tar's extensions", "[io][archive]") {
+TEST_CASE("a zip is read as a tar is", "[io][archive]") {
+  const ScratchDirectory scratch;
+  const std::string large = noise(300'000, 4);
+  write_tar(scratch / "a.zip", {{"train", "", AE_IFDIR}, {"train/1.jpg", large}, {"b", "x"}, {"empty", ""}},
+            TarFormat::kZip);
+  const auto entries = read_all(scratch / "a.zip");
+  REQUIRE(entries.size() == 3);
+  CHECK(entries[0] == std::pair<std::string, std::string>("train/1.jpg", large));
+  CHECK(entries[1].second == "x");
+  CHECK(list_entries(scratch / "a.zip", InnerArchives::kFiles)[0].bytes == 300'000);
+  const std::string whole = read_file(scratch / "a.zip");
+  for (const size_t length : {size_t{0}, size_t{20}, size_t{1000}, whole.size() - 30}) {
+    write_plain(scratch / "a.zip", std::string_view(whole).substr(0, length));
+    INFO(length << " of " << whole.size());
+    CHECK_THROWS_AS(read_all(scratch / "a.zip"), ConfigError);
+  }
+}
+
+TEST_CASE("an archive inside an archive is a file, or where asked for a folder", "[io][archive]") {
+  const ScratchDirectory scratch;
+  write_tar(scratch / "inner.tar", {{"1.jpg", "one"}, {"a/2.jpg", "two"}}, TarFormat::kUstar, ARCHIVE_FILTER_GZIP);
+  const std::string inner = read_file(scratch / "inner.tar");
+  write_tar(scratch / "innermost.zip", {{"x", "y"}}, TarFormat::kZip);
+  write_tar(scratch / "middle.tar", {{"z.zip", read_file(scratch / "innermost.zip")}});
+  write_tar(scratch / "a.tar", {{"n01.tar.gz", inner}, {"b", "x"}, {"m/n02.tar", read_file(scratch / "middle.tar")}});
+  CHECK(read_all(scratch / "a.tar")[0] == std::pair<std::string, std::string>("n01.tar.gz", inner));
+  std::map<std::string, std::string> found;
+  for_each_entry(scratch / "a.tar", InnerArchives::kFolders,
+                 [&](const std::string& name, std::string& bytes) { found[name] = bytes; });
+  CHECK(found == std::map<std::string, std::string>{
+                     {"b", "x"}, {"n01/1.jpg", "one"}, {"n01/a/2.jpg", "two"}, {"m/n02/z/x", "y"}});
+  for (const ArchiveEntry& entry : list_entries(scratch / "a.tar", InnerArchives::kFolders)) {
+    CHECK(entry.bytes == static_cast<int64_t>(found.at(entry.name).size()));
+  }
+  write_tar(scratch / "a.tar", {{"n01.tar.gz", inner.substr(0, 60)}});
+  CHECK_THROWS_WITH(list_entries(scratch / "a.tar", InnerArchives::kFolders),
+                    Catch::StartsWith((scratch / "a.tar").string() + ":n01.tar.gz"));
+}
+
+TEST_CASE("names of archives end in a tar's extensions or a zip's", "[io][archive]") {
   CHECK(has_archive_extension("a.tar"));
   CHECK(has_archive_extension("a.tar.gz"));
   CHECK(has_archive_extension("a.tgz"));
   CHECK(has_archive_extension("a.tar.zst"));
-  CHECK_FALSE(has_archive_extension("a.zip"));
+  CHECK(has_archive_extension("a.zip"));
+  CHECK_FALSE(has_archive_extension("a.tar.jpg"));
+  CHECK(without_archive_extension("b/a.x.tar.gz") == "b/a.x");
+  CHECK(without_archive_extension("a.gz") == "a.gz");
 }

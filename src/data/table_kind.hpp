@@ -1,0 +1,20 @@
+#pragma once
+/// @file
+/// The kind `table`: pictures, and tables that say what they are.
+
+#include <vector>
+
+#include "data/kinds.hpp"
+
+namespace invaria::data {
+
+/// The splits of a table in the manifest's order; classes, targets and attributes go to `listing`. Throws as
+/// list_splits().
+std::vector<Found> list_table(const Manifest& manifest, const Location& location, Listing& listing);
+
+/// The manifest's targets, key points and box as target columns; if it has none of them, the columns named target_...
+/// (_x and _y at the end make a pixel coordinate).
+/// @param columns  of the table
+std::vector<TargetColumn> target_columns(const Manifest& manifest, const std::vector<std::string>& columns);
+
+}  // namespace invaria::data

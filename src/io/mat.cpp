@@ -1,0 +1,172 @@
+#include "io/mat.hpp"
+
+#include <fmt/ranges.h>
+#include <matio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <numeric>
+#include <span>
+
+#include "core/errors.hpp"
+#include "core/unique_handle.hpp"
+#include "io/files.hpp"
+
+namespace invaria::io {
+namespace {
+
+struct MatFileTraits {
+  using Type = mat_t*;
+  static Type invalid() { return nullptr; }
+  static void close(Type file) noexcept { Mat_Close(file); }
+};
+struct MatVariableTraits {
+  using Type = matvar_t*;
+  static Type invalid() { return nullptr; }
+  static void close(Type variable) noexcept { Mat_VarFree(variable); }
+};
+
+/// matio takes what a file cut off lacks for zeros: a version 5 file must end where its last element does.
+void check_complete(std::string_view bytes, const std::string& name) {
+  constexpr size_t kHeader = 128;
+  constexpr size_t kTag = 8;
+  if (bytes.size() < kHeader || bytes.substr(kHeader - 4, 4) != std::string_view("\x00\x01IM", 4)) return;
+  for (bytes.remove_prefix(kHeader); !bytes.empty();) {
+    uint32_t length = 0;
+    if (bytes.size() >= kTag) std::memcpy(&length, bytes.data() + 4, sizeof(length));
+    if (bytes.size() < kTag || bytes.size() - kTag < length) {
+      throw_config("{}: a MATLAB file that is cut off", name);
+    }
+    bytes.remove_prefix(kTag + length);
+  }
+}
+
+/// matio only reads files by name: one in memory, gone when closed.
+Descriptor memory_file(std::string_view bytes) {
+  Descriptor file(memfd_create("mat", MFD_CLOEXEC));
+  if (!file) throw_environment("memfd_create: {}", std::strerror(errno));
+  while (!bytes.empty()) {
+    const ssize_t written = write(file.get(), bytes.data(), bytes.size());
+    if (written < 0) throw_environment("write to memory: {}", std::strerror(errno));
+    bytes.remove_prefix(static_cast<size_t>(written));
+  }
+  return file;
+}
+
+template <class T>
+void append(const matvar_t& variable, std::vector<double>& values) {
+  const std::span<const T> numbers(static_cast<const T*>(variable.data), variable.nbytes / sizeof(T));
+  values.insert(values.end(), numbers.begin(), numbers.end());
+}
+
+/// All entries in storage order. @return false if the variable is not numeric and real
+bool read_numbers(const matvar_t& variable, std::vector<double>& values) {
+  if (variable.isComplex != 0 || variable.data == nullptr) return false;
+  switch (variable.class_type) {
+    case MAT_C_DOUBLE:
+      return append<double>(variable, values), true;
+    case MAT_C_SINGLE:
+      return append<float>(variable, values), true;
+    case MAT_C_INT8:
+      return append<int8_t>(variable, values), true;
+    case MAT_C_UINT8:
+      return append<uint8_t>(variable, values), true;
+    case MAT_C_INT16:
+      return append<int16_t>(variable, values), true;
+    case MAT_C_UINT16:
+      return append<uint16_t>(variable, values), true;
+    case MAT_C_INT32:
+      return append<int32_t>(variable, values), true;
+    case MAT_C_UINT32:
+      return append<uint32_t>(variable, values), true;
+    default:
+      return false;
+  }
+}
+
+std::string number_text(double value) {
+  // Whole numbers without an exponent: they are ids.
+  if (value == std::floor(value) && std::abs(value) < 1e15) return fmt::to_string(static_cast<int64_t>(value));
+  return fmt::to_string(value);
+}
+
+std::string dimensions(const matvar_t& variable) {
+  return fmt::format("{}", fmt::join(std::span(variable.dims, static_cast<size_t>(variable.rank)), " x "));
+}
+
+MatRows numeric_rows(const matvar_t& variable, const std::string& where) {
+  std::vector<double> values;
+  if (!read_numbers(variable, values)) {
+    throw_config("{}: found a variable of class {}, expected real numbers", where,
+                 static_cast<int>(variable.class_type));
+  }
+  size_t n = 1;
+  for (int d = 0; d < variable.rank; ++d) {
+    if (variable.dims[d] != 1) n = variable.dims[d];
+  }
+  if (n == 0 || values.size() % n != 0) {
+    throw_config("{}: found {} numbers of {}, expected a full array", where, values.size(), dimensions(variable));
+  }
+  MatRows rows(n);
+  const size_t length = values.size() / n;
+  for (size_t i = 0; i < values.size(); ++i) rows[i / length].push_back(number_text(values[i]));
+  return rows;
+}
+
+/// One field of one element: a number, or a text.
+std::string field_text(const matvar_t* field, const std::string& where) {
+  if (field == nullptr) throw_config("{}: found no such field", where);
+  if (field->class_type == MAT_C_CHAR && field->data_type != MAT_T_UTF16 && field->data_type != MAT_T_UINT16) {
+    return {static_cast<const char*>(field->data), field->nbytes};
+  }
+  if (field->class_type == MAT_C_CHAR) {
+    std::string text;
+    for (const uint16_t unit : std::span(static_cast<const uint16_t*>(field->data), field->nbytes / 2)) {
+      if (unit > 127) throw_config("{}: found a character outside ASCII, expected an identifier", where);
+      text += static_cast<char>(unit);
+    }
+    return text;
+  }
+  std::vector<double> values;
+  if (!read_numbers(*field, values) || values.size() != 1) throw_config("{}: expected one number or a text", where);
+  return number_text(values[0]);
+}
+
+}  // namespace
+
+MatRows read_mat(std::string_view bytes, const std::string& variable, const std::vector<std::string>& fields,
+                 const std::string& name) {
+  check_complete(bytes, name);
+  const Descriptor memory = memory_file(bytes);
+  const UniqueHandle<MatFileTraits> file(
+      Mat_Open(fmt::format("/proc/self/fd/{}", memory.get()).c_str(), MAT_ACC_RDONLY));
+  if (!file) throw_config("{}: not a readable MATLAB file", name);
+  const UniqueHandle<MatVariableTraits> found(Mat_VarRead(file.get(), variable.c_str()));
+  const std::string where = fmt::format("{}, variable {}", name, variable);
+  if (!found) {
+    size_t n = 0;
+    char** const names = Mat_GetDir(file.get(), &n);
+    throw_config("{}: found no such variable, or a broken one; there are {}", where,
+                 fmt::join(std::span(names, names == nullptr ? 0 : n), ", "));
+  }
+  if (fields.empty()) return numeric_rows(*found.get(), where);
+  if (found.get()->class_type != MAT_C_STRUCT) {
+    throw_config("{}: found {} numbers, expected a struct array", where, dimensions(*found.get()));
+  }
+  const std::span dims(found.get()->dims, static_cast<size_t>(found.get()->rank));
+  const size_t n = std::accumulate(dims.begin(), dims.end(), size_t{1}, std::multiplies<>());
+  MatRows rows(n);
+  for (size_t i = 0; i < n; ++i) {
+    for (const std::string& field : fields) {
+      rows[i].push_back(field_text(Mat_VarGetStructFieldByName(found.get(), field.c_str(), i),
+                                   fmt::format("{}({}).{}", where, i + 1, field)));
+    }
+  }
+  return rows;
+}
+
+}  // namespace invaria::io

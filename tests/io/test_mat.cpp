@@ -1,0 +1,57 @@
+#include "core/errors.hpp"
+#include "io/files.hpp"
+#include "io/mat.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace invaria;
+using namespace invaria::io;
+
+namespace {
+
+std::string golden(const std::string& name) {
+  return read_file(fs::path(INVARIA_SOURCE_DIR) / "tests/golden/data" / name);
+}
+
+}  // namespace
+
+TEST_CASE("a row vector is a row a number, ids without a point or exponent", "[io][mat]") {
+  CHECK(read_mat(golden("imagelabels.mat"), "labels", {}, "l") ==
+        MatRows{{"102"}, {"1"}, {"1"}, {"102"}, {"1"}, {"102"}});
+  CHECK(read_mat(golden("setid.mat"), "valid", {}, "s") == MatRows{{"6"}, {"3"}});
+}
+
+TEST_CASE("a 3-D array is a row for each index of its last dimension, the first index fastest", "[io][mat]") {
+  const MatRows by_joint = read_mat(golden("joints-3x14.mat"), "joints", {}, "j");
+  const MatRows by_axis = read_mat(golden("joints-14x3.mat"), "joints", {}, "j");
+  REQUIRE(by_joint.size() == 4);
+  REQUIRE(by_axis.size() == 4);
+  REQUIRE(by_joint[2].size() == 42);
+  CHECK(std::vector(by_joint[2].begin() + 3, by_joint[2].begin() + 6) == std::vector<std::string>{"301", "301.5", "1"});
+  CHECK(by_axis[2][1] == "301");
+  CHECK(by_axis[2][14 + 1] == "301.5");
+  CHECK(by_axis[2][28 + 1] == "1");
+}
+
+TEST_CASE("a struct array is a row an element, of the fields asked for", "[io][mat]") {
+  CHECK(read_mat(golden("meta.mat"), "synsets", {"ILSVRC2012_ID", "WNID"}, "m") ==
+        MatRows{{"2", "n01440764"}, {"1", "n02119789"}, {"3", "n01443537"}});
+}
+
+TEST_CASE("what is no such variable, field or file is an error that names it", "[io][mat][corrupt]") {
+  const std::string meta = golden("meta.mat");
+  CHECK_THROWS_WITH(read_mat(meta, "labels", {}, "x/meta.mat"),
+                    Catch::StartsWith("x/meta.mat, variable labels") && Catch::Contains("synsets"));
+  CHECK_THROWS_WITH(read_mat(meta, "synsets", {}, "m"), Catch::Contains("expected real numbers"));
+  CHECK_THROWS_WITH(read_mat(meta, "synsets", {"wnid"}, "m"), Catch::Contains("m, variable synsets(1).wnid"));
+  CHECK_THROWS_WITH(read_mat(meta, "synsets", {"children"}, "m"), Catch::Contains("expected one number or a text"));
+  CHECK_THROWS_WITH(read_mat(golden("setid.mat"), "valid", {"a"}, "s"), Catch::Contains("expected a struct array"));
+  CHECK_THROWS_AS(read_mat("not MATLAB", "x", {}, "n"), ConfigError);
+  CHECK_THROWS_AS(read_mat("", "x", {}, "n"), ConfigError);
+  for (const char* whole : {"joints-14x3.mat", "joints-3x14.mat"}) {
+    const std::string bytes = golden(whole);
+    for (const size_t length : {size_t{100}, size_t{128}, size_t{130}, size_t{300}, bytes.size() - 1}) {
+      CAPTURE(whole, length);
+      CHECK_THROWS_AS(read_mat(bytes.substr(0, length), "joints", {}, "n"), ConfigError);
+    }
+  }
+}
