@@ -59,6 +59,14 @@ struct FeaturesOptions {
   std::filesystem::path output;
 };
 
+struct DataOptions {
+  std::string name;  ///< of the data set; not for list
+  std::vector<std::filesystem::path> folders;
+  std::filesystem::path output;  ///< pack: empty: the first of `folders`
+  int64_t pixels = 0;            ///< pack: side of the decoded pictures; 0: the files as they are
+  std::string resize = "whole-frame";
+};
+
 /// Each returns the exit code and throws the errors of core/errors.hpp. `argc` and `argv` are for MPI.
 ExitCode run_command(const RunOptions& options, int* argc, char*** argv);
 ExitCode check_command(const CheckOptions& options);
@@ -69,6 +77,9 @@ ExitCode doctor_command(const std::filesystem::path& output, const std::vector<s
                         int* argc, char*** argv);
 ExitCode export_command(const EncoderOptions& options, const std::filesystem::path& output);
 ExitCode features_command(const FeaturesOptions& options);
+ExitCode data_list_command(const DataOptions& options);
+ExitCode data_verify_command(const DataOptions& options);
+ExitCode data_pack_command(const DataOptions& options);
 ExitCode schema_command();
 
 /// Parse the command line, call the subcommand, turn what it throws into a message and an exit code.

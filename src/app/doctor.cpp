@@ -25,6 +25,7 @@
 #include "core/timer.hpp"
 #include "data/load.hpp"
 #include "data/manifest.hpp"
+#include "data/pack.hpp"
 
 extern "C" size_t cudnnGetVersion();
 
@@ -193,20 +194,25 @@ void check_data_sets(const std::vector<std::filesystem::path>& data_folders, Cha
   for (const std::string& name : data::known_datasets(folders)) {
     config::Problems problems;
     const auto manifest = data::find_manifest(name, folders, name, problems);
+    const bool is_made = manifest && manifest->kind == data::DatasetKind::kSynthetic;
+    if (manifest && !is_made && !data::locate(*manifest, data_folders) &&
+        data::pack_files(*manifest, data_folders).empty()) {
+      absent += (absent.empty() ? "" : ", ") + name;
+      continue;
+    }
     if (manifest)
       data::check_dataset(*manifest, {.name = name}, {data_folders, at::get_num_threads(), {}},
                           data::CheckDepth::kListing, name, problems);
     if (problems.empty()) {
       chart.add(Health::kOk, "data", name);
-    } else if (data_folders.empty()) {
-      absent += (absent.empty() ? "" : ", ") + name;  // nobody said where to look
     } else {
       const config::Problem& first = problems.list().front();
       chart.add(Health::kWarning, "data", fmt::format("{}: {}", name, first.found.empty() ? "not found" : first.found),
                 first.hint);
     }
   }
-  if (!absent.empty()) chart.add(Health::kOk, "data", "not here: " + absent + " (--data names folders to look in)");
+  if (!absent.empty())
+    chart.add(Health::kOk, "data", "not here: " + absent + " (`invaria data list` says how to get them)");
 }
 
 }  // namespace

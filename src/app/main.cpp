@@ -72,6 +72,38 @@ void add_device_option(CLI::App& command, std::string& device) {
       ->capture_default_str();
 }
 
+/// `data` and its own subcommands.
+struct DataCommand {
+  DataOptions options;
+  CLI::App* list = nullptr;
+  CLI::App* verify = nullptr;
+  CLI::App* pack = nullptr;
+
+  void add_to(CLI::App& program) {
+    CLI::App* data = program.add_subcommand("data", "the data sets that are known: list, verify and pack them");
+    data->require_subcommand(1);
+    list = data->add_subcommand("list", "all data sets, where they were found, and how to get the others");
+    verify = data->add_subcommand(
+        "verify", "decode every picture, compare counts and checksums, read every pack; prints VALID or INVALID");
+    pack = data->add_subcommand("pack", "write a data set into one file a split, which loading then uses in its place");
+    for (CLI::App* command : {list, verify, pack}) add_data_option(*command, options.folders);
+    for (CLI::App* command : {verify, pack}) command->add_option("name", options.name, "the data set")->required();
+    pack->add_option("--output", options.output, "folder for <name>.pack; else the first of --data");
+    pack->add_option("--pixels", options.pixels,
+                     "decoded pictures of this side, for suites of that `size`; else the files as they are, for any")
+        ->check(CLI::Range(4, 1024));
+    pack->add_option("--resize", options.resize, "with --pixels: the `resize` of those suites")
+        ->check(CLI::IsMember({"whole-frame", "short-side-crop"}))
+        ->capture_default_str();
+  }
+
+  ExitCode run() const {
+    if (list->parsed()) return data_list_command(options);
+    if (verify->parsed()) return data_verify_command(options);
+    return data_pack_command(options);
+  }
+};
+
 /// Print an error the way the terminal and the batch log want it: what, then nothing else.
 ExitCode guarded(const std::function<ExitCode()>& command) {
   try {
@@ -158,6 +190,9 @@ int main(int argc, char** argv) {
       ->allow_extra_args(false);
   features_app->add_option("--output", features.output, "HDF5 file to write")->required();
 
+  DataCommand data;
+  data.add_to(program);
+
   CLI::App* schema_app = program.add_subcommand("schema", "print the JSON schema of a suite file");
 
   try {
@@ -166,8 +201,9 @@ int main(int argc, char** argv) {
     const int code = program.exit(error);
     return code == 0 ? 0 : static_cast<int>(ExitCode::kConfig);
   }
-  for (auto* folders : {&run.suite.data_folders, &check.suite.data_folders, &plan.suite.data_folders,
-                        &verify.data_folders, &doctor_data, &exported.data_folders, &features.encoder.data_folders}) {
+  for (auto* folders :
+       {&run.suite.data_folders, &check.suite.data_folders, &plan.suite.data_folders, &verify.data_folders,
+        &doctor_data, &exported.data_folders, &features.encoder.data_folders, &data.options.folders}) {
     add_environment_folders(*folders);
   }
   const ExitCode code = guarded([&] {
@@ -179,6 +215,7 @@ int main(int argc, char** argv) {
     if (doctor_app->parsed()) return doctor_command(doctor_output, doctor_data, &argc, &argv);
     if (export_app->parsed()) return export_command(exported, export_output);
     if (features_app->parsed()) return features_command(features);
+    if (data.list->parsed() || data.verify->parsed() || data.pack->parsed()) return data.run();
     require(schema_app->parsed(), "no subcommand was parsed");
     return schema_command();
   });

@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "augment/kernels.hpp"
+#include "augment/view_map.hpp"
 #include "core/errors.hpp"
 #include "core/resample.hpp"
 
@@ -43,27 +44,13 @@ float* at_least(std::vector<float>& buffer, int64_t size) {
   return buffer.data();
 }
 
-/// One axis of the way from box to view: the box's side resized to `length`, of which the view shows S positions from
-/// `offset` on.
-struct Window {
-  int64_t length = 0;
-  int64_t offset = 0;
-};
-
-Window window(WholeImage framing, int64_t side, int64_t shorter_side, int64_t view_size) {
-  if (framing == WholeImage::kWholeFrame || side == shorter_side) return {view_size, 0};
-  // torchvision's resize(S) and center_crop(S): the longer side is rounded down, the offset half to even.
-  const int64_t length = view_size * side / shorter_side;
-  return {length, static_cast<int64_t>(std::nearbyint(static_cast<double>(length - view_size) / 2.0))};
-}
-
 /// Cut, resize, scale to [0, 1] and mirror into `planes`.
 void resample(const uint8_t* pixels, int64_t image_width, const ViewParameters& parameters, int64_t view_size,
               Scratch& scratch, float* planes) {
   const Box& box = parameters.box;
   const int64_t shorter = std::min(box.height, box.width);
-  const Window vertical = window(parameters.framing, box.height, shorter, view_size);
-  const Window horizontal = window(parameters.framing, box.width, shorter, view_size);
+  const Window vertical = view_window(parameters.framing, box.height, shorter, view_size);
+  const Window horizontal = view_window(parameters.framing, box.width, shorter, view_size);
   scratch.axis(box.height, vertical.length);
   const ResampleAxis& across = scratch.axis(box.width, horizontal.length);
   const ResampleAxis& down = scratch.axis(box.height, vertical.length);

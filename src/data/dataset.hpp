@@ -16,12 +16,13 @@
 
 namespace invaria::data {
 
-/// One split: n pictures of one size, HWC RGB uint8, in memory that the node's ranks share.
+/// One split: n pictures of one size, HWC RGB uint8, in memory or a mapped file that the node's ranks share.
 struct ImageSplit {
   int64_t n = 0;
   int64_t height = 0;
   int64_t width = 0;
-  std::shared_ptr<const std::byte> pixels;       ///< [n, height, width, 3]
+  std::shared_ptr<const std::byte> pixels;       ///< at least n pictures, [height, width, 3] each
+  std::vector<int64_t> places;                   ///< [n] where in `pixels` each lies; empty: in order
   std::vector<std::string> names;                ///< [n] path inside the split, unique
   std::vector<int64_t> labels;                   ///< [n] index into the data set's classes; empty without classes
   std::vector<std::vector<double>> targets;      ///< [n][t] regression targets, moved with the resize; empty without
@@ -29,7 +30,8 @@ struct ImageSplit {
   std::string hash;                              ///< split_hash() of all of these
 
   const uint8_t* image(int64_t index) const {
-    return reinterpret_cast<const uint8_t*>(pixels.get()) + index * height * width * 3;
+    const int64_t place = places.empty() ? index : places[static_cast<size_t>(index)];
+    return reinterpret_cast<const uint8_t*>(pixels.get()) + place * height * width * 3;
   }
 };
 

@@ -22,11 +22,11 @@ struct Source {
 
 // -- image-folder
 
-Found list_image_folder(const Source& source, const SplitManifest& split) {
-  Found found;
-  found.listing.files = std::make_shared<FileSet>(source.location, split.path, source.manifest.folder_names(),
-                                                  source.manifest.archives_inside);
-  const FileSet& files = *found.listing.files;
+SplitListing list_image_folder(const Source& source, const SplitManifest& split) {
+  SplitListing found;
+  found.files = std::make_shared<FileSet>(source.location, split.path, source.manifest.folder_names(),
+                                          source.manifest.archives_inside);
+  const FileSet& files = *found.files;
   for (const std::string& link : files.links()) {
     if (io::has_image_extension(link)) files.need(link, source.manifest.name);
   }
@@ -38,8 +38,7 @@ Found list_image_folder(const Source& source, const SplitManifest& split) {
       throw_config("{}: found a picture outside the class folders, expected <class>/<picture>", files.describe(index));
     }
     found.checked_files.push_back(index);
-    found.listing.samples.push_back(
-        {.name = name, .class_name = name.substr(0, name.find('/')), .file = index, .targets = {}});
+    found.samples.push_back({.name = name, .class_name = name.substr(0, name.find('/')), .file = index, .targets = {}});
   }
   return found;
 }
@@ -50,11 +49,11 @@ io::CifarKind cifar_kind(const Manifest& manifest) {
   return manifest.kind == DatasetKind::kCifar10 ? io::CifarKind::kCifar10 : io::CifarKind::kCifar100;
 }
 
-Found list_cifar(const Source& source, const SplitManifest& split) {
-  Found found;
-  found.listing.files = std::make_shared<FileSet>(source.location, split.path, source.manifest.folder_names(),
-                                                  source.manifest.archives_inside);
-  const FileSet& files = *found.listing.files;
+SplitListing list_cifar(const Source& source, const SplitManifest& split) {
+  SplitListing found;
+  found.files = std::make_shared<FileSet>(source.location, split.path, source.manifest.folder_names(),
+                                          source.manifest.archives_inside);
+  const FileSet& files = *found.files;
   for (const std::string& name : split.files) {
     found.checked_files.push_back(files.need(name, source.manifest.name));
   }
@@ -65,12 +64,12 @@ Found list_cifar(const Source& source, const SplitManifest& split) {
     const io::CifarBatch batch = io::read_cifar(bytes, cifar_kind(source.manifest), files.describe(index));
     const std::string stem = fs::path(file).replace_extension().generic_string();
     for (int64_t record = 0; record < batch.count; ++record) {
-      found.listing.samples.push_back({.name = fmt::format("{}/{:05}", stem, record),
-                                       .class_name = {},
-                                       .file = index,
-                                       .record = record,
-                                       .label = batch.labels[static_cast<size_t>(record)],
-                                       .targets = {}});
+      found.samples.push_back({.name = fmt::format("{}/{:05}", stem, record),
+                               .class_name = {},
+                               .file = index,
+                               .record = record,
+                               .label = batch.labels[static_cast<size_t>(record)],
+                               .targets = {}});
     }
   });
   return found;
@@ -78,22 +77,23 @@ Found list_cifar(const Source& source, const SplitManifest& split) {
 
 // -- synthetic
 
-Found list_synthetic(const Manifest& manifest, const SplitManifest& split, const std::vector<std::string>& classes) {
-  Found found;
+SplitListing list_synthetic(const Manifest& manifest, const SplitManifest& split,
+                            const std::vector<std::string>& classes) {
+  SplitListing found;
   for (int64_t n = 0; n < split.count.value_or(0); ++n) {
     const SyntheticSample sample = synthetic_sample(manifest.synthetic, split.name, n);
-    found.listing.samples.push_back({.name = fmt::format("{}/{:06}", classes[static_cast<size_t>(sample.label)], n),
-                                     .class_name = {},
-                                     .record = n,
-                                     .label = sample.label,
-                                     .targets = {sample.centre_x, sample.centre_y}});
+    found.samples.push_back({.name = fmt::format("{}/{:06}", classes[static_cast<size_t>(sample.label)], n),
+                             .class_name = {},
+                             .record = n,
+                             .label = sample.label,
+                             .targets = {sample.centre_x, sample.centre_y}});
   }
   return found;
 }
 
 }  // namespace
 
-std::vector<Found> list_splits(const Manifest& manifest, const Location& location, Listing& listing) {
+std::vector<SplitListing> list_splits(const Manifest& manifest, const Location& location, Listing& listing) {
   const Source source{manifest, location};
   if (manifest.kind == DatasetKind::kTable) return list_table(manifest, location, listing);
   if (manifest.kind == DatasetKind::kSynthetic) {
@@ -102,7 +102,7 @@ std::vector<Found> list_splits(const Manifest& manifest, const Location& locatio
   } else {
     listing.classes = manifest.class_names;
   }
-  std::vector<Found> found;
+  std::vector<SplitListing> found;
   for (const SplitManifest& split : manifest.splits) {
     switch (manifest.kind) {
       case DatasetKind::kSynthetic:
@@ -119,14 +119,14 @@ std::vector<Found> list_splits(const Manifest& manifest, const Location& locatio
   return found;
 }
 
-void label_by_class(std::vector<Found>& found, Listing& listing) {
+void label_by_class(std::vector<SplitListing>& found, Listing& listing) {
   std::set<std::string> classes;
-  for (const Found& split : found) {
-    for (const Sample& sample : split.listing.samples) classes.insert(sample.class_name);
+  for (const SplitListing& split : found) {
+    for (const Sample& sample : split.samples) classes.insert(sample.class_name);
   }
   listing.classes.assign(classes.begin(), classes.end());
-  for (Found& split : found) {
-    for (Sample& sample : split.listing.samples) {
+  for (SplitListing& split : found) {
+    for (Sample& sample : split.samples) {
       const auto at = std::lower_bound(listing.classes.begin(), listing.classes.end(), sample.class_name);
       sample.label = at - listing.classes.begin();
     }

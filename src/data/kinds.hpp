@@ -12,18 +12,12 @@
 
 namespace invaria::data {
 
-/// One split as found: its samples, and the files that its checksums are over.
-struct Found {
-  SplitListing listing;
-  std::vector<int64_t> checked_files;  ///< indices into listing.files, ascending
-};
-
-/// The splits in the manifest's order, samples in any; classes, targets and attributes go to `listing`.
+/// The splits in the manifest's order, unnamed, samples in any order; classes, targets and attributes go to `listing`.
 /// @throws ConfigError naming the file (and row) that is not as the manifest or its kind wants it; EnvironmentError
-std::vector<Found> list_splits(const Manifest& manifest, const Location& location, Listing& listing);
+std::vector<SplitListing> list_splits(const Manifest& manifest, const Location& location, Listing& listing);
 
 /// The classes are those of all splits together, in byte order; labels follow.
-void label_by_class(std::vector<Found>& found, Listing& listing);
+void label_by_class(std::vector<SplitListing>& found, Listing& listing);
 
 /// The first ten of a list, and how many more there are.
 std::string shortened(const std::vector<std::string>& lines);

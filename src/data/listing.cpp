@@ -11,6 +11,7 @@
 #include "core/errors.hpp"
 #include "core/sha256.hpp"
 #include "data/kinds.hpp"
+#include "data/pack.hpp"
 #include "data/splits.hpp"
 #include "data/targets.hpp"
 
@@ -18,43 +19,82 @@ namespace invaria::data {
 namespace {
 
 /// The checksum over a split's files, or for made pictures over what they are made from.
-std::string found_checksum(const Manifest& manifest, const Found& found) {
-  if (!found.listing.files) {
-    return sha256_hex(boost::json::serialize(config::write(manifest.synthetic)) + found.listing.name +
-                      fmt::to_string(found.listing.samples.size()));
+std::string found_checksum(const Manifest& manifest, const SplitListing& split) {
+  if (!split.files) {
+    return sha256_hex(boost::json::serialize(config::write(manifest.synthetic)) + split.name +
+                      fmt::to_string(split.samples.size()));
   }
   std::vector<FileEntry> files;
-  for (const int64_t index : found.checked_files)
-    files.push_back(found.listing.files->files()[static_cast<size_t>(index)]);
+  for (const int64_t index : split.checked_files) files.push_back(split.files->files()[static_cast<size_t>(index)]);
   return listing_checksum(files);
 }
 
-void compare_split(const SplitManifest& expected, const Found& found, const std::string& checksum,
-                   const DatasetSettings& settings, int threads, const std::string& where, config::Problems& problems) {
-  const std::string at =
-      fmt::format("{} ({} of {})", found.listing.files ? found.listing.files->describe() : settings.name, expected.name,
-                  settings.name);
-  const auto n = static_cast<int64_t>(found.listing.samples.size());
+std::string describe(const SplitListing& split, const std::string& dataset) {
+  if (split.pack) return split.pack->file.path().string();
+  return split.files ? split.files->describe() : dataset;
+}
+
+/// The checksum of what the files hold, read once more. A pack's is the one that its files had, if its records still
+/// are what was packed.
+std::string found_contents(const SplitListing& split, int threads) {
+  if (!split.pack) return content_checksum(*split.files, split.checked_files, threads);
+  const std::vector<int64_t> changed = split.pack->file.changed_records(threads);
+  if (changed.empty()) return split.pack->header.content_checksum;
+  return fmt::format("of {} changed records, the first {}", changed.size(), split.pack->describe(changed.front()));
+}
+
+void compare_split(const SplitManifest& expected, const SplitListing& found, const DatasetSettings& settings,
+                   int threads, const std::string& where, config::Problems& problems) {
+  const std::string at = fmt::format("{} ({} of {})", describe(found, settings.name), expected.name, settings.name);
+  const auto n = std::ssize(found.samples);
   if (n == 0) problems.add(where, at + ": no pictures", "some");
   if (expected.count && *expected.count != n) {
     problems.add(where, fmt::format("{}: {} samples", at, n), fmt::format("{}, as the manifest says", *expected.count));
   }
-  if (!expected.checksum.empty() && expected.checksum != checksum) {
-    problems.add(where, fmt::format("{}: names and sizes with checksum {}", at, checksum),
+  if (!expected.checksum.empty() && expected.checksum != found.checksum) {
+    problems.add(where, fmt::format("{}: names and sizes with checksum {}", at, found.checksum),
                  fmt::format("{}, as the manifest says", expected.checksum), "some file is missing, added or changed");
   }
-  if (!settings.check_contents || !found.listing.files) return;
+  if (!settings.check_contents || (!found.files && !found.pack)) return;
   if (expected.content_checksum.empty()) {
     problems.add(config::join_path(where, "check_contents"), "true",
                  fmt::format("false: the manifest has no content_checksum for {}", expected.name));
     return;
   }
-  const std::string contents = content_checksum(*found.listing.files, found.checked_files, threads);
+  const std::string contents = found_contents(found, threads);
   if (contents != expected.content_checksum) {
     problems.add(where, fmt::format("{}: contents with checksum {}", at, contents),
                  fmt::format("{}, as the manifest says", expected.content_checksum),
                  "some file's contents have changed");
   }
+}
+
+/// The data set's own files, or its packs; nothing if there is neither, and then a problem.
+std::vector<SplitListing> find_splits(const Manifest& manifest, const DatasetSettings& settings,
+                                      const std::vector<fs::path>& data_folders, PreferPacks prefer,
+                                      const std::string& where, Listing& listing, config::Problems& problems) {
+  try {
+    std::vector<SplitListing> splits;
+    if (prefer == PreferPacks::kYes) {
+      for (auto& pack : find_packs(manifest, settings, data_folders)) {
+        splits.push_back(list_pack(std::move(pack), listing));
+      }
+    }
+    if (!splits.empty()) return splits;
+    std::optional<Location> location = Location{};
+    if (manifest.kind != DatasetKind::kSynthetic) location = locate(manifest, data_folders);
+    if (location) return list_splits(manifest, *location, listing);
+  } catch (const ConfigError& error) {
+    problems.add(where, error.what(), fmt::format("the data set {} as its manifest describes it", manifest.name),
+                 manifest.how_to_get);
+    return {};
+  }
+  std::vector<std::string> looked;
+  for (const fs::path& folder : data_folders) looked.push_back(folder.string());
+  problems.add(
+      where, fmt::format("no data for \"{}\" in the --data folders [{}]", manifest.name, fmt::join(looked, ", ")),
+      fmt::format("a folder or archive named {}", fmt::join(manifest.folder_names(), " or ")), manifest.how_to_get);
+  return {};
 }
 
 /// Move a seeded share of train to a validation split of its own.
@@ -65,7 +105,9 @@ void cut_validation(Listing& listing, const DatasetSettings& settings) {
   for (const Sample& sample : train->samples) labels.push_back(sample.label);
   const SplitIndices cut =
       stratified_split(labels, settings.validation_fraction, static_cast<uint64_t>(settings.split_seed));
-  SplitListing validation{"validation", train->drawn_from, train->files, {}};
+  SplitListing validation = *train;
+  validation.name = "validation";
+  validation.samples.clear();
   std::vector<Sample> rest;
   for (const int64_t i : cut.chosen) validation.samples.push_back(std::move(train->samples[static_cast<size_t>(i)]));
   for (const int64_t i : cut.rest) rest.push_back(std::move(train->samples[static_cast<size_t>(i)]));
@@ -129,35 +171,19 @@ void add_class_splits(const Manifest& manifest, Listing& listing) {
 
 Listing list_dataset(const Manifest& manifest, const DatasetSettings& settings,
                      const std::vector<fs::path>& data_folders, int threads, const std::string& where,
-                     config::Problems& problems) {
+                     config::Problems& problems, PreferPacks packs) {
   Listing listing;
-  std::optional<Location> location = Location{};
-  if (manifest.kind != DatasetKind::kSynthetic) location = locate(manifest, data_folders);
-  if (!location) {
-    std::vector<std::string> looked;
-    for (const fs::path& folder : data_folders) looked.push_back(folder.string());
-    problems.add(
-        where, fmt::format("no data for \"{}\" in the --data folders [{}]", manifest.name, fmt::join(looked, ", ")),
-        fmt::format("a folder or archive named {}", fmt::join(manifest.folder_names(), " or ")), manifest.how_to_get);
-    return listing;
-  }
   const size_t problems_before = problems.list().size();
-  std::vector<Found> found;
-  try {
-    found = list_splits(manifest, *location, listing);
-  } catch (const ConfigError& error) {
-    problems.add(where, error.what(), fmt::format("the data set {} as its manifest describes it", manifest.name),
-                 manifest.how_to_get);
-    return listing;
-  }
+  std::vector<SplitListing> found = find_splits(manifest, settings, data_folders, packs, where, listing, problems);
+  if (found.empty()) return listing;
   Sha256 all;
   for (size_t i = 0; i < found.size(); ++i) {
-    SplitListing& split = found[i].listing;
+    SplitListing& split = found[i];
     split.name = split.drawn_from = manifest.splits[i].name;
     std::sort(split.samples.begin(), split.samples.end(), [](auto& a, auto& b) { return a.name < b.name; });
-    const std::string checksum = found_checksum(manifest, found[i]);
-    all.update(fmt::format("{}\t{}\n", split.name, checksum));
-    compare_split(manifest.splits[i], found[i], checksum, settings, threads, where, problems);
+    if (!split.pack) split.checksum = found_checksum(manifest, split);
+    all.update(fmt::format("{}\t{}\n", split.name, split.checksum));
+    compare_split(manifest.splits[i], split, settings, threads, where, problems);
     listing.splits.push_back(std::move(split));
   }
   listing.checksum = all.hex();
@@ -177,23 +203,33 @@ Listing list_dataset(const Manifest& manifest, const DatasetSettings& settings,
     check_validation(manifest, listing, settings, where, problems);
     if (problems.list().size() == problems_before) cut_validation(listing, settings);
   }
-  const auto allowed = static_cast<int64_t>(settings.max_memory_share * static_cast<double>(node_memory_bytes()));
-  if (const int64_t bytes = decoded_bytes(listing, settings); bytes > allowed) {
-    problems.add(
-        where,
-        fmt::format("{} decoded at {} px takes {:.1f} MiB", manifest.name, settings.size,
-                    static_cast<double>(bytes) / (1 << 20)),
-        fmt::format("at most {:.1f} MiB, {} of this node's memory", static_cast<double>(allowed) / (1 << 20),
-                    settings.max_memory_share),
-        "a data set must fit into memory for now: lower size, raise max_memory_share, or use a machine with more");
-  }
   return listing;
 }
 
 int64_t decoded_bytes(const Listing& listing, const DatasetSettings& settings) {
   int64_t samples = 0;
-  for (const SplitListing& split : listing.splits) samples += std::ssize(split.samples);
+  for (const SplitListing& split : listing.splits) {
+    if (!split.pack || !split.pack->has_pixels(settings)) samples += std::ssize(split.samples);
+  }
   return samples * settings.size * settings.size * 3;
+}
+
+void check_memory(const Listing& listing, const DatasetSettings& settings, const std::string& where,
+                  config::Problems& problems) {
+  const std::string& name = settings.name;
+  const auto allowed = static_cast<int64_t>(settings.max_memory_share * static_cast<double>(node_memory_bytes()));
+  if (const int64_t bytes = decoded_bytes(listing, settings); bytes > allowed) {
+    problems.add(
+        where,
+        fmt::format("{} decoded at {} px takes {:.1f} MiB", name, settings.size,
+                    static_cast<double>(bytes) / (1 << 20)),
+        fmt::format("at most {:.1f} MiB, {} of this node's memory", static_cast<double>(allowed) / (1 << 20),
+                    settings.max_memory_share),
+        fmt::format(
+            "pack it (`invaria data pack {} --pixels {} --resize {}`) and it is read from the disk as needed; or "
+            "lower size, or raise max_memory_share",
+            name, settings.size, config::name_of(settings.resize)));
+  }
 }
 
 int64_t node_memory_bytes() {

@@ -26,11 +26,17 @@ struct Sample {
   std::vector<uint8_t> attributes{};  ///< 0 or 1
 };
 
+struct Pack;
+
+/// Its samples are in files, in a pack, or (synthetic) in neither.
 struct SplitListing {
   std::string name;
-  std::string drawn_from;  ///< name of the split as the manifest has it (validation may be cut from train)
-  std::shared_ptr<const FileSet> files;  ///< nullptr: synthetic
-  std::vector<Sample> samples;           ///< in byte order of their names
+  std::string drawn_from{};  ///< name of the split as the manifest has it (validation may be cut from train)
+  std::shared_ptr<const FileSet> files{};
+  std::shared_ptr<const Pack> pack{};
+  std::vector<int64_t> checked_files{};  ///< those that its checksums are over: indices into files, ascending
+  std::string checksum{};                ///< listing_checksum() of those
+  std::vector<Sample> samples{};         ///< in byte order of their names
 };
 
 struct Listing {
@@ -42,16 +48,26 @@ struct Listing {
   std::string checksum;  ///< SHA-256 over the lines "split TAB checksum of its files LF", in the manifest's order
 };
 
-/// List the data set and compare counts, classes and checksums with the manifest. What differs is added to `problems`
-/// under `where`, the listing is then of no use.
+/// Where a data set is looked for first.
+enum class PreferPacks {
+  kYes,  ///< in its packs
+  kNo,   ///< where it is itself
+};
+
+/// List the data set, or its packs, and compare counts, classes and checksums with the manifest. What differs is added
+/// to `problems` under `where`, the listing is then of no use.
 /// @param data_folders  folders that may hold the data set (see locate())
 /// @param threads       for reading contents, where the settings ask for it
 Listing list_dataset(const Manifest& manifest, const DatasetSettings& settings,
                      const std::vector<fs::path>& data_folders, int threads, const std::string& where,
-                     config::Problems& problems);
+                     config::Problems& problems, PreferPacks packs = PreferPacks::kYes);
 
-/// Bytes that the decoded pictures take.
+/// Bytes of memory that the decoded pictures take: none for those that lie decoded in a pack.
 int64_t decoded_bytes(const Listing& listing, const DatasetSettings& settings);
+
+/// More than the share of this node's memory that the settings allow is a problem.
+void check_memory(const Listing& listing, const DatasetSettings& settings, const std::string& where,
+                  config::Problems& problems);
 
 /// Memory that this process may use: the machine's, or its control group's limit where that is smaller, in bytes.
 int64_t node_memory_bytes();

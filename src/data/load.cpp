@@ -6,18 +6,20 @@
 #include <array>
 #include <boost/json/serialize.hpp>
 #include <cstring>
+#include <limits>
 #include <mutex>
 #include <numeric>
 
 #include "core/errors.hpp"
 #include "core/sha256.hpp"
+#include "data/decode.hpp"
 #include "data/listing.hpp"
+#include "data/pack.hpp"
 #include "data/parallel.hpp"
 #include "data/resize.hpp"
 #include "data/splits.hpp"
 #include "data/synthetic.hpp"
 #include "data/targets.hpp"
-#include "io/cifar.hpp"
 #include "io/image.hpp"
 
 namespace invaria::data {
@@ -34,51 +36,6 @@ struct SampleState {
   int32_t width = 0;
   std::array<char, kHashDigits> pixel_hash{};  ///< SHA-256 of the picture as it lies in memory
 };
-
-using PictureBody = std::function<void(int64_t sample, const io::Image& image)>;
-using CorruptBody = std::function<void(int64_t sample, const std::string& reason)>;
-
-/// Decode the given samples of a split (ascending) on several threads. A corrupt picture goes to `on_corrupt`; both may
-/// be called at once.
-void decode_pictures(const Manifest& manifest, const SplitListing& split, const std::vector<int64_t>& wanted,
-                     int threads, const PictureBody& on_picture, const CorruptBody& on_corrupt) {
-  // Files in ascending order, each with its samples: one, or the records of a CIFAR batch.
-  std::vector<std::pair<int64_t, int64_t>> by_file;
-  for (const int64_t sample : wanted) by_file.emplace_back(split.samples[static_cast<size_t>(sample)].file, sample);
-  std::sort(by_file.begin(), by_file.end());
-  std::vector<int64_t> files;
-  std::vector<size_t> first;
-  for (size_t i = 0; i < by_file.size(); ++i) {
-    if (i > 0 && by_file[i].first == by_file[i - 1].first) continue;
-    files.push_back(by_file[i].first);
-    first.push_back(i);
-  }
-  first.push_back(by_file.size());
-
-  split.files->read(files, threads, [&](int64_t position, std::string_view bytes) {
-    const auto at = static_cast<size_t>(position);
-    const std::string name = split.files->describe(files[at]);
-    if (manifest.kind != DatasetKind::kCifar10 && manifest.kind != DatasetKind::kCifar100) {
-      io::Image image;
-      try {
-        image = io::decode_image(bytes, name);
-      } catch (const ConfigError& error) {
-        on_corrupt(by_file[first[at]].second, error.what());
-        return;
-      }
-      on_picture(by_file[first[at]].second, image);
-      return;
-    }
-    const auto kind = manifest.kind == DatasetKind::kCifar10 ? io::CifarKind::kCifar10 : io::CifarKind::kCifar100;
-    const io::CifarBatch batch = io::read_cifar(bytes, kind, name);
-    constexpr int64_t kRecordPixels = io::kCifarSide * io::kCifarSide * 3;
-    for (size_t i = first[at]; i < first[at + 1]; ++i) {
-      const int64_t record = split.samples[static_cast<size_t>(by_file[i].second)].record;
-      const auto from = batch.pixels.begin() + record * kRecordPixels;
-      on_picture(by_file[i].second, {io::kCifarSide, io::kCifarSide, {from, from + kRecordPixels}});
-    }
-  });
-}
 
 std::string corrupt_message(const std::vector<std::string>& names, const std::vector<std::string>& reasons) {
   const size_t shown = std::min(names.size(), kNamesInMessage);
@@ -110,16 +67,24 @@ class Counter {
 std::vector<std::pair<int64_t, std::string>> corrupt_pictures(const Manifest& manifest, const SplitListing& split,
                                                               int threads, Counter& counter) {
   std::vector<std::pair<int64_t, std::string>> corrupt;
-  if (!split.files) return corrupt;
+  if (!split.files && !split.pack) return corrupt;
+  if (split.pack && split.pack->header.contents == PackContents::kPixels) {
+    for (int64_t i = 0; i < std::ssize(split.samples); ++i) {
+      const std::string reason = split.pack->reason(split.samples[static_cast<size_t>(i)].record);
+      if (!reason.empty()) corrupt.emplace_back(i, reason);
+    }
+    return corrupt;
+  }
   std::vector<int64_t> all(split.samples.size());
   std::iota(all.begin(), all.end(), 0);
   std::mutex mutex;
-  decode_pictures(
-      manifest, split, all, threads, [&](int64_t, const io::Image&) { counter.add(); },
-      [&](int64_t i, const std::string& why) {
-        const std::lock_guard lock(mutex);
-        corrupt.emplace_back(i, why);
-      });
+  decode_pictures(manifest, split, all, threads,
+                  {.on_picture = [&](int64_t, const io::Image&) { counter.add(); },
+                   .on_corrupt =
+                       [&](int64_t i, const std::string& why) {
+                         const std::lock_guard lock(mutex);
+                         corrupt.emplace_back(i, why);
+                       }});
   std::sort(corrupt.begin(), corrupt.end());
   return corrupt;
 }
@@ -136,7 +101,8 @@ class SplitLoader {
         node_(node),
         n_(std::ssize(split.samples)),
         picture_bytes_(settings.size * settings.size * 3),
-        pixels_(node.allocate(static_cast<size_t>(n_ * picture_bytes_))),
+        lies_in_pack_(split.pack && split.pack->has_pixels(settings)),
+        pixels_(lies_in_pack_ ? nullptr : node.allocate(static_cast<size_t>(n_ * picture_bytes_))),
         states_(node.allocate(static_cast<size_t>(n_) * sizeof(SampleState))),
         reasons_(node.allocate(static_cast<size_t>(node.size) * kReasonBytes)) {}
 
@@ -158,20 +124,27 @@ class SplitLoader {
     }
     if (sound.empty()) throw_config("{}: no picture of {} can be decoded", manifest_.name, split_.name);
     left_out.insert(left_out.end(), corrupt.begin(), corrupt.end());
-    close_gaps(sound);
     return describe(sound);
   }
 
  private:
   const Sample& sample(int64_t i) const { return split_.samples[static_cast<size_t>(i)]; }
   SampleState& state(int64_t i) const { return reinterpret_cast<SampleState*>(states_.get())[i]; }
-  uint8_t* picture(int64_t i) const { return reinterpret_cast<uint8_t*>(pixels_.get()) + i * picture_bytes_; }
-  std::span<uint8_t> room(int64_t i) const { return {picture(i), static_cast<size_t>(picture_bytes_)}; }
+  std::span<uint8_t> room(int64_t i) const {
+    return {reinterpret_cast<uint8_t*>(pixels_.get()) + i * picture_bytes_, static_cast<size_t>(picture_bytes_)};
+  }
 
   void decode_share(int threads, Counter& counter) {
     std::vector<int64_t> mine;
     for (int64_t i = node_.rank; i < n_; i += node_.size) mine.push_back(i);
-    if (!split_.files) {
+    if (lies_in_pack_) {
+      for (const int64_t i : mine) {
+        take_from_pack(i);
+        counter.add();
+      }
+      return;
+    }
+    if (!split_.files && !split_.pack) {
       parallel_for(std::ssize(mine), threads, [&](int64_t position) {
         const int64_t i = mine[static_cast<size_t>(position)];
         draw_synthetic(manifest_.synthetic, split_.drawn_from, sample(i).record, settings_.size, room(i));
@@ -181,30 +154,44 @@ class SplitLoader {
       return;
     }
     std::mutex mutex;
-    int64_t first_corrupt = n_;
-    decode_pictures(
-        manifest_, split_, mine, threads,
-        [&](int64_t i, const io::Image& image) {
-          resize_into(image, settings_.size, settings_.resize, room(i));
-          finish(i, image.height, image.width);
-          counter.add();
-        },
-        [&](int64_t i, const std::string& reason) {
-          const std::lock_guard lock(mutex);
-          state(i).is_corrupt = 1;
-          if (i >= first_corrupt) return;
-          first_corrupt = i;
-          char* slot = reinterpret_cast<char*>(reasons_.get()) + static_cast<size_t>(node_.rank) * kReasonBytes;
-          std::memset(slot, 0, kReasonBytes);
-          std::memcpy(slot, reason.data(), std::min(reason.size(), kReasonBytes - 1));
-        });
+    decode_pictures(manifest_, split_, mine, threads,
+                    {.on_picture =
+                         [&](int64_t i, const io::Image& image) {
+                           resize_into(image, settings_.size, settings_.resize, room(i));
+                           finish(i, image.height, image.width);
+                           counter.add();
+                         },
+                     .on_corrupt =
+                         [&](int64_t i, const std::string& reason) {
+                           const std::lock_guard lock(mutex);
+                           refuse(i, reason);
+                         }});
   }
 
   /// Sample i lies in memory, from a stored picture of this size.
   void finish(int64_t i, int64_t height, int64_t width) {
-    state(i) = {0, static_cast<int32_t>(height), static_cast<int32_t>(width), {}};
-    const std::string hash = Sha256().update(std::as_bytes(room(i))).hex();
+    set_state(i, {height, width}, Sha256().update(std::as_bytes(room(i))).hex());
+  }
+
+  void take_from_pack(int64_t i) {
+    const std::string reason = split_.pack->reason(sample(i).record);
+    if (!reason.empty()) return refuse(i, reason);
+    set_state(i, split_.pack->stored_size(sample(i).record), split_.pack->hash(sample(i).record));
+  }
+
+  void set_state(int64_t i, std::pair<int64_t, int64_t> stored_size, const std::string& hash) {
+    state(i) = {0, static_cast<int32_t>(stored_size.first), static_cast<int32_t>(stored_size.second), {}};
     std::copy_n(hash.begin(), kHashDigits, state(i).pixel_hash.begin());
+  }
+
+  /// Sample i is corrupt; of this rank's reasons the first sample's is kept.
+  void refuse(int64_t i, const std::string& reason) {
+    state(i).is_corrupt = 1;
+    if (i >= first_corrupt_) return;
+    first_corrupt_ = i;
+    char* slot = reinterpret_cast<char*>(reasons_.get()) + static_cast<size_t>(node_.rank) * kReasonBytes;
+    std::memset(slot, 0, kReasonBytes);
+    std::memcpy(slot, reason.data(), std::min(reason.size(), kReasonBytes - 1));
   }
 
   /// Each rank's first reason, the same on all ranks.
@@ -217,24 +204,14 @@ class SplitLoader {
     return reasons;
   }
 
-  /// Collective: move the sound pictures to the front.
-  void close_gaps(const std::vector<int64_t>& sound) {
-    if (node_.rank == 0) {
-      for (size_t to = 0; to < sound.size(); ++to) {
-        const auto at = static_cast<int64_t>(to);
-        if (sound[to] != at) std::memcpy(picture(at), picture(sound[to]), static_cast<size_t>(picture_bytes_));
-      }
-    }
-    node_.barrier();
-  }
-
   ImageSplit describe(const std::vector<int64_t>& sound) const {
     ImageSplit out;
     out.n = std::ssize(sound);
     out.height = out.width = settings_.size;
-    out.pixels = pixels_;
+    out.pixels = lies_in_pack_ ? split_.pack->file.records() : pixels_;
     std::vector<std::string> pixel_hashes;
     for (const int64_t i : sound) {
+      out.places.push_back(lies_in_pack_ ? sample(i).record : i);
       out.names.push_back(sample(i).name);
       pixel_hashes.emplace_back(state(i).pixel_hash.data(), kHashDigits);
       if (!listing_.classes.empty()) out.labels.push_back(sample(i).label);
@@ -245,7 +222,7 @@ class SplitLoader {
       move_targets(listing_.targets, frame.map(), targets);
       out.targets.push_back(std::move(targets));
     }
-    out.hash = split_hash(out.names, out.labels, out.targets, pixel_hashes);
+    out.hash = split_hash(out.names, out.labels, out.targets, out.attributes, pixel_hashes);
     return out;
   }
 
@@ -256,7 +233,9 @@ class SplitLoader {
   const NodeMemory& node_;
   int64_t n_;
   int64_t picture_bytes_;
-  std::shared_ptr<std::byte> pixels_;   ///< [n, size, size, 3]
+  bool lies_in_pack_;  ///< the decoded pictures do
+  int64_t first_corrupt_ = std::numeric_limits<int64_t>::max();
+  std::shared_ptr<std::byte> pixels_;   ///< [n, size, size, 3], unless they lie in a pack
   std::shared_ptr<std::byte> states_;   ///< [n] SampleState
   std::shared_ptr<std::byte> reasons_;  ///< [node ranks][kReasonBytes], zero-terminated
 };
@@ -278,12 +257,16 @@ std::optional<DatasetSummary> check_dataset(const Manifest& manifest, const Data
                                             const LoadOptions& options, CheckDepth depth, const std::string& where,
                                             config::Problems& problems) {
   const size_t problems_before = problems.list().size();
-  const Listing listing = list_dataset(manifest, settings, options.data_folders, options.threads, where, problems);
+  const Listing listing =
+      list_dataset(manifest, settings, options.data_folders, options.threads, where, problems, options.packs);
+  check_memory(listing, settings, where, problems);
   if (problems.list().size() != problems_before) return std::nullopt;
   DatasetSummary summary{{}, std::ssize(listing.classes), std::ssize(listing.targets), std::ssize(listing.attributes)};
   for (const SplitListing& split : listing.splits) summary.splits.emplace_back(split.name, std::ssize(split.samples));
   if (depth == CheckDepth::kListing) return summary;
-  Counter counter(options, decoded_bytes(listing, settings) / (settings.size * settings.size * 3));
+  int64_t total = 0;
+  for (const SplitListing& split : listing.splits) total += std::ssize(split.samples);
+  Counter counter(options, total);
   std::vector<std::string> names;
   std::string reason;
   for (size_t s = 0; s < listing.splits.size(); ++s) {
@@ -304,7 +287,8 @@ ImageDataset load_dataset(const Manifest& manifest, const DatasetSettings& setti
   Listing listing;
   together(node, "listing a data set", [&] {
     config::Problems problems;
-    listing = list_dataset(manifest, settings, options.data_folders, options.threads, "", problems);
+    listing = list_dataset(manifest, settings, options.data_folders, options.threads, "", problems, options.packs);
+    check_memory(listing, settings, "", problems);
     problems.throw_if_any("data set " + manifest.name);
   });
   ImageDataset dataset;

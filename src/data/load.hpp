@@ -13,6 +13,7 @@
 #include "config/problems.hpp"
 #include "core/node_memory.hpp"
 #include "data/dataset.hpp"
+#include "data/listing.hpp"
 #include "data/manifest.hpp"
 #include "data/settings.hpp"
 
@@ -24,6 +25,7 @@ struct LoadOptions {
   int threads = 1;                                  ///< for reading and decoding on this rank
   /// Told now and then, one call at a time, how many pictures of this rank's share are done; may be empty.
   std::function<void(int64_t done, int64_t total)> progress;
+  PreferPacks packs = PreferPacks::kYes;
 };
 
 /// How much of a data set a check reads.
@@ -57,7 +59,8 @@ std::optional<DatasetSummary> check_dataset(const Manifest& manifest, const Data
 ///
 /// Samples come in byte order of their names, whatever the ranks, threads, disk or archive. Where the settings ask for
 /// it, "validation" is cut from "train". Pictures that cannot be decoded are left out and listed in
-/// record.files_left_out ("split/name"), or make every rank throw.
+/// record.files_left_out ("split/name"), or make every rank throw. A data set that is found packed is loaded from its
+/// packs, bit-equal to itself.
 /// @throws ConfigError on every rank: data missing, not as the manifest says, corrupt (naming the files), or too large
 /// for memory;
 ///         EnvironmentError on every rank if a file cannot be read on one

@@ -95,7 +95,7 @@ class Lister {
       : manifest_(manifest),
         files_(std::make_shared<FileSet>(location, "", manifest.folder_names(), manifest.archives_inside)) {}
 
-  std::vector<Found> list(Listing& listing) {
+  std::vector<SplitListing> list(Listing& listing) {
     const bool is_shared = std::any_of(manifest_.splits.begin(), manifest_.splits.end(),
                                        [](const SplitManifest& split) { return split.tables.empty(); });
     if (is_shared) {
@@ -104,9 +104,9 @@ class Lister {
       const bool by_name = !is_drawn() && !by_rows();
       if (by_name) refuse_unknown_splits(manifest_, shared_, [&](const Table::Row& row) { return split_of(row); });
     }
-    std::vector<Found> found(manifest_.splits.size());
+    std::vector<SplitListing> found(manifest_.splits.size());
     for (size_t s = 0; s < found.size(); ++s) {
-      found[s].listing.files = files_;
+      found[s].files = files_;
       add_split(manifest_.splits[s], found[s], listing);
     }
     if (manifest_.classes > 0) label(found, listing);
@@ -137,7 +137,7 @@ class Lister {
     return split_of(row) == (split.value.empty() ? split.name : split.value);
   }
 
-  void add_split(const SplitManifest& split, Found& found, Listing& listing) {
+  void add_split(const SplitManifest& split, SplitListing& found, Listing& listing) {
     Table own;
     if (!split.tables.empty()) {
       own = read_tables(split.tables, *files_, manifest_.name, found.checked_files);
@@ -172,7 +172,7 @@ class Lister {
             csv_number(row.fields[column], fmt::format("{}, {}", row.where(), table.columns[column])));
       }
       for (const size_t column : attributes) sample.attributes.push_back(attribute(row, column, table));
-      found.listing.samples.push_back(std::move(sample));
+      found.samples.push_back(std::move(sample));
     }
   }
 
@@ -214,22 +214,22 @@ class Lister {
   }
 
   /// The manifest's classes, or those of all splits together in byte order; labels follow.
-  void label(std::vector<Found>& found, Listing& listing) const {
+  void label(std::vector<SplitListing>& found, Listing& listing) const {
     listing.classes = manifest_.class_names;
     if (listing.classes.empty()) return label_by_class(found, listing);
     std::map<std::string, int64_t> label_of;
     for (const std::string& name : listing.classes) label_of.emplace(name, label_of.size());
-    for (Found& split : found) {
-      for (Sample& sample : split.listing.samples) sample.label = label_of.at(sample.class_name);
+    for (SplitListing& split : found) {
+      for (Sample& sample : split.samples) sample.label = label_of.at(sample.class_name);
     }
   }
 
   /// Every split holds all samples: deal each class out, split after split, in an order drawn for that class.
-  void draw(std::vector<Found>& found) const {
+  void draw(std::vector<SplitListing>& found) const {
     std::map<int64_t, std::vector<const Sample*>> by_class;
-    const std::vector<Sample> all = std::move(found[0].listing.samples);
+    const std::vector<Sample> all = std::move(found[0].samples);
     for (const Sample& sample : all) by_class[sample.label].push_back(&sample);
-    for (Found& split : found) split.listing.samples.clear();
+    for (SplitListing& split : found) split.samples.clear();
     for (auto& [label, samples] : by_class) {
       std::sort(samples.begin(), samples.end(), [](auto* a, auto* b) { return a->name < b->name; });
       Draws draws({.seed = static_cast<uint64_t>(manifest_.split_seed),
@@ -240,13 +240,13 @@ class Lister {
       for (size_t s = 0; s < found.size(); ++s) {
         const auto most = static_cast<size_t>(manifest_.splits[s].per_class);
         const size_t end = most == 0 ? samples.size() : std::min(next + most, samples.size());
-        for (; next < end; ++next) found[s].listing.samples.push_back(*samples[next]);
+        for (; next < end; ++next) found[s].samples.push_back(*samples[next]);
       }
     }
   }
 
-  static void add_checked_files(Found& found) {
-    for (const Sample& sample : found.listing.samples) found.checked_files.push_back(sample.file);
+  static void add_checked_files(SplitListing& found) {
+    for (const Sample& sample : found.samples) found.checked_files.push_back(sample.file);
     auto& files = found.checked_files;
     std::sort(files.begin(), files.end());
     files.erase(std::unique(files.begin(), files.end()), files.end());
@@ -306,7 +306,7 @@ std::vector<TargetColumn> target_columns(const Manifest& manifest, const std::ve
   return targets;
 }
 
-std::vector<Found> list_table(const Manifest& manifest, const Location& location, Listing& listing) {
+std::vector<SplitListing> list_table(const Manifest& manifest, const Location& location, Listing& listing) {
   return Lister(manifest, location).list(listing);
 }
 

@@ -10,7 +10,7 @@ namespace invaria::data {
 
 /// The splits of a table in the manifest's order; classes, targets and attributes go to `listing`. Throws as
 /// list_splits().
-std::vector<Found> list_table(const Manifest& manifest, const Location& location, Listing& listing);
+std::vector<SplitListing> list_table(const Manifest& manifest, const Location& location, Listing& listing);
 
 /// The manifest's targets, key points and box as target columns; if it has none of them, the columns named target_...
 /// (_x and _y at the end make a pixel coordinate).

@@ -179,6 +179,15 @@ void AtomicFile::write(std::string_view bytes) {
   write(std::as_bytes(std::span(bytes)));
 }
 
+void AtomicFile::write_at(int64_t offset, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = retry([&] { return ::pwrite(descriptor_.get(), bytes.data(), bytes.size(), offset); });
+    if (n < 0) throw_errno("pwrite", final_path_, errno);
+    bytes.remove_prefix(static_cast<size_t>(n));
+    offset += n;
+  }
+}
+
 void AtomicFile::publish() {
   require(!temporary_.empty(), "AtomicFile::publish() called twice for {}", final_path_.string());
   sync(descriptor_, final_path_);

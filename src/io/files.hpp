@@ -71,6 +71,9 @@ class AtomicFile {
   /// Append. @throws EnvironmentError (full disk, ...)
   void write(std::span<const std::byte> bytes);
   void write(std::string_view bytes);
+  /// Put bytes at a place of their own, past the end if need be. Safe to call at once for places that do not overlap;
+  /// does not move where write() appends. @throws EnvironmentError
+  void write_at(int64_t offset, std::string_view bytes);
   /// fsync, close, rename, fsync of the directory. Call once, last. @throws EnvironmentError
   void publish();
 

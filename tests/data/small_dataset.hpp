@@ -50,8 +50,9 @@ inline void write_small(const fs::path& folder) {
 }
 
 inline std::vector<uint8_t> pixels_of(const ImageSplit& split) {
-  std::vector<uint8_t> pixels(static_cast<size_t>(split.n * split.height * split.width * 3));
-  std::memcpy(pixels.data(), split.pixels.get(), pixels.size());
+  std::vector<uint8_t> pixels;
+  const int64_t length = split.height * split.width * 3;
+  for (int64_t i = 0; i < split.n; ++i) pixels.insert(pixels.end(), split.image(i), split.image(i) + length);
   return pixels;
 }
 
@@ -63,6 +64,9 @@ inline std::string picture(const ImageSplit& split, int64_t index) {
 /// Names, labels, targets, pixels and hashes are the same.
 inline void check_equal(const ImageDataset& a, const ImageDataset& b) {
   CHECK(a.classes == b.classes);
+  CHECK(a.targets == b.targets);
+  CHECK(a.attributes == b.attributes);
+  CHECK(a.class_splits == b.class_splits);
   CHECK(a.record.split_hashes == b.record.split_hashes);
   CHECK(a.record.checksum == b.record.checksum);
   CHECK(a.record.files_left_out == b.record.files_left_out);
@@ -72,6 +76,7 @@ inline void check_equal(const ImageDataset& a, const ImageDataset& b) {
     CHECK(split.names == other.names);
     CHECK(split.labels == other.labels);
     CHECK(split.targets == other.targets);
+    CHECK(split.attributes == other.attributes);
     CHECK(pixels_of(split) == pixels_of(other));
   }
 }
