@@ -183,7 +183,7 @@ TEST_CASE("a data set past its share of memory is refused, saying so", "[data][c
   DatasetSettings settings = small_settings();
   settings.max_memory_share = 1e-9;
   const std::string problems = problems_of(small_manifest(), settings, folder.path());
-  CHECK(contains(problems, "must fit into memory for now"));
+  CHECK(contains(problems, "invaria data pack small --pixels 8"));
   CHECK_THROWS_AS(load_dataset(small_manifest(), settings, {{folder.path()}, 1, {}}, NodeMemory::private_memory()),
                   ConfigError);
 }
