@@ -51,7 +51,7 @@ assert code == 2 and 'did you mean "own"' in text, text
 assert run("data", "pack", "own")[0] == 2
 
 whole, packed, gone = WORK / "whole", WORK / "packed", WORK / "gone"
-code, text = run("run", suite, "--data", DATA, "--output", whole)
+code, text = run("run", suite, "--data", DATA, "--output", whole, ranks=2)
 assert code == 0 and text.rstrip().endswith("VALID"), text
 
 for pixels in ((), ("--pixels", 32)):
