@@ -59,9 +59,7 @@ ExitCode features_command(const FeaturesOptions& options) {
   for (const auto& [key, text] : chosen.provenance()) io::write_attribute(file.get(), key, text);
   io::write_attribute(file.get(), "data", options.data);
   io::write_dataset(file.get(), "classes", std::span<const std::string>(data.classes));
-  std::vector<std::string> targets;
-  for (const data::TargetColumn& target : data.targets) targets.push_back(target.column);
-  io::write_dataset(file.get(), "target_names", std::span<const std::string>(targets));
+  io::write_dataset(file.get(), "target_names", std::span<const std::string>(data.target_names));
   for (const std::string& name : splits) {
     const data::ImageSplit& split = data.split(name);
     write_split(file.get(), name, split, features_of_split(chosen, split));

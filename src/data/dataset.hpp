@@ -44,7 +44,8 @@ std::vector<std::string> data_differences(const io::DataRecord& there, const io:
 struct ImageDataset {
   std::string name;
   std::vector<std::string> classes;
-  std::vector<TargetColumn> targets;    ///< what the targets are
+  std::vector<std::string> target_names;     ///< of the targets
+  std::vector<TargetColumn> target_columns;  ///< what they are, and how they move with a picture
   std::vector<std::string> attributes;  ///< names of the attributes
   /// "base", "validation" and "novel" classes of few-shot learning: labels, ascending; empty where there are none.
   std::map<std::string, std::vector<int64_t>> class_splits;

@@ -248,7 +248,7 @@ int64_t DatasetSummary::count(const std::string& split) const {
 }
 
 DatasetSummary summary_of(const ImageDataset& dataset) {
-  DatasetSummary summary{{}, std::ssize(dataset.classes), std::ssize(dataset.targets), std::ssize(dataset.attributes)};
+  DatasetSummary summary{{}, std::ssize(dataset.classes), std::ssize(dataset.target_columns), std::ssize(dataset.attributes)};
   for (const auto& [name, split] : dataset.splits) summary.splits.emplace_back(name, split.n);
   return summary;
 }
@@ -294,7 +294,8 @@ ImageDataset load_dataset(const Manifest& manifest, const DatasetSettings& setti
   ImageDataset dataset;
   dataset.name = manifest.name;
   dataset.classes = listing.classes;
-  dataset.targets = listing.targets;
+  dataset.target_columns = listing.targets;
+  for (const TargetColumn& target : listing.targets) dataset.target_names.push_back(target.column);
   dataset.attributes = listing.attributes;
   dataset.class_splits = listing.class_splits;
   dataset.record.name = manifest.name;

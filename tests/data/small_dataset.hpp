@@ -64,7 +64,7 @@ inline std::string picture(const ImageSplit& split, int64_t index) {
 /// Names, labels, targets, pixels and hashes are the same.
 inline void check_equal(const ImageDataset& a, const ImageDataset& b) {
   CHECK(a.classes == b.classes);
-  CHECK(a.targets == b.targets);
+  CHECK(a.target_columns == b.target_columns);
   CHECK(a.attributes == b.attributes);
   CHECK(a.class_splits == b.class_splits);
   CHECK(a.record.split_hashes == b.record.split_hashes);

@@ -179,7 +179,7 @@ TEST_CASE("a table's pixel targets move with the resize, others stay", "[data][c
   const TemporaryFolder folder;
   write_csv(folder.path() / "points", kTable);
   const ImageDataset dataset = load_alone(csv_manifest(), settings_of(10), folder.path());
-  CHECK(names_of(dataset.targets) == std::vector<std::string>{"target_x", "target_y", "target_angle"});
+  CHECK(names_of(dataset.target_columns) == std::vector<std::string>{"target_x", "target_y", "target_angle"});
   const ImageSplit& train = dataset.split("train");
   CHECK(train.names == std::vector<std::string>{"images/a.jpg", "images/b.jpg"});
   CHECK(train.labels.empty());

@@ -232,8 +232,8 @@ TEST_CASE("CUB-200-2011 has its split, boxes as corners, and classes for few-sho
   CHECK(dataset.split("train").n == 3);
   CHECK(classes_of(dataset, "test") == Texts{"002.Bird", "004.Bird"});
   CHECK(dataset.split("test").targets == Targets{{1, 1, 3, 6}, {1, 1, 5, 6}});
-  CHECK(dataset.targets[0].column == "xmin");
-  CHECK(dataset.targets[0].mirror == "xmax");
+  CHECK(dataset.target_columns[0].column == "xmin");
+  CHECK(dataset.target_columns[0].mirror == "xmax");
   using Labels = std::vector<int64_t>;
   CHECK(dataset.class_splits ==
         std::map<std::string, Labels>{{"base", {0, 2, 4}}, {"validation", {1}}, {"novel", {3}}});
@@ -255,7 +255,7 @@ TEST_CASE("300-W has 68 points a face, from folders of its own split", "[data][o
                                                          {"helen/testset/d.pts", pts(3)}});
   CHECK(dataset.split("train").names == Texts{"afw/a_1.jpg", "lfpw/trainset/b.png"});
   CHECK(dataset.split("test").names == Texts{"helen/testset/d.jpg", "ibug/c.jpg"});
-  REQUIRE(dataset.targets.size() == 136);
+  REQUIRE(dataset.target_columns.size() == 136);
   CHECK(dataset.split("train").targets[1][2 * 4] == 1.0);  // point 4 is at x = 2 of 20
   CHECK(dataset.split("train").targets[1][2 * 4 + 1] == 5.0);
 }
@@ -280,8 +280,8 @@ TEST_CASE("Leeds Sports Pose and its extended set have their joints from either 
       CHECK(joints[2 * joint] == (400.0 + static_cast<double>(joint)) / 2);
       CHECK(joints[2 * joint + 1] == 400.5 + static_cast<double>(joint));
     }
-    CHECK(dataset.targets[0].column == "right_ankle_x");
-    CHECK(dataset.targets[0].mirror == "left_ankle_x");
+    CHECK(dataset.target_columns[0].column == "right_ankle_x");
+    CHECK(dataset.target_columns[0].mirror == "left_ankle_x");
   }
 }
 
