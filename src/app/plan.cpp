@@ -48,6 +48,8 @@ std::string kind_name(suite::UnitKind kind) {
       return "learned-projected";
     case suite::UnitKind::kJoint:
       return "learned-joint";
+    case suite::UnitKind::kEpisodes:
+      return "learned-episode";
     case suite::UnitKind::kSensitivity:
       return "sensitivity";
   }

@@ -31,6 +31,9 @@ enum class Purpose : uint32_t {
   kCalibration = 15,  ///< pictures for re-estimated BatchNorm statistics and the sensitivity table
   kKeyQueue = 16,     ///< the keys that fill a fresh queue
   kKeyShuffle = 17,   ///< which key goes through BatchNorm beside which
+  kBootstrap = 18,    ///< resamples of a test set
+  kEpisode = 19,      ///< classes and samples of few-shot episodes
+  kFraction = 20,     ///< the part of a training set that a task takes
   kTest = 1000,       ///< tests only
 };
 

@@ -10,6 +10,7 @@
 
 #include "core/errors.hpp"
 #include "core/philox.hpp"
+#include "downstream/descending_readout.hpp"
 #include "downstream/features.hpp"
 
 namespace invaria::downstream {
@@ -122,10 +123,6 @@ at::Tensor one_way_loss(const at::Tensor& features_P, const at::Tensor& targets_
   return (at::mm(features_Q, at::mm(features_P.t(), dual_PT)) - targets_Q).square().sum(1).mean();
 }
 
-LabelledFeatures labelled(const at::Tensor& features_BD, const Samples& samples, int64_t n_classes) {
-  return {features_BD, samples.labels_B, samples.targets_BT, n_classes};
-}
-
 }  // namespace
 
 at::Tensor regression_targets(const Samples& samples, int64_t n_classes) {
@@ -187,31 +184,20 @@ JointResult learn_joint(const model::Encoder& encoder, const TaskData& task, con
                         Metric metric, uint64_t seed, const StopRequested& stop) {
   const Samples& train = task.train;
   const int64_t n = train.size();
-  const int64_t n_outputs = task.is_regression() ? train.targets_BT.size(1) : task.n_classes;
   const at::Device device = device_of(encoder);
-  const at::Tensor standardised_BT = task.is_regression() ? regression_targets(train, 0).to(at::kFloat) : at::Tensor();
+  const double sign = less_is_better(metric) ? -1.0 : 1.0;
   const std::unique_ptr<model::FrozenGenerator> generator = encoder.frozen_generator();
+  DescendingReadout descending(labelled({}, train, task), encoder.feature_dim(), settings.readout_learning_rate);
   JointResult result;
   result.learned.invariance = config::centre(encoder.n_axes());
-  result.validation_value = -std::numeric_limits<double>::infinity();
+  result.validation_value = kNaN;
+  double best = -std::numeric_limits<double>::infinity();
   config::Invariance invariance = result.learned.invariance;
   result.learned.trajectory.add(invariance, kNaN, kNaN);
   ProjectedAdam adam(invariance.size(), settings.invariance_learning_rate, 0.9, 0.999);
 
-  // The readout sees the features raw, as published, and starts at zero.
-  const at::Tensor centre_D = at::zeros({encoder.feature_dim()}, at::kDouble);
-  at::Tensor weight_DC = at::zeros({encoder.feature_dim(), n_outputs}).set_requires_grad(true);
-  at::Tensor bias_C = at::zeros({n_outputs}).set_requires_grad(true);
-  std::vector<at::Tensor> moments_1{at::zeros_like(weight_DC), at::zeros_like(bias_C)},
-      moments_2 = {at::zeros_like(weight_DC), at::zeros_like(bias_C)};
-  int64_t steps = 0;
-
   for (int64_t epoch = 0; epoch < settings.epochs; ++epoch) {
-    std::vector<int64_t> order(static_cast<size_t>(n));
-    std::iota(order.begin(), order.end(), 0);
-    Draws({.seed = seed, .purpose = Purpose::kReadout, .epoch = static_cast<uint64_t>(epoch)})
-        .shuffle(std::span(order));
-    const at::Tensor order_B = at::tensor(order, at::kLong);
+    const at::Tensor order_B = descent_order(n, seed, epoch);
     double epoch_loss = 0.0;
     for (int64_t first = 0; first < n; first += settings.batch) {
       if (stop && stop()) throw StoppedError("learned-joint");
@@ -221,42 +207,21 @@ JointResult learn_joint(const model::Encoder& encoder, const TaskData& task, con
                                          .forward(train.images_BCHW.index_select(0, index_B).to(device), generated,
                                                   model::BatchNormPass::running())
                                          .to(at::kCPU);
-      const at::Tensor scores_BC = at::addmm(bias_C, features_BD, weight_DC);
-      const at::Tensor loss = task.is_regression()
-                                  ? at::l1_loss(scores_BC, standardised_BT.index_select(0, index_B))
-                                  : at::cross_entropy_loss(scores_BC, train.labels_B.index_select(0, index_B));
+      const at::Tensor loss = descending.loss(features_BD, index_B);
       loss.backward();
       epoch_loss += loss.item<double>() * static_cast<double>(index_B.size(0)) / static_cast<double>(n);
       result.learned.encoder_passes += index_B.size(0);
       adam.step(invariance, generator->gradient(generated.gradients()));
-      ++steps;
-      const at::NoGradGuard no_grad;
-      size_t slot = 0;
-      for (at::Tensor* parameter : {&weight_DC, &bias_C}) {
-        const at::Tensor gradient = parameter->grad();
-        moments_1[slot].mul_(0.9).add_(gradient, 0.1);
-        moments_2[slot].mul_(0.999).addcmul_(gradient, gradient, 0.001);
-        const double correction_1 = 1 - std::pow(0.9, steps), correction_2 = 1 - std::pow(0.999, steps);
-        parameter->addcdiv_(moments_1[slot], (moments_2[slot] / correction_2).sqrt() + 1e-8,
-                            -settings.readout_learning_rate / correction_1);
-        parameter->mutable_grad().reset();
-        ++slot;
-      }
+      descending.step();
     }
-    Readout readout{centre_D, 1.0, weight_DC.detach().to(at::kDouble).clone(), bias_C.detach().to(at::kDouble).clone(),
-                    0.0};
-    if (task.is_regression()) {
-      const at::Tensor centre_T = train.targets_BT.mean(0);
-      const at::Tensor spread_T = (train.targets_BT - centre_T).square().mean(0).sqrt().clamp_min(1e-12);
-      readout.weight_DC = readout.weight_DC * spread_T;
-      readout.bias_C = readout.bias_C * spread_T + centre_T;
-    }
+    const Readout readout = descending.readout();
     const at::Tensor validation_BD = extract_features(encoder, generator->at(invariance),
                                                       model::BatchNormPass::running(), task.validation.images_BCHW);
     result.learned.encoder_passes += task.validation.size();
-    const double value = evaluate(readout, labelled(validation_BD, task.validation, task.n_classes), metric);
+    const double value = evaluate(readout, labelled(validation_BD, task.validation, task), metric);
     result.learned.trajectory.add(invariance, epoch_loss, value);
-    if (value > result.validation_value) {
+    if (settings.keep == KeptEpoch::kLast || sign * value > best) {
+      best = sign * value;
       result.validation_value = value;
       result.learned.invariance = invariance;
       result.readout = readout;

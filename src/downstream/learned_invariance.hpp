@@ -63,7 +63,8 @@ struct JointResult {
 };
 
 /// Learn i and a linear readout together by Adam, in batches, under running statistics; the epoch with the best
-/// validation metric is kept.
+/// validation metric is kept, or the last one. The loss is the cross-entropy of classes, the binary cross-entropy of
+/// attributes, L1 of standardised numbers.
 ///
 /// The trajectory has the start (loss and validation NaN) and a point an epoch: i at its end, the validation metric
 /// there, and the mean loss of the steps that led there.

@@ -3,9 +3,11 @@
 /// The linear readout on frozen features, the same for every arm.
 ///
 /// Features are centred and divided by one scalar (the root mean feature variance of the training set: per-feature
-/// division would blow up nearly dead features). Classification: mean cross-entropy + l2/2 |W|^2, bias free of penalty,
-/// by L-BFGS. Regression: 1/2 mean |x W + b - y|^2 + l2/2 |W|^2 on standardised targets, in closed form. l2 is chosen
-/// on validation.
+/// division would blow up nearly dead features). Classes: mean cross-entropy + l2/2 |W|^2. Attributes: a logistic
+/// regression each, mean over samples of the sum over attributes of binary cross-entropies + l2/2 |W|^2. Both by
+/// L-BFGS, the bias free of penalty. Numbers: 1/2 mean |x W + b - y|^2 + l2/2 |W|^2 on standardised targets, in closed
+/// form. l2 is chosen on validation. scikit-learn's LogisticRegression has this objective with C = 1 / (l2 n), its
+/// Ridge with alpha = l2 n.
 ///
 /// Shape legend: B samples, D features, C outputs (classes or targets).
 
@@ -23,10 +25,20 @@ namespace invaria::downstream {
 /// What a readout learns from: features [n, D] and the samples' labels or targets.
 struct LabelledFeatures {
   at::Tensor features_BD;
-  at::Tensor labels_B;    ///< classification
-  at::Tensor targets_BT;  ///< regression
+  at::Tensor labels_B;    ///< with classes
+  at::Tensor targets_BT;  ///< without
   int64_t n_classes = 0;
+  TargetKind target_kind = TargetKind::kNumbers;
+  at::Tensor norm_B = {};  ///< see Truth
+
+  Truth truth() const { return {labels_B, targets_BT, norm_B}; }
 };
+
+/// The features of a part of a task, with what the part says.
+LabelledFeatures labelled(at::Tensor features_BD, const Samples& part, const TaskData& task);
+
+/// One after the other.
+LabelledFeatures concatenated(const LabelledFeatures& first, const LabelledFeatures& second);
 
 /// A fitted readout.
 struct Readout {
@@ -44,14 +56,19 @@ struct Readout {
 /// disagree
 Readout fit_readout(const LabelledFeatures& train, double l2, int64_t max_iterations, const Readout* start = nullptr);
 
-/// Fit at every penalty and keep the one with the best validation metric; ties go to the larger penalty.
-Readout choose_readout(const LabelledFeatures& train, const LabelledFeatures& validation,
-                       const ReadoutSettings& settings, Metric metric);
+/// A choice among penalties.
+struct ChosenReadout {
+  Readout on_train;  ///< fitted on the training set alone: it has not seen the validation set that it was chosen by
+  Readout final;     ///< what reads the test set: on_train, or refitted at its penalty on train + validation
+};
+
+/// Fit at every penalty, from the largest, each a warm start for the next, and keep the one with the best validation
+/// metric; ties go to the larger penalty. Refit if the settings say so.
+/// @throws PreconditionError if no penalty gives a finite validation metric
+ChosenReadout choose_readout(const LabelledFeatures& train, const LabelledFeatures& validation,
+                             const ReadoutSettings& settings, Metric metric);
 
 /// A metric of a readout on labelled features.
 double evaluate(const Readout& readout, const LabelledFeatures& on, Metric metric);
-
-/// A metric of scores or predictions against what the set says.
-double evaluate(const at::Tensor& scores_BC, const LabelledFeatures& on, Metric metric);
 
 }  // namespace invaria::downstream

@@ -15,11 +15,18 @@ namespace invaria::downstream {
 using DrawViews =
     std::function<at::Tensor(const std::vector<int64_t>& samples, uint64_t seed, uint64_t epoch, uint32_t view)>;
 
+/// What targets are, where a task has no classes.
+enum class TargetKind {
+  kNumbers,     ///< measured: predicted by ridge regression
+  kAttributes,  ///< 0 or 1, any number of them at once: each predicted by a logistic regression of its own
+};
+
 /// One part of a task. Exactly one of `labels` and `targets` is defined.
 struct Samples {
   at::Tensor images_BCHW;  ///< float, normalised, [n, 3, S, S]
   at::Tensor labels_B;     ///< int64 [n], classes from 0
   at::Tensor targets_BT;   ///< double [n, T]
+  at::Tensor norm_B;       ///< double [n], what nme divides by; of keypoints only
   at::Tensor rows_B;       ///< int64 [n], where each image is in the task's pool
   DrawViews draw_views;    ///< random views of real training pictures, see make_task(); else empty
 
@@ -29,14 +36,19 @@ struct Samples {
 /// Training, validation and test samples of one repeat of a task, cut from one pool of pictures. Repeats of a task on
 /// real pictures cut the same pool differently: features of the pool at a fixed i serve them all.
 struct TaskData {
-  at::Tensor pool_BCHW;   ///< all pictures of the three parts, each once
-  std::string pool_hash;  ///< equal for equal pools
-  int64_t n_classes = 0;  ///< 0 for regression
+  at::Tensor pool_BCHW;                           ///< all pictures of the three parts, each once
+  std::string pool_hash;                          ///< equal for equal pools
+  int64_t n_classes = 0;                          ///< 0 without classes
+  TargetKind target_kind = TargetKind::kNumbers;  ///< without classes
   Samples train, validation, test;
   std::string split_hash;             ///< SHA-256 over what every sample is
   std::vector<std::string> pictures;  ///< names of the pictures that were drawn (known tasks)
 
-  bool is_regression() const { return n_classes == 0; }
+  /// Of a few-shot task, whose `test` has classes of its own, from 0: whether `validation` has, too. Else its labels
+  /// are those of `train`.
+  bool validation_has_own_classes = false;
+
+  bool has_targets() const { return n_classes == 0; }
 };
 
 }  // namespace invaria::downstream

@@ -3,6 +3,7 @@
 /// From a task's settings and a data set to the samples of one repeat.
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "augment/axes.hpp"
@@ -16,10 +17,21 @@ namespace invaria::downstream {
 at::Tensor render_clean(const data::ImageSplit& split, const std::vector<int64_t>& indices,
                         const augment::AugmentSettings& normalise, int64_t view_size);
 
+/// What is wrong with the targets that a task takes from a data set, as target_columns() has it, and: every one of a
+/// multi-label task is 0 or 1, and no sample of a keypoint task has a norm of 0.
+void check_targets(const TaskSettings& task, const data::ImageDataset& dataset, const std::string& path,
+                   config::Problems& problems);
+
+/// What is wrong with the classes of a few-shot task: classes that learning and judging share, too few of them, or too
+/// few with enough samples for an episode.
+void check_few_shot(const TaskSettings& task, const data::ImageDataset& dataset, const std::string& path,
+                    config::Problems& problems);
+
 /// The samples of one repeat: split, classes and pictures drawn from (seed, repeat), never from the encoder.
 ///
 /// Training samples of real pictures can also be drawn as random views: all axes' operations, as strong as in
 /// pretraining but for milder crops, as in the known tasks.
+/// Of a few-shot task, train holds the base classes, n_classes of them, and test the novel ones, labelled from 0.
 /// @param pretraining  the encoder's settings: views are normalised and framed by them
 /// @throws ConfigError if the data set has not what the task asks for (splits, classes, targets, pictures)
 TaskData make_task(const TaskSettings& task, const std::vector<augment::Axis>& axes, const data::ImageDataset& dataset,

@@ -1,6 +1,9 @@
 #include "downstream/task_settings.hpp"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <numeric>
 #include <set>
 
 #include "downstream/known_task.hpp"
@@ -8,12 +11,20 @@
 namespace invaria::downstream {
 namespace {
 
-bool contains(const std::vector<augment::Operation>& operations, augment::Operation wanted) {
-  return std::find(operations.begin(), operations.end(), wanted) != operations.end();
+std::string names_of(const std::vector<Metric>& metrics) {
+  std::vector<std::string> names;
+  for (Metric metric : metrics) names.push_back(config::name_of(metric));
+  return fmt::format("{}", fmt::join(names, ", "));
 }
 
-bool is_regression_metric(Metric metric) {
-  return metric == Metric::kR2 || metric == Metric::kR2Flat;
+/// Whether "attr_*" or "attr_hat" in a suite means the target "attr_hat".
+bool names_target(const std::string& wanted, const std::string& target) {
+  if (wanted.ends_with('*')) return target.starts_with(wanted.substr(0, wanted.size() - 1));
+  return wanted == target;
+}
+
+bool contains(const std::vector<augment::Operation>& operations, augment::Operation wanted) {
+  return std::find(operations.begin(), operations.end(), wanted) != operations.end();
 }
 
 /// Whether settings differ in colour alone where a grey picture has none.
@@ -77,14 +88,44 @@ augment::AugmentSettings milder_crops() {
   return milder_crops(augment::AugmentSettings());
 }
 
+KindMetrics metrics_of(TaskKind kind) {
+  using enum Metric;
+  switch (kind) {
+    case TaskKind::kClassification:
+    case TaskKind::kKnown:
+      return {{kTop1}, {kTop5, kMeanPerClass}};
+    case TaskKind::kFewShot:
+      return {{kTop1}, {}};
+    case TaskKind::kMultiLabel:
+      return {{kMap}, {}};
+    case TaskKind::kRegression:
+      return {{kR2, kR2Flat}, {}};
+    case TaskKind::kBox:
+      return {{kBoxIou, kR2}, {kR2Flat}};
+    case TaskKind::kKeypoints:
+      return {{kR2, kR2Flat, kNme}, {}};
+  }
+  return {};
+}
+
+std::vector<Metric> TaskSettings::resolved_metrics() const {
+  return metrics.empty() ? metrics_of(kind).defaults : metrics;
+}
+
 void TaskSettings::validate(const std::string& path, config::Problems& problems) const {
+  const KindMetrics fitting = metrics_of(kind);
+  std::vector<Metric> allowed = fitting.defaults;
+  allowed.insert(allowed.end(), fitting.others.begin(), fitting.others.end());
   for (Metric metric : metrics) {
-    if (is_regression_metric(metric) != (kind == TaskKind::kRegression)) {
-      problems.add(config::join_path(path, "metrics"), config::excerpt(config::write(metrics)),
-                   kind == TaskKind::kRegression ? "r2 or r2_flat for a regression task"
-                                                 : "top1 or mean_per_class for a task with classes");
-      return;
-    }
+    if (std::find(allowed.begin(), allowed.end(), metric) != allowed.end()) continue;
+    problems.add(config::join_path(path, "metrics"), config::excerpt(config::write(metrics)),
+                 fmt::format("metrics of a {} task: {}", config::name_of(kind), names_of(allowed)));
+    return;
+  }
+  if (kind == TaskKind::kKeypoints && !nme_points.empty() &&
+      (nme_points.size() != 2 || nme_points[0] == nme_points[1])) {
+    problems.add(config::join_path(path, "nme_points"), config::excerpt(config::write(nme_points)),
+                 "two different keypoints, or none");
   }
   if (std::set(metrics.begin(), metrics.end()).size() != metrics.size())
     problems.add(config::join_path(path, "metrics"), config::excerpt(config::write(metrics)), "each metric once");
@@ -100,10 +141,37 @@ void TaskSettings::validate(const std::string& path, config::Problems& problems)
   }
 }
 
-std::vector<Metric> TaskSettings::resolved_metrics() const {
-  if (!metrics.empty()) return metrics;
-  if (kind == TaskKind::kRegression) return {Metric::kR2, Metric::kR2Flat};
-  return {Metric::kTop1};
+std::vector<size_t> target_columns(const TaskSettings& task, const std::vector<std::string>& target_names,
+                                   const std::string& path, config::Problems& problems) {
+  const std::string where = config::join_path(path, "targets");
+  std::set<size_t> chosen;
+  for (size_t index = 0; index < task.targets.size(); ++index) {
+    const size_t before = chosen.size();
+    for (size_t column = 0; column < target_names.size(); ++column) {
+      if (names_target(task.targets[index], target_names[column])) chosen.insert(column);
+    }
+    if (chosen.size() == before) {
+      problems.add(fmt::format("{}[{}]", where, index), "\"" + task.targets[index] + "\"",
+                   "a target of the data set, or the beginning of some with a star, each once",
+                   config::name_hint(task.targets[index], target_names));
+    }
+  }
+  std::vector<size_t> columns(chosen.begin(), chosen.end());
+  if (task.targets.empty()) {
+    columns.resize(target_names.size());
+    std::iota(columns.begin(), columns.end(), size_t{0});
+  }
+  const auto found = static_cast<int64_t>(columns.size());
+  if (task.kind == TaskKind::kBox && found != 4)
+    problems.add(where, fmt::format("{} of the data set's targets", found), "four: left, top, right, bottom");
+  if (task.kind == TaskKind::kKeypoints && (found == 0 || found % 2 != 0))
+    problems.add(where, fmt::format("{} of the data set's targets", found), "an even number: x and y of each keypoint");
+  for (int64_t point : task.nme_points) {
+    if (2 * point >= found)
+      problems.add(config::join_path(path, "nme_points"), std::to_string(point),
+                   fmt::format("less than {}, the number of keypoints", found / 2));
+  }
+  return columns;
 }
 
 void validate_known(const KnownSettings& known, const std::vector<augment::Axis>& axes, const std::string& path,

@@ -19,8 +19,8 @@ struct Field {
   const char* long_name;
 };
 
-constexpr size_t kFieldsBeforeInvariance = 12;
-const std::array<Field<JobRecord>, 25> kJobFields{{
+constexpr size_t kFieldsBeforeInvariance = 14;
+const std::array<Field<JobRecord>, 27> kJobFields{{
     {"job_id", &JobRecord::job_id, "", "hash of the job's resolved settings"},
     {"encoder", &JobRecord::encoder, "", "the encoder's name in the suite"},
     {"encoder_seed", &JobRecord::encoder_seed, "", "seed of the encoder's pretraining"},
@@ -29,9 +29,11 @@ const std::array<Field<JobRecord>, 25> kJobFields{{
     {"metric", &JobRecord::metric, "", "what value measures"},
     {"value", &JobRecord::value, "1", "metric on the test set"},
     {"validation_value", &JobRecord::validation_value, "1", "metric on the validation set"},
+    {"value_low", &JobRecord::value_low, "1", "low end of value's 95 % interval over test samples or episodes"},
+    {"value_high", &JobRecord::value_high, "1", "high end of value's 95 % interval over test samples or episodes"},
     {"repeat", &JobRecord::repeat, "", "number of the repeat"},
     {"protocol", &JobRecord::protocol, "", "how the readout was trained"},
-    {"shots", &JobRecord::shots, "", "samples a class, 0 for all"},
+    {"shots", &JobRecord::shots, "", "samples a class in an episode, 0 elsewhere"},
     {"readout_l2", &JobRecord::readout_l2, "", "weight of the readout's L2 penalty"},
     {"bn_statistics", &JobRecord::bn_statistics, "", "BatchNorm statistics: running or re-estimated"},
     {"bn_hash", &JobRecord::bn_hash, "", "hash of the BatchNorm statistics"},

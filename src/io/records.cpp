@@ -6,6 +6,10 @@
 
 namespace invaria::io {
 
+bool less_is_better(std::string_view metric) {
+  return metric.starts_with("nme");
+}
+
 bool Segment::empty() const {
   return jobs.empty() && encoders.empty() && sensitivity.empty() && data.empty() && stage_times.empty() &&
          tasks.empty();

@@ -3,8 +3,10 @@
 /// What a run records, as plain structs: the rows of results.h5 (schema 1) before and after they are in a file.
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -27,6 +29,9 @@ struct Trajectory {
   bool operator==(const Trajectory&) const = default;
 };
 
+/// Whether a metric of that name measures an error: less is better. Of all others more is better.
+bool less_is_better(std::string_view metric);
+
 /// One row of /jobs: one arm on one task with one metric.
 struct JobRecord {
   std::string job_id;   ///< hash of the job's resolved settings
@@ -37,9 +42,12 @@ struct JobRecord {
   std::string metric;
   double value = 0.0;             ///< on the test set; NaN unless finished
   double validation_value = 0.0;  ///< on the validation set
+  /// 95 % interval of `value` over the test set's samples, or over few-shot episodes; NaN where not computed
+  double value_low = std::numeric_limits<double>::quiet_NaN();
+  double value_high = std::numeric_limits<double>::quiet_NaN();
   int64_t repeat = 0;
   std::string protocol;
-  int64_t shots = 0;  ///< samples a class; 0 for all
+  int64_t shots = 0;  ///< samples a class in a few-shot episode; 0 elsewhere
   double readout_l2 = 0.0;
   std::vector<double> invariance;  ///< [axis] the learned or fixed i; NaN where the encoder lacks the axis
   std::string bn_statistics;       ///< "running" or "re-estimated"

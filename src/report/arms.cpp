@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include "io/records.hpp"
+
 namespace invaria::report {
 
 std::optional<config::Invariance> grid_point(std::string_view arm) {
@@ -30,10 +32,14 @@ bool is_contestant(std::string_view arm) {
 }
 
 std::string main_metric(const std::set<std::string>& metrics) {
-  for (const char* metric : {"top1", "r2", "mean_per_class", "r2_flat"}) {
+  for (const char* metric : {"top1", "map", "box_iou", "r2", "mean_per_class", "top5", "r2_flat", "nme"}) {
     if (metrics.contains(metric)) return metric;
   }
   return metrics.empty() ? std::string() : *metrics.begin();
+}
+
+double goodness(std::string_view metric, double value) {
+  return io::less_is_better(metric) ? -value : value;
 }
 
 }  // namespace invaria::report

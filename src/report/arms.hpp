@@ -26,8 +26,11 @@ bool is_derived(std::string_view arm);
 /// Whether the arm is ranked: all but the oracle and single grid points.
 bool is_contestant(std::string_view arm);
 
-/// The metric that ranks arms on a task: the first of top1, r2, mean_per_class, r2_flat that is there, else the first
-/// by name; empty of nothing. Higher is better for all of them.
+/// The metric that ranks arms on a task: the first of top1, map, box_iou, r2, mean_per_class, top5, r2_flat, nme that
+/// is there, else the first by name; empty of nothing.
 std::string main_metric(const std::set<std::string>& metrics);
+
+/// A value of a metric such that more is better: an error's sign is turned.
+double goodness(std::string_view metric, double value);
 
 }  // namespace invaria::report

@@ -24,12 +24,12 @@ std::string derived_id(const char* arm, const Points& points) {
 }
 
 /// @param points  in grid order
-/// @param score   what the winner has most of
+/// @param score   what the winner has the best of
 void add_best(const Points& points, double io::JobRecord::*score, const char* arm, std::vector<io::JobRecord>& out) {
   const io::JobRecord* best = nullptr;
   for (const io::JobRecord* point : points) {
     if (std::isnan(point->*score)) continue;
-    if (best == nullptr || point->*score > best->*score) best = point;
+    if (best == nullptr || goodness(point->metric, point->*score) > goodness(best->metric, best->*score)) best = point;
   }
   if (best == nullptr) return;
 

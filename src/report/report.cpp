@@ -18,9 +18,9 @@ std::string render(const io::Results& results, Style style) {
   std::string out = verdict(results.info) + "\n";
   for (const std::string& section :
        {run_section(results.info, style), encoders_section(content, style), data_section(content, style),
-        arms_section(view, style), published_section(results, view, style), learned_section(results, view, style),
-        ranks_section(results.arm_summary, view, style), corners_section(view, style),
-        grid_section(results.axes, view, style), other_metrics_section(view, style),
+        arms_section(view, style), intervals_section(results, view, style), published_section(results, view, style),
+        learned_section(results, view, style), ranks_section(results.arm_summary, view, style),
+        corners_section(view, style), grid_section(results.axes, view, style), other_metrics_section(view, style),
         sensitivity_section(content, style), stages_section(content, style), failures_section(content, style)}) {
     if (!section.empty()) out += "\n" + section;
   }

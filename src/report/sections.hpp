@@ -19,6 +19,8 @@ std::string data_section(const io::Segment& content, Style style);
 
 /// Arms x tasks in percent in the main metric of each task.
 std::string arms_section(const SummaryView& view, Style style);
+/// The same with each job's interval over test samples, or few-shot episodes.
+std::string intervals_section(const io::Results& results, const SummaryView& view, Style style);
 /// The same for all other metrics.
 std::string other_metrics_section(const SummaryView& view, Style style);
 /// Where the learned i went: per task and arm the mean and the range over repeats and encoder seeds.

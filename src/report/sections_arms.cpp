@@ -35,7 +35,10 @@ double best_mean(const SummaryView& view, const Measured& measured) {
   double best = std::numeric_limits<double>::quiet_NaN();
   for (const ArmName& arm : view.arms()) {
     const SummaryCell* cell = is_contestant(arm.arm) ? view.find(arm, measured.task, measured.metric) : nullptr;
-    if (cell != nullptr && !(cell->mean <= best)) best = cell->mean;
+    const bool is_first = std::isnan(best);
+    if (cell != nullptr && (is_first || goodness(measured.metric, cell->mean) > goodness(measured.metric, best))) {
+      best = cell->mean;
+    }
   }
   return best;
 }
@@ -103,7 +106,7 @@ std::string grid_table(const std::vector<std::string>& axes, const SummaryView& 
   std::map<config::Invariance, std::map<double, const SummaryCell*>>
       rows;  // all axes but the last -> the last axis -> value
   std::set<double> across;
-  double best = -std::numeric_limits<double>::infinity();
+  double best = std::numeric_limits<double>::quiet_NaN();
   for (const ArmName& arm : view.grid_of(encoder)) {
     const SummaryCell* cell = view.find(arm, task, metric);
     config::Invariance point = *grid_point(arm.arm);
@@ -112,7 +115,7 @@ std::string grid_table(const std::vector<std::string>& axes, const SummaryView& 
     point.pop_back();
     rows[point][last] = cell;
     across.insert(last);
-    best = std::max(best, cell->mean);
+    if (std::isnan(best) || goodness(metric, cell->mean) > goodness(metric, best)) best = cell->mean;
   }
   if (rows.empty()) return "";
 
@@ -149,6 +152,47 @@ std::string arms_section(const SummaryView& view, Style style) {
              "several",
              style) +
          tables;
+}
+
+std::string intervals_section(const io::Results& results, const SummaryView& view, Style style) {
+  struct Ends {
+    std::vector<double> low, high;
+  };
+  std::map<std::pair<ArmName, std::string>, Ends> cells;  // by arm and task
+  std::vector<std::string> tasks;
+  for (const io::JobRecord& job : results.content.jobs) {
+    const bool counts = job.status == "finished" && std::isfinite(job.value_low) && std::isfinite(job.value_high);
+    if (!counts || !view.tasks().contains(job.task) || job.metric != view.main_metric_of(job.task)) continue;
+    Ends& ends = cells[{{job.encoder, job.arm}, job.task}];
+    ends.low.push_back(job.value_low);
+    ends.high.push_back(job.value_high);
+  }
+  std::vector<TextColumn> columns{{"arm", "", Align::kLeft}};
+  for (const std::string& task : view.tasks()) {
+    const bool has_any = std::any_of(cells.begin(), cells.end(), [&](const auto& c) { return c.first.second == task; });
+    if (!has_any) continue;
+    tasks.push_back(task);
+    columns.push_back({task, view.main_metric_of(task) + " %", Align::kRight});
+  }
+  if (tasks.empty()) return "";
+  TextTable table(columns);
+  for (const ArmName& arm : view.arms()) {
+    std::vector<TextCell> row{{view.label(arm)}};
+    bool is_empty = true;
+    for (const std::string& task : tasks) {
+      const auto found = cells.find({arm, task});
+      row.push_back({kNotAvailable});
+      if (found == cells.end()) continue;
+      is_empty = false;
+      row.back().text = fmt::format("{} to {}", percent(mean(found->second.low)), percent(mean(found->second.high)));
+    }
+    if (!is_empty) table.add_row(std::move(row));
+  }
+  return heading(
+             "95 % intervals over test samples, or over few-shot episodes: of one job, averaged over repeats and "
+             "encoder seeds",
+             style) +
+         table.render(style);
 }
 
 std::string other_metrics_section(const SummaryView& view, Style style) {

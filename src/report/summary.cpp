@@ -23,7 +23,7 @@ bool counts(const io::JobRecord& job) {
   return job.status == "finished" && std::isfinite(job.value);
 }
 
-/// The test values in the main metric of each task.
+/// The test values in the main metric of each task, more being better.
 std::map<Arm, Values> main_values(const std::vector<io::JobRecord>& jobs) {
   std::map<std::string, std::set<std::string>> metrics;
   for (const io::JobRecord& job : jobs) {
@@ -33,7 +33,7 @@ std::map<Arm, Values> main_values(const std::vector<io::JobRecord>& jobs) {
   for (const io::JobRecord& job : jobs) {
     Values& of_arm = values[{job.encoder, job.arm}];
     if (counts(job) && job.metric == main_metric(metrics[job.task])) {
-      of_arm[{job.task, job.encoder_seed, job.repeat}] = job.value;
+      of_arm[{job.task, job.encoder_seed, job.repeat}] = goodness(job.metric, job.value);
     }
   }
   return values;
@@ -101,7 +101,7 @@ io::Table summary_table(const std::vector<io::JobRecord>& jobs) {
       {{"encoder", std::vector<std::string>{}, "", "encoder's name in the suite"},
        {"arm", std::vector<std::string>{}, "", "arm"},
        {"task", std::vector<std::string>{}, "", "task"},
-       {"metric", std::vector<std::string>{}, "", "metric, higher is better"},
+       {"metric", std::vector<std::string>{}, "", "metric; more is better, but of an error (nme)"},
        {"mean", std::vector<double>{}, "1", "mean test value over repeats, then over encoder seeds"},
        {"standard_deviation", std::vector<double>{}, "1", "sample standard deviation of the n values"},
        {"ci95", std::vector<double>{}, "1", "half width of the 95 % Student-t interval of the mean"},

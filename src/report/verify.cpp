@@ -49,6 +49,8 @@ void for_each_column(Visit visit) {
   visit("metric", &Job::metric);
   visit("value", &Job::value);
   visit("validation_value", &Job::validation_value);
+  visit("value_low", &Job::value_low);
+  visit("value_high", &Job::value_high);
   visit("repeat", &Job::repeat);
   visit("protocol", &Job::protocol);
   visit("shots", &Job::shots);

@@ -19,6 +19,9 @@
 
 #include "core/philox.hpp"
 #include "core/timer.hpp"
+#include "downstream/bootstrap.hpp"
+#include "downstream/descending_readout.hpp"
+#include "downstream/episodes.hpp"
 #include "downstream/features.hpp"
 #include "downstream/learned_invariance.hpp"
 #include "downstream/readout.hpp"
@@ -154,32 +157,73 @@ double measure_joint(const train::EncoderPlan& plan, const TaskSize& size, int64
   return epochs * epoch_s * static_cast<double>(size.train) / static_cast<double>(task.train.size());
 }
 
-/// A readout on features that are not quite separable: class centres with noise around them.
-double measure_readout(downstream::Metric metric, const TaskSize& size, int64_t n_classes, int64_t feature_dim,
-                       const downstream::ReadoutSettings& settings) {
+/// `n` features that are not quite separable, as a task of this kind has them: class centres with noise around them, or
+/// four targets that follow from the features.
+downstream::LabelledFeatures made_features(Draws& draws, int64_t n, int64_t dim, const downstream::TaskSettings& task,
+                                           int64_t n_classes) {
+  downstream::LabelledFeatures made;
+  made.n_classes = n_classes;
+  made.features_BD = at::empty({n, dim});
+  float* out = made.features_BD.mutable_data_ptr<float>();
+  std::vector<int64_t> labels;
+  for (int64_t sample = 0; sample < n; ++sample) {
+    labels.push_back(sample % std::max<int64_t>(n_classes, 1));
+    for (int64_t feature = 0; feature < dim; ++feature) {
+      const bool is_own = feature % std::max<int64_t>(n_classes, 1) == labels.back();
+      *out++ = static_cast<float>(draws.normal() + (is_own ? 2.0 : 0.0));
+    }
+  }
+  if (task.has_classes()) {
+    made.labels_B = at::tensor(labels, at::kLong);
+    return made;
+  }
+  made.targets_BT = made.features_BD.narrow(1, 0, 4).to(at::kDouble);
+  if (task.kind == downstream::TaskKind::kKeypoints) made.norm_B = at::ones({n}, at::kDouble);
+  if (task.kind == downstream::TaskKind::kMultiLabel) {
+    made.target_kind = downstream::TargetKind::kAttributes;
+    made.targets_BT = made.targets_BT.gt(0).to(at::kDouble);
+  }
+  return made;
+}
+
+/// Episodes on made features: as many as fit in a moment, then all of them by proportion.
+double measure_episodes(const downstream::TaskSettings& task, int64_t feature_dim,
+                        const downstream::ReadoutSettings& settings) {
+  downstream::FewShotSettings few_shot = task.few_shot;
+  const double all = static_cast<double>(few_shot.episodes) +
+                     static_cast<double>(few_shot.validation_episodes) * static_cast<double>(settings.l2.size());
+  few_shot.episodes = few_shot.validation_episodes = 20;
+  Draws draws({.purpose = Purpose::kCalibration, .sample = 2});
+  const int64_t n = few_shot.ways * (few_shot.shots + few_shot.queries);
+  const downstream::LabelledFeatures made = made_features(draws, n, feature_dim, task, few_shot.ways);
+  downstream::TaskData data;
+  data.validation_has_own_classes = true;
+  data.validation.labels_B = data.test.labels_B = made.labels_B;
+  data.validation.rows_B = data.test.rows_B = at::arange(n, at::kLong);
+  Timer timer;
+  downstream::judge_episodes(made.features_BD, data, few_shot, settings, 0, 0);
+  return timer.seconds() * all / (20.0 + 20.0 * static_cast<double>(settings.l2.size()));
+}
+
+/// One readout, chosen on validation and judged.
+double measure_readout(const downstream::TaskSettings& task, const TaskSize& size, int64_t n_classes,
+                       int64_t feature_dim, const downstream::DownstreamSettings& settings) {
+  if (task.kind == downstream::TaskKind::kFewShot) return measure_episodes(task, feature_dim, settings.readout);
   Draws draws({.purpose = Purpose::kCalibration, .sample = 1});
   const auto part = [&](int64_t n) {
-    downstream::LabelledFeatures made;
-    made.n_classes = n_classes;
-    made.features_BD = at::empty({n, feature_dim});
-    float* out = made.features_BD.mutable_data_ptr<float>();
-    std::vector<int64_t> labels;
-    for (int64_t sample = 0; sample < n; ++sample) {
-      labels.push_back(sample % std::max<int64_t>(n_classes, 1));
-      for (int64_t feature = 0; feature < feature_dim; ++feature) {
-        *out++ = static_cast<float>(draws.normal() +
-                                    (feature % std::max<int64_t>(n_classes, 1) == labels.back() ? 2.0 : 0.0));
-      }
-    }
-    made.labels_B = at::tensor(labels, at::kLong);
-    if (n_classes == 0)
-      made.targets_BT = made.features_BD.narrow(1, 0, std::min<int64_t>(feature_dim, 4)).to(at::kDouble);
-    return made;
+    return made_features(draws, std::max<int64_t>(n, 4), feature_dim, task, n_classes);
   };
-  const downstream::LabelledFeatures train = part(std::max<int64_t>(size.train, 4));
-  const downstream::LabelledFeatures validation = part(std::max<int64_t>(size.validation, 4));
+  const downstream::LabelledFeatures train = part(size.train), validation = part(size.validation),
+                                     test = part(size.test);
   Timer timer;
-  downstream::choose_readout(train, validation, settings, metric);
+  const downstream::Metric metric = task.resolved_metrics().front();
+  const downstream::Readout readout =
+      settings.readout.solver == downstream::Solver::kExact
+          ? downstream::choose_readout(train, validation, settings.readout, metric).final
+          : downstream::fit_by_descent(train, validation, settings.joint, metric, 0);
+  const at::Tensor scores = readout.predict(test.features_BD);
+  for (downstream::Metric each : task.resolved_metrics())
+    downstream::bootstrap_interval(each, scores, test.truth(), settings.bootstrap, 0);
   return timer.seconds();
 }
 
@@ -204,7 +248,7 @@ Calibration calibrate(const Suite& suite, const Summaries& summaries, const Plan
   const std::vector<TaskSize> sizes = task_sizes(suite, summaries);
   struct Measured {
     double step_s = 0.0, image_s = 0.0;
-    std::vector<double> projected_s, joint_s, readout_s;
+    std::vector<double> projected_s, joint_s, episodes_s, readout_s;
   };
   // Encoders that differ only in name, seed or corner take the same time.
   std::map<std::string, Measured> measured;
@@ -217,14 +261,22 @@ Calibration calibrate(const Suite& suite, const Summaries& summaries, const Plan
       mine.image_s = measure_image(encoder, place);
       mine.projected_s.resize(suite.tasks.size());
       mine.joint_s.resize(suite.tasks.size());
+      mine.episodes_s.resize(suite.tasks.size());
       for (size_t task = 0; task < suite.tasks.size(); ++task) {
         const int64_t n_classes = class_count(suite.tasks[task], summaries.at(suite.tasks[task].data));
         const downstream::Metric metric = suite.tasks[task].resolved_metrics().front();
-        mine.readout_s.push_back(measure_readout(metric, sizes[task], n_classes,
-                                                 model::feature_dim(encoder.settings.model), suite.downstream.readout));
+        mine.readout_s.push_back(measure_readout(suite.tasks[task], sizes[task], n_classes,
+                                                 model::feature_dim(encoder.settings.model), suite.downstream));
         if (encoder.is_conditioned() && suite.asks_for_projected())
           mine.projected_s[task] =
               measure_projected(encoder, sizes[task], n_classes, suite.downstream.projected, place);
+        if (encoder.is_conditioned() && suite.asks_for(Arm::kLearnedEpisode) &&
+            allows_learned_episodes(suite.tasks[task])) {
+          const downstream::FewShotSettings& few_shot = suite.tasks[task].few_shot;
+          mine.episodes_s[task] = static_cast<double>(2 * few_shot.learned_episodes) *
+                                  measure_projected(encoder, {.train = few_shot.ways * few_shot.shots}, few_shot.ways,
+                                                    suite.downstream.projected, place);
+        }
         if (encoder.is_conditioned() && suite.asks_for_joint())
           mine.joint_s[task] = measure_joint(encoder, sizes[task], n_classes, metric, suite.downstream.joint, place);
       }
@@ -234,6 +286,7 @@ Calibration calibrate(const Suite& suite, const Summaries& summaries, const Plan
     calibration.image_s.push_back(mine.image_s);
     calibration.projected_s.push_back(mine.projected_s);
     calibration.joint_s.push_back(mine.joint_s);
+    calibration.episodes_s.push_back(mine.episodes_s);
     calibration.readout_s.push_back(mine.readout_s);
   }
   return calibration;
@@ -252,12 +305,13 @@ TimeEstimate estimate_time(const Plan& plan, const Calibration& calibration, int
   for (const Unit& unit : plan.units) {
     double seconds = static_cast<double>(unit.forward_images) * calibration.image_s[unit.encoder];
     if (unit.kind == UnitKind::kProjected) seconds += calibration.projected_s[unit.encoder][unit.task];
+    if (unit.kind == UnitKind::kEpisodes) seconds += calibration.episodes_s[unit.encoder][unit.task];
     if (unit.kind == UnitKind::kJoint) seconds += calibration.joint_s[unit.encoder][unit.task];
     std::set<std::pair<std::string, int64_t>> readouts;
     for (const Job& job : unit.jobs) {
       readouts.emplace(unit.kind == UnitKind::kFixed ? "" : job.arm, job.repeat);  // arms at one point share theirs
     }
-    if (!readouts.empty())
+    if (!readouts.empty() && unit.kind != UnitKind::kEpisodes)
       seconds += static_cast<double>(readouts.size()) * calibration.readout_s[unit.encoder][unit.task];
     estimate.unit_s.push_back(seconds);
   }

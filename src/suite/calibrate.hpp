@@ -28,7 +28,8 @@ struct Calibration {
   std::vector<double> image_s;  ///< [encoder] one image through the frozen encoder, forward
   /// [encoder][task] learning i once; 0 for encoders without conditioning
   std::vector<std::vector<double>> projected_s, joint_s;
-  std::vector<std::vector<double>> readout_s;  ///< [encoder][task] choosing one readout
+  std::vector<std::vector<double>> episodes_s;  ///< [encoder][task] learning i on all of a repeat's episodes; or 0
+  std::vector<std::vector<double>> readout_s;   ///< [encoder][task] choosing one readout
 };
 
 /// Measure on made pictures of the suite's sizes. Collective: with several ranks, each computes its share as it will in

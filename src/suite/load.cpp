@@ -9,6 +9,7 @@
 #include "core/errors.hpp"
 #include "core/progress.hpp"
 #include "downstream/known_task.hpp"
+#include "downstream/task.hpp"
 
 namespace invaria::suite {
 namespace {
@@ -71,10 +72,16 @@ void check_task_contents(const TaskSettings& task, const std::vector<augment::Ax
     if (count == 0 || pictures <= count) return;
     problems.add(path + ".known.classes", fmt::format("{}, which takes {} pictures", task.known.classes, pictures),
                  fmt::format("no more pictures than the {} of split {} of {}", count, task.known.split, task.data));
-  } else if (task.kind == TaskKind::kRegression) {
-    if (data.n_targets == 0) problems.add(path + ".data", named, "a data set with targets for a regression task");
+  } else if (!task.has_classes()) {
+    if (data.n_targets == 0) {
+      problems.add(path + ".data", named,
+                   fmt::format("a data set with targets for a {} task", config::name_of(task.kind)));
+    }
   } else if (data.n_classes == 0) {
-    problems.add(path + ".data", named, "a data set with classes for a classification task");
+    problems.add(path + ".data", named,
+                 fmt::format("a data set with classes for a {} task", config::name_of(task.kind)));
+  } else if (task.kind == TaskKind::kFewShot) {
+    return;  // of which classes a split has samples, only its labels tell
   } else if (chosen_classes(task, data.n_classes) < 2) {
     problems.add(path + (task.class_limit == 1 ? ".class_limit" : ".class_every"),
                  std::to_string(task.class_limit == 1 ? task.class_limit : task.class_every),
@@ -84,8 +91,34 @@ void check_task_contents(const TaskSettings& task, const std::vector<augment::Ax
 
 /// The share of a data set's classes that a task uses.
 double class_share(const TaskSettings& task, const data::DatasetSummary& data) {
-  if (task.kind != TaskKind::kClassification || data.n_classes == 0) return 1.0;
+  if (!task.has_classes() || data.n_classes == 0) return 1.0;
   return static_cast<double>(class_count(task, data)) / static_cast<double>(data.n_classes);
+}
+
+/// The share of the test split's classes that a task uses.
+double test_class_share(const TaskSettings& task, const data::DatasetSummary& data) {
+  if (task.kind != TaskKind::kFewShot) return class_share(task, data);
+  if (task.few_shot.novel_classes == 0 || data.n_classes == 0) return 1.0;
+  return static_cast<double>(task.few_shot.novel_classes) / static_cast<double>(data.n_classes);
+}
+
+/// What only targets' names and values tell: whether tasks find theirs, and attributes are 0 or 1.
+void check_targets(const Suite& suite, const Datasets& datasets, config::Problems& problems) {
+  for (size_t index = 0; index < suite.tasks.size(); ++index) {
+    const TaskSettings& task = suite.tasks[index];
+    const data::ImageDataset& dataset = datasets.at(task.data);
+    if (task.has_classes() || dataset.target_names.empty()) continue;  // the latter is reported
+    downstream::check_targets(task, dataset, fmt::format("tasks[{}]", index), problems);
+  }
+}
+
+/// What only labels tell: whether few-shot tasks have classes of their own, with enough samples.
+void check_episodes(const Suite& suite, const Datasets& datasets, config::Problems& problems) {
+  for (size_t index = 0; index < suite.tasks.size(); ++index) {
+    const TaskSettings& task = suite.tasks[index];
+    if (task.kind == TaskKind::kFewShot)
+      downstream::check_few_shot(task, datasets.at(task.data), fmt::format("tasks[{}]", index), problems);
+  }
 }
 
 /// What only pixels tell: whether known tasks find enough pictures, with colour where they ask for it.
@@ -105,8 +138,10 @@ void check_known_pictures(const Suite& suite, const Datasets& datasets, config::
 }  // namespace
 
 int64_t class_count(const TaskSettings& task, const data::DatasetSummary& data) {
-  if (task.kind == TaskKind::kRegression) return 0;
+  if (!task.has_classes()) return 0;
   if (task.kind == TaskKind::kKnown) return task.known.classes;
+  // Where splits have classes of their own, how many is not known from the outside.
+  if (task.kind == TaskKind::kFewShot) return std::max<int64_t>(2, data.n_classes - task.few_shot.novel_classes);
   return chosen_classes(task, data.n_classes);
 }
 
@@ -193,10 +228,13 @@ std::vector<TaskSize> task_sizes(const Suite& suite, const Summaries& summaries)
     const auto part = [&](const std::string& split, double fraction) {
       return static_cast<int64_t>(share * fraction * static_cast<double>(data.count(split)));
     };
+    const auto test = static_cast<int64_t>(test_class_share(task, data) * static_cast<double>(data.count(task.test)));
     const bool has_validation = !task.validation.empty();
-    sizes.push_back({part(task.train, has_validation ? 1.0 : 1.0 - task.validation_fraction),
-                     has_validation ? part(task.validation, 1.0) : part(task.train, task.validation_fraction),
-                     part(task.test, 1.0)});
+    const double from_train = task.train_fraction * (has_validation ? 1.0 : 1.0 - task.validation_fraction);
+    sizes.push_back(
+        {part(task.train, from_train),
+         has_validation ? part(task.validation, 1.0) : part(task.train, task.train_fraction * task.validation_fraction),
+         test});
   }
   return sizes;
 }
@@ -241,6 +279,8 @@ Datasets load_datasets(const Suite& suite, const Manifests& manifests, const Dat
     Summaries summaries;
     for (const auto& [name, dataset] : datasets) summaries.emplace(name, data::summary_of(dataset));
     check_contents(suite, summaries, problems);
+    check_targets(suite, datasets, problems);
+    check_episodes(suite, datasets, problems);
     check_known_pictures(suite, datasets, problems);
     problems.throw_if_any("the decoded data");
   });

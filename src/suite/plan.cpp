@@ -37,6 +37,12 @@ json::value encoder_identity(const Suite& suite, const EncoderEntry& entry, int6
                       {"pretraining", pretraining}};
 }
 
+json::value joint_settings(const Suite& suite) {
+  json::value settings = config::write(suite.downstream.joint);
+  settings.as_object().erase("repeats");  // how many there are does not change any one of them
+  return settings;
+}
+
 /// Makes the jobs of one (encoder, task, repeat).
 class JobMaker {
  public:
@@ -65,8 +71,10 @@ class JobMaker {
                           {"arm", arm},
                           {"arm_settings", arm_settings},
                           {"metric", metric},
-                          {"protocol", "default"},
-                          {"readout", config::write(suite_.downstream.readout)}};
+                          {"protocol", config::name_of(suite_.downstream.protocol)},
+                          {"readout", config::write(suite_.downstream.readout)},
+                          {"bootstrap", suite_.downstream.bootstrap}};
+    if (suite_.downstream.readout.solver == downstream::Solver::kDescent) identity["descent"] = joint_settings(suite_);
     if (task_.kind == downstream::TaskKind::kKnown) identity["axes"] = config::write(suite_.axes);
     if (encoder_.is_conditioned()) identity["batch_norm"] = config::write(suite_.downstream.batch_norm);
     job.identity = identity;
@@ -138,13 +146,14 @@ void add_learned_units(Plan& plan, const Suite& suite, size_t encoder, size_t ta
   const train::EncoderPlan& which = plan.encoders[encoder];
   if (!which.is_conditioned()) return;
   const JobMaker maker(suite, which, suite.tasks[task], repeat);
+  const bool is_few_shot = suite.tasks[task].kind == downstream::TaskKind::kFewShot;
   const auto add = [&](UnitKind kind, Arm arm, Arm discretised, const std::string& name, const json::value& settings) {
     Unit unit;
     unit.kind = kind;
     unit.encoder = encoder;
     unit.task = task;
     unit.reestimates = reestimates(suite, plan.encoders[encoder]);
-    if (suite.asks_for(arm)) append(unit.jobs, maker.jobs(name, settings, kind == UnitKind::kJoint));
+    if (suite.asks_for(arm)) append(unit.jobs, maker.jobs(name, settings, kind == UnitKind::kJoint && !is_few_shot));
     if (suite.asks_for(discretised)) append(unit.jobs, maker.jobs(name + "-discretised", settings));
     unit.name = fmt::format("{} {} {} repeat {}", which.key(), name, suite.tasks[task].name, repeat);
     if (!unit.jobs.empty()) plan.units.push_back(std::move(unit));
@@ -152,9 +161,17 @@ void add_learned_units(Plan& plan, const Suite& suite, size_t encoder, size_t ta
   add(UnitKind::kProjected, Arm::kLearnedProjected, Arm::kLearnedProjectedDiscretised, "learned-projected",
       config::write(suite.downstream.projected));
   if (repeat < suite.downstream.joint.repeats) {
-    json::value settings = config::write(suite.downstream.joint);
-    settings.as_object().erase("repeats");  // how many there are does not change any one of them
-    add(UnitKind::kJoint, Arm::kLearnedJoint, Arm::kLearnedJointDiscretised, "learned-joint", settings);
+    add(UnitKind::kJoint, Arm::kLearnedJoint, Arm::kLearnedJointDiscretised, "learned-joint", joint_settings(suite));
+  }
+  if (allows_learned_episodes(suite.tasks[task]) && suite.asks_for(Arm::kLearnedEpisode)) {
+    Unit unit;
+    unit.kind = UnitKind::kEpisodes;
+    unit.encoder = encoder;
+    unit.task = task;
+    unit.reestimates = reestimates(suite, which);
+    unit.jobs = maker.jobs("learned-episode", config::write(suite.downstream.projected));
+    unit.name = fmt::format("{} learned-episode {} repeat {}", which.key(), suite.tasks[task].name, repeat);
+    plan.units.push_back(std::move(unit));
   }
 }
 
@@ -214,7 +231,13 @@ int64_t forward_images(const Suite& suite, const std::vector<TaskSize>& sizes, c
     return suite.sensitivity.images * static_cast<int64_t>(downstream::sensitivity_transformations().size() + 1);
   }
   const TaskSize& size = sizes[unit.task];
-  return size.train + size.validation + size.test + (unit.reestimates ? suite.downstream.batch_norm.images : 0);
+  const int64_t reestimation = unit.reestimates ? suite.downstream.batch_norm.images : 0;
+  if (unit.kind == UnitKind::kEpisodes) {
+    const downstream::FewShotSettings& few_shot = suite.tasks[unit.task].few_shot;
+    const int64_t episode = few_shot.ways * (few_shot.shots + few_shot.queries);
+    return 2 * few_shot.learned_episodes * (episode + reestimation);
+  }
+  return size.train + size.validation + size.test + reestimation;
 }
 
 }  // namespace
@@ -233,6 +256,11 @@ void estimate_costs(Plan& plan, const Suite& suite, const std::vector<TaskSize>&
     if (unit.kind == UnitKind::kProjected) {
       images += kWithBackward * static_cast<double>(settings.projected.steps) *
                 static_cast<double>(std::min(sizes[unit.task].train, settings.projected.batch));
+    }
+    if (unit.kind == UnitKind::kEpisodes) {
+      const downstream::FewShotSettings& few_shot = suite.tasks[unit.task].few_shot;
+      const int64_t support = std::min(few_shot.ways * few_shot.shots, settings.projected.batch);
+      images += kWithBackward * static_cast<double>(2 * few_shot.learned_episodes * settings.projected.steps * support);
     }
     if (unit.kind == UnitKind::kJoint) {
       images +=

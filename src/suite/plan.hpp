@@ -33,6 +33,7 @@ enum class UnitKind {
   kFixed,        ///< features at one i
   kProjected,    ///< learn i, then features there
   kJoint,        ///< likewise, jointly with a readout
+  kEpisodes,     ///< likewise, for each few-shot episode anew
   kSensitivity,  ///< the sensitivity row of one corner
 };
 

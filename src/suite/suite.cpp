@@ -84,6 +84,32 @@ bool is_inherited(const config::Problem& problem, const DefaultsSection& section
   });
 }
 
+/// Put what the protocol gives under the suite's own section `downstream`. An unknown protocol is left to the parser.
+void spread_protocol(object& suite) {
+  const value* given = suite.if_contains("downstream");
+  const value* name = given != nullptr && given->is_object() ? given->get_object().if_contains("protocol") : nullptr;
+  if (name == nullptr) return;
+  config::Problems reported;  // by the parser, later
+  const auto protocol = config::parse<downstream::Protocol>(*name, "", reported);
+  if (!reported.empty()) return;
+  value merged = downstream::protocol_defaults(protocol);
+  merge_patch(merged, *given);
+  suite["downstream"] = std::move(merged);
+}
+
+/// The paper's protocol judges regression by r2_flat first, where a task does not say otherwise.
+void resolve_metrics(Suite& suite) {
+  using downstream::Metric;
+  if (suite.downstream.protocol != downstream::Protocol::kPaper) return;
+  for (downstream::TaskSettings& task : suite.tasks) {
+    std::vector<Metric> metrics = task.resolved_metrics();
+    const auto flat = std::find(metrics.begin(), metrics.end(), Metric::kR2Flat);
+    if (!task.metrics.empty() || flat == metrics.end()) continue;
+    std::rotate(metrics.begin(), flat, flat + 1);
+    task.metrics = metrics;
+  }
+}
+
 std::vector<std::string> names_of(const auto& entries) {
   std::vector<std::string> names;
   for (const auto& entry : entries) names.push_back(entry.name);
@@ -193,6 +219,22 @@ void validate_arms(const Suite& suite, config::Problems& problems) {
   }
 }
 
+/// Arms that few-shot tasks cannot have, or that need one.
+void validate_few_shot_arms(const Suite& suite, config::Problems& problems) {
+  if (suite.asks_for(Arm::kLearnedEpisode) &&
+      std::none_of(suite.tasks.begin(), suite.tasks.end(), allows_learned_episodes)) {
+    problems.add("arms", config::excerpt(config::write(suite.arms)),
+                 "learned-episode only with a few-shot task of two shots or more, whose support has halves");
+  }
+  for (size_t index = 0; index < suite.tasks.size(); ++index) {
+    const downstream::TaskSettings& task = suite.tasks[index];
+    if (!suite.asks_for_joint() || task.kind != downstream::TaskKind::kFewShot || task.validation.empty()) continue;
+    problems.add(fmt::format("tasks[{}].validation", index), "\"" + task.validation + "\"",
+                 "none beside learned-joint, which chooses its epoch on base classes",
+                 "leave it out: validation is cut from train then");
+  }
+}
+
 /// What a known task does not say of its strengths is as in the reference encoder's pretraining, or as in the preset
 /// that the task names, but for milder crops.
 /// @param text  the merged suite that `suite` was read from
@@ -235,8 +277,10 @@ Suite read_suite(const value& text, config::Problems& problems) {
   spread_defaults<EncoderEntry>(merged.get_object(), kEncoderSection, problems);
   spread_defaults<downstream::TaskSettings>(merged.get_object(), kTaskSection, problems);
   resolve_named_axes(merged.get_object(), problems);
+  spread_protocol(merged.get_object());
   config::Problems found;
   Suite suite = config::parse<Suite>(merged, "", found);
+  resolve_metrics(suite);
   resolve_known_strengths(suite, merged.get_object());
   const config::Problems reported = problems;
   for (const config::Problem& problem : found.list()) {
@@ -261,6 +305,7 @@ void validate_suite(const Suite& suite, config::Problems& problems) {
   if (!problems.empty()) return;
   validate_encoders(suite, problems);
   validate_tasks(suite, problems);
+  validate_few_shot_arms(suite, problems);
   if (!suite.sensitivity.data.empty()) {
     check_known(suite.sensitivity.data, names_of(suite.data), "sensitivity.data", "a data set of the suite", problems);
   }
@@ -303,6 +348,10 @@ const EncoderEntry& reference_encoder(const Suite& suite) {
     return entry.pretraining.model.is_conditioned();
   });
   return conditioned == suite.encoders.end() ? suite.encoders.front() : *conditioned;
+}
+
+bool allows_learned_episodes(const downstream::TaskSettings& task) {
+  return task.kind == downstream::TaskKind::kFewShot && task.few_shot.shots >= 2;
 }
 
 std::vector<config::Invariance> corners_of(const EncoderEntry& encoder, int64_t n_axes) {

@@ -26,7 +26,8 @@ enum class Arm {
   kLearnedProjectedDiscretised,
   kLearnedJoint,
   kLearnedJointDiscretised,
-  kCorners,  ///< i at every corner of {0, 1}^K
+  kLearnedEpisode,  ///< projected on each few-shot episode's support
+  kCorners,         ///< i at every corner of {0, 1}^K
   kCentre,
   kGrid,  ///< every point of a grid, and from them grid-best and oracle
 };
@@ -74,6 +75,8 @@ struct Suite {
   bool asks_for_projected() const {
     return asks_for(Arm::kLearnedProjected) || asks_for(Arm::kLearnedProjectedDiscretised);
   }
+  /// Whether anything reads the settings of projected learning.
+  bool learns_projected() const { return asks_for_projected() || asks_for(Arm::kLearnedEpisode); }
   bool asks_for_joint() const { return asks_for(Arm::kLearnedJoint) || asks_for(Arm::kLearnedJointDiscretised); }
   /// The entry of `data` with this name. @throws PreconditionError if there is none
   const data::DatasetSettings& dataset(const std::string& dataset_name) const;
@@ -104,8 +107,8 @@ struct Suite {
 
 /// The suite file as JSON text, with `--set` overrides applied and `encoder_defaults` and `task_defaults` merged under
 /// each entry (RFC 7396, the entry's own values win) and named axes spelt out, read into `suite`. Everything wrong with
-/// single values is added to `problems`. What known tasks leave open of their strengths is taken from
-/// reference_encoder().
+/// single values is added to `problems`. What the section `downstream` leaves open is its protocol's; what known tasks
+/// leave open of their strengths is taken from reference_encoder().
 Suite read_suite(const config::json::value& text, config::Problems& problems);
 
 /// What spans settings: names that must exist or be unique, corners and marks that must fit the axes, arms, splits
@@ -120,6 +123,10 @@ config::json::object suite_schema();
 /// encoders of a suite are asked the same. @throws PreconditionError without encoders
 const EncoderEntry& reference_encoder(const Suite& suite);
 
+/// Whether i can be learned on each episode of a task: a few-shot task with two shots or more, so that both halves of a
+/// support know every class.
+bool allows_learned_episodes(const downstream::TaskSettings& task);
+
 /// The corners that an encoder meets in pretraining. @throws ConfigError if a corner does not fit the axes
 std::vector<config::Invariance> corners_of(const EncoderEntry& encoder, int64_t n_axes);
 
@@ -128,11 +135,12 @@ std::vector<config::Invariance> corners_of(const EncoderEntry& encoder, int64_t 
 template <>
 struct invaria::config::EnumNames<invaria::suite::Arm> {
   using enum invaria::suite::Arm;
-  static constexpr std::array<std::pair<invaria::suite::Arm, const char*>, 7> kNames{
+  static constexpr std::array<std::pair<invaria::suite::Arm, const char*>, 8> kNames{
       {{kLearnedProjected, "learned-projected"},
        {kLearnedProjectedDiscretised, "learned-projected-discretised"},
        {kLearnedJoint, "learned-joint"},
        {kLearnedJointDiscretised, "learned-joint-discretised"},
+       {kLearnedEpisode, "learned-episode"},
        {kCorners, "corners"},
        {kCentre, "centre"},
        {kGrid, "grid"}}};

@@ -12,33 +12,19 @@
 #include "core/errors.hpp"
 #include "core/philox.hpp"
 #include "core/timer.hpp"
+#include "downstream/episodes.hpp"
 #include "downstream/features.hpp"
 #include "downstream/learned_invariance.hpp"
-#include "downstream/readout.hpp"
 #include "downstream/sensitivity.hpp"
 #include "downstream/task.hpp"
 #include "suite/clean_pictures.hpp"
 #include "suite/encoder_store.hpp"
+#include "suite/outcome.hpp"
 
 namespace invaria::suite {
 namespace {
 
-using downstream::LabelledFeatures;
-using downstream::Metric;
-
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
-/// One arm's outcome: values of every metric on both sets, and where i ended.
-struct Outcome {
-  std::map<std::string, double> value;
-  std::map<std::string, double> validation_value;
-  config::Invariance invariance;
-  double readout_l2 = 0.0;
-  std::string bn_statistics = "running";
-  std::string bn_hash;
-  io::Trajectory trajectory;
-  std::string halves;
-};
 
 }  // namespace
 
@@ -121,38 +107,26 @@ struct UnitRunner::Impl {
     return features;
   }
 
-  static LabelledFeatures part(const at::Tensor& pool_features, const downstream::Samples& samples, int64_t n_classes) {
-    return {pool_features.index_select(0, samples.rows_B), samples.labels_B, samples.targets_BT, n_classes};
+  Judged judged(const Unit& unit, int64_t repeat) {
+    return {suite.tasks[unit.task], task(unit, repeat), suite.downstream, static_cast<uint64_t>(suite.seed), repeat};
   }
 
-  /// The common end of every arm: features at i, the readout chosen on validation, the test set read once.
-  Outcome judge(const Unit& unit, int64_t repeat, LoadedEncoder& encoder, const config::Invariance& invariance) {
-    const downstream::TaskData& data = task(unit, repeat);
-    const std::vector<Metric> metrics = suite.tasks[unit.task].resolved_metrics();
+  static void record_statistics(const model::BatchNormStatistics* statistics, Outcome& outcome) {
+    if (statistics == nullptr) return;
+    outcome.bn_statistics = "re-estimated";
+    outcome.bn_hash = statistics->hash();
+  }
+
+  static model::BatchNormPass pass_with(const model::BatchNormStatistics* statistics) {
+    return statistics != nullptr ? model::BatchNormPass::with(*statistics) : model::BatchNormPass::running();
+  }
+
+  Outcome judge_at(const Unit& unit, int64_t repeat, LoadedEncoder& encoder, const config::Invariance& invariance) {
     const model::BatchNormStatistics* statistics = statistics_for(unit, encoder, invariance);
-    const model::BatchNormPass pass =
-        statistics != nullptr ? model::BatchNormPass::with(*statistics) : model::BatchNormPass::running();
-
-    const at::Tensor features_BD = pool_features(encoder, invariance, pass, data);
-    const LabelledFeatures train = part(features_BD, data.train, data.n_classes);
-    const LabelledFeatures validation = part(features_BD, data.validation, data.n_classes);
-    const downstream::Readout readout =
-        downstream::choose_readout(train, validation, suite.downstream.readout, metrics.front());
-    const LabelledFeatures test = part(features_BD, data.test, data.n_classes);
-    const at::Tensor scores = readout.predict(test.features_BD);
-    const at::Tensor validation_scores = readout.predict(validation.features_BD);
-
-    Outcome outcome;
+    const at::Tensor features_BD = pool_features(encoder, invariance, pass_with(statistics), task(unit, repeat));
+    Outcome outcome = judge(judged(unit, repeat), features_BD);
     outcome.invariance = invariance;
-    outcome.readout_l2 = readout.l2;
-    for (Metric metric : metrics) {
-      outcome.value[config::name_of(metric)] = downstream::evaluate(scores, test, metric);
-      outcome.validation_value[config::name_of(metric)] = downstream::evaluate(validation_scores, validation, metric);
-    }
-    if (statistics != nullptr) {
-      outcome.bn_statistics = "re-estimated";
-      outcome.bn_hash = statistics->hash();
-    }
+    record_statistics(statistics, outcome);
     return outcome;
   }
 
@@ -161,66 +135,85 @@ struct UnitRunner::Impl {
     return static_cast<uint64_t>(suite.seed) * 1000003ull + static_cast<uint64_t>(repeat);
   }
 
+  /// i learned on an episode's support, and features there. Of an i that serves one episode nothing is kept.
+  downstream::LearnedEpisode learn_episode(const Unit& unit, LoadedEncoder& encoder, const downstream::TaskData& data,
+                                           const downstream::Episode& episode) {
+    const downstream::FewShotSettings& few_shot = suite.tasks[unit.task].few_shot;
+    const downstream::LearnedInvariance learned =
+        downstream::learn_projected(encoder.encoder, downstream::support_samples(data, episode, few_shot),
+                                    few_shot.ways, suite.downstream.projected, episode.seed, stop_requested);
+    const model::Generated generated = encoder.encoder.generate(learned.invariance);
+    std::optional<model::BatchNormStatistics> statistics;
+    if (unit.reestimates) {
+      const at::Tensor& images = clean_pictures(encoder_plan(unit));
+      encoder_passes += images.size(0);
+      statistics =
+          downstream::reestimate_statistics(encoder.encoder, generated, images, suite.downstream.batch_norm.batch);
+    }
+    std::vector<int64_t> rows = episode.support;
+    rows.insert(rows.end(), episode.queries.begin(), episode.queries.end());
+    const at::Tensor images = data.pool_BCHW.index_select(0, at::tensor(rows, at::kLong));
+    encoder_passes += learned.encoder_passes + images.size(0);
+    return {learned.invariance, downstream::extract_features(encoder.encoder, kernels,
+                                                             pass_with(statistics ? &*statistics : nullptr), images)};
+  }
+
+  std::map<std::string, Outcome> episode_outcomes(const Unit& unit, int64_t repeat, LoadedEncoder& encoder) {
+    const downstream::TaskData& data = task(unit, repeat);
+    const auto learn = [&](const downstream::Episode& episode) { return learn_episode(unit, encoder, data, episode); };
+    Outcome outcome =
+        outcome_of(downstream::judge_learned_episodes(data, suite.tasks[unit.task].few_shot, suite.downstream.readout,
+                                                      static_cast<uint64_t>(suite.seed), repeat, learn));
+    outcome.halves = "samples";
+    if (unit.reestimates) outcome.bn_statistics = "re-estimated";  // in each episode others, so without a hash
+    return {{unit.jobs.front().arm, outcome}};
+  }
+
+  /// Where i is learned on the training set, and by joint a readout with it.
+  struct Learned {
+    downstream::LearnedInvariance at;
+    std::optional<downstream::Readout> readout;
+  };
+
+  Learned learn(const Unit& unit, int64_t repeat, LoadedEncoder& encoder) {
+    const downstream::TaskData& data = task(unit, repeat);
+    if (unit.kind == UnitKind::kProjected) {
+      return {downstream::learn_projected(encoder.encoder, data.train, data.n_classes, suite.downstream.projected,
+                                          arm_seed(repeat), stop_requested),
+              {}};
+    }
+    const downstream::JointResult joint =
+        downstream::learn_joint(encoder.encoder, data, suite.downstream.joint,
+                                suite.tasks[unit.task].resolved_metrics().front(), arm_seed(repeat), stop_requested);
+    return {joint.learned, joint.readout};
+  }
+
   /// Outcomes by arm name.
   std::map<std::string, Outcome> outcomes(const Unit& unit, int64_t repeat, LoadedEncoder& encoder) {
     std::map<std::string, Outcome> by_arm;
     if (unit.kind == UnitKind::kFixed) {
-      const Outcome outcome = judge(unit, repeat, encoder, unit.invariance);
+      const Outcome outcome = judge_at(unit, repeat, encoder, unit.invariance);
       for (const Job& job : unit.jobs) by_arm[job.arm] = outcome;  // arms are the same in every repeat
       return by_arm;
     }
-    downstream::LearnedInvariance learned;
-    std::optional<downstream::JointResult> joint;
-    if (unit.kind == UnitKind::kProjected) {
-      learned = downstream::learn_projected(encoder.encoder, task(unit, repeat).train, task(unit, repeat).n_classes,
-                                            suite.downstream.projected, arm_seed(repeat), stop_requested);
-    } else {
-      const Metric metric = suite.tasks[unit.task].resolved_metrics().front();
-      joint = downstream::learn_joint(encoder.encoder, task(unit, repeat), suite.downstream.joint, metric,
-                                      arm_seed(repeat), stop_requested);
-      learned = joint->learned;
-    }
-    encoder_passes += learned.encoder_passes;
+    if (unit.kind == UnitKind::kEpisodes) return episode_outcomes(unit, repeat, encoder);
+    const Learned learned = learn(unit, repeat, encoder);
+    encoder_passes += learned.at.encoder_passes;
     for (const Job& job : unit.jobs) {
       if (by_arm.contains(job.arm)) continue;
       const bool is_discretised = job.arm.ends_with("-discretised");
-      Outcome outcome = judge(unit, repeat, encoder,
-                              is_discretised ? downstream::discretised(learned.invariance) : learned.invariance);
-      outcome.trajectory = learned.trajectory;
-      outcome.halves = learned.halves;
-      if (joint && !is_discretised) add_own_readout(unit, repeat, encoder, *joint, outcome);
+      const config::Invariance& i = learned.at.invariance;
+      Outcome outcome = judge_at(unit, repeat, encoder, is_discretised ? downstream::discretised(i) : i);
+      outcome.trajectory = learned.at.trajectory;
+      outcome.halves = learned.at.halves;
+      const bool is_few_shot = suite.tasks[unit.task].kind == downstream::TaskKind::kFewShot;  // of other classes
+      if (learned.readout && !is_discretised && !is_few_shot) {
+        add_own_readout(judged(unit, repeat), *learned.readout,
+                        pool_features(encoder, i, model::BatchNormPass::running(), task(unit, repeat)), outcome);
+      }
       by_arm[job.arm] = outcome;
     }
     return by_arm;
-  }
-
-  /// `joint`'s own readout belongs to the running statistics that it learned under.
-  void add_own_readout(const Unit& unit, int64_t repeat, LoadedEncoder& encoder, const downstream::JointResult& joint,
-                       Outcome& outcome) {
-    const downstream::TaskData& data = task(unit, repeat);
-    const at::Tensor features_BD =
-        pool_features(encoder, joint.learned.invariance, model::BatchNormPass::running(), data);
-    const LabelledFeatures test = part(features_BD, data.test, data.n_classes);
-    const LabelledFeatures validation = part(features_BD, data.validation, data.n_classes);
-    for (Metric metric : suite.tasks[unit.task].resolved_metrics()) {
-      const std::string name = config::name_of(metric) + "_joint_readout";
-      outcome.value[name] = downstream::evaluate(joint.readout, test, metric);
-      outcome.validation_value[name] = downstream::evaluate(joint.readout, validation, metric);
-    }
-  }
-
-  void fill(io::JobRecord& record, const Job& job, const Outcome& outcome) const {
-    record.value = outcome.value.at(job.metric);
-    record.validation_value = outcome.validation_value.at(job.metric);
-    if (!outcome.invariance.empty()) record.invariance = outcome.invariance;
-    // joint's own readout is no choice among penalties and never sees re-estimated statistics.
-    const bool is_own_readout = job.metric.ends_with("_joint_readout");
-    record.readout_l2 = is_own_readout ? 0.0 : outcome.readout_l2;
-    record.bn_statistics = is_own_readout ? "running" : outcome.bn_statistics;
-    record.bn_hash = is_own_readout ? "" : outcome.bn_hash;
-    record.trajectory = outcome.trajectory;
-    record.halves = outcome.halves;
-    record.status = "finished";
   }
 
   /// Rows of one repeat of a unit. What goes wrong in it fails its rows.
@@ -263,7 +256,7 @@ struct UnitRunner::Impl {
       record.encoder_hash_after = after;
       if (after == before || record.status == "failed") continue;
       record.status = "failed";
-      record.value = record.validation_value = kNaN;
+      record.value = record.value_low = record.value_high = record.validation_value = kNaN;
       record.error =
           fmt::format("the encoder's hash changed from {} to {}: it must be immutable downstream", before, after);
     }
@@ -318,7 +311,9 @@ io::JobRecord blank_record(const Suite& suite, const Plan& plan, const Unit& uni
   record.metric = job.metric;
   record.value = record.validation_value = record.readout_l2 = kNaN;
   record.repeat = job.repeat;
-  record.protocol = "default";
+  record.protocol = config::name_of(suite.downstream.protocol);
+  if (suite.tasks[unit.task].kind == downstream::TaskKind::kFewShot)
+    record.shots = suite.tasks[unit.task].few_shot.shots;
   record.invariance.assign(suite.axes.size(), kNaN);
   record.rank = place.rank;
   record.host = place.host;

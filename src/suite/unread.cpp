@@ -29,12 +29,18 @@ std::vector<Unread> unread_of(const downstream::TaskSettings& task) {
   std::vector<Unread> unread;
   const std::string why = "kind is " + config::name_of(task.kind);
   if (task.kind == downstream::TaskKind::kKnown) {
-    add_all(unread, {"train", "validation", "test", "validation_fraction", "class_every", "class_limit"}, why);
+    add_all(unread,
+            {"train", "validation", "test", "validation_fraction", "class_every", "class_limit", "train_fraction"},
+            why);
   } else {
     add_all(unread, {"known"}, why);
-    if (task.kind == downstream::TaskKind::kRegression) add_all(unread, {"class_every", "class_limit"}, why);
     if (!task.validation.empty()) add_all(unread, {"validation_fraction"}, "validation names a split");
   }
+  using downstream::TaskKind;
+  if (task.has_classes()) add_all(unread, {"targets"}, why);
+  if (!task.has_classes() || task.kind == TaskKind::kFewShot) add_all(unread, {"class_every", "class_limit"}, why);
+  if (task.kind != TaskKind::kFewShot) add_all(unread, {"few_shot"}, why);
+  if (task.kind != downstream::TaskKind::kKeypoints) add_all(unread, {"nme_points"}, why);
   return unread;
 }
 
@@ -67,8 +73,17 @@ std::vector<Unread> unread_of(const EncoderEntry& encoder) {
 std::vector<Unread> unread_of(const Suite& suite) {
   std::vector<Unread> unread;
   const std::string why = "no arm asks for it";
-  if (!suite.asks_for_projected()) add_all(unread, {"downstream.projected"}, why);
-  if (!suite.asks_for_joint()) add_all(unread, {"downstream.joint"}, why);
+  if (!suite.learns_projected()) add_all(unread, {"downstream.projected"}, why);
+  const bool descends = suite.downstream.readout.solver == downstream::Solver::kDescent;
+  if (!suite.asks_for_joint() && !descends) add_all(unread, {"downstream.joint"}, why);
+  if (!suite.asks_for_joint() && descends) {
+    add_all(unread, {"downstream.joint.invariance_learning_rate", "downstream.joint.repeats"}, why);
+  }
+  const bool has_episodes = std::any_of(suite.tasks.begin(), suite.tasks.end(),
+                                        [](const auto& task) { return task.kind == downstream::TaskKind::kFewShot; });
+  if (descends) add_all(unread, {"downstream.readout.refit"}, "solver is descent");
+  if (descends && !has_episodes)
+    add_all(unread, {"downstream.readout.l2", "downstream.readout.max_iterations"}, "solver is descent");
   if (!suite.asks_for(Arm::kGrid)) add_all(unread, {"downstream.grid_per_axis"}, why);
   return unread;
 }

@@ -68,6 +68,7 @@ inline data::ImageSplit made_split(int64_t classes, int64_t per_class, uint64_t 
 inline data::ImageDataset made_dataset(int64_t classes = 10, int64_t per_class = 8) {
   data::ImageDataset dataset;
   dataset.name = "made";
+  dataset.target_names = {"number", "square"};
   for (int64_t label = 0; label < classes; ++label) dataset.classes.push_back("class" + std::to_string(label));
   dataset.splits["train"] = made_split(classes, per_class, 1);
   dataset.splits["test"] = made_split(classes, per_class, 2);

@@ -272,11 +272,102 @@ TEST_CASE("a regression task carries its targets in step with its pictures", "[d
   const augment::AugmentSettings normalise;
   const data::ImageDataset dataset = made_dataset(2, 6);
   const TaskData task = make_task(settings, {}, dataset, normalise, 16, 0, 0);
-  CHECK(task.is_regression());
+  CHECK(task.has_targets());
   CHECK(task.train.size() == 9);
   for (int64_t sample = 0; sample < task.train.size(); ++sample) {
     const auto picture = static_cast<int64_t>(task.train.targets_BT[sample][0].item<double>());
     CHECK(task.train.targets_BT[sample][1].item<double>() == picture * picture);
     CHECK(at::equal(task.train.images_BCHW[sample], render_clean(dataset.split("train"), {picture}, normalise, 16)[0]));
   }
+}
+
+namespace {
+
+TaskSettings settings_of(TaskKind kind) {
+  TaskSettings settings;
+  settings.name = "t";
+  settings.kind = kind;
+  settings.data = "made";
+  return settings;
+}
+
+std::vector<std::string> problems_of(const TaskSettings& settings, const data::ImageDataset& dataset) {
+  config::Problems problems;
+  check_targets(settings, dataset, "tasks[0]", problems);
+  std::vector<std::string> found;
+  for (const config::Problem& problem : problems.list()) found.push_back(problem.where + ": " + problem.rule);
+  return found;
+}
+
+/// Every sample's targets replaced.
+data::ImageDataset with_targets(const std::vector<std::string>& names, const std::vector<double>& targets) {
+  data::ImageDataset dataset = made_dataset();
+  dataset.target_names = names;
+  for (auto& [name, split] : dataset.splits) {
+    for (std::vector<double>& each : split.targets) each = targets;
+  }
+  return dataset;
+}
+
+}  // namespace
+
+TEST_CASE("a task takes the targets that it names, in the data set's order", "[downstream]") {
+  TaskSettings settings = settings_of(TaskKind::kRegression);
+  settings.targets = {"attr_b", "box_*"};
+  data::ImageDataset dataset = with_targets({"box_x", "attr_a", "box_y", "attr_b"}, {1, 2, 3, 4});
+  const TaskData task = make_task(settings, augment::default_axes(), dataset, {}, 8, 0, 0);
+  CHECK(at::equal(task.test.targets_BT[5], at::tensor({1., 3., 4.}, at::kDouble)));
+  settings.targets = {"attr_c"};
+  CHECK(problems_of(settings, dataset).size() == 1);
+}
+
+TEST_CASE("what does not fit a kind's targets is found before anything is learned", "[downstream]") {
+  TaskSettings box = settings_of(TaskKind::kBox);
+  CHECK(problems_of(box, with_targets({"l", "t", "r", "b"}, {1, 1, 3, 4})).empty());
+  CHECK(problems_of(box, with_targets({"l", "t", "r", "b"}, {1, 1, 0, 4})).size() == 1);
+  CHECK(problems_of(box, with_targets({"l", "t", "r"}, {1, 1, 3})).size() == 1);
+
+  TaskSettings many = settings_of(TaskKind::kMultiLabel);
+  CHECK(problems_of(many, with_targets({"a", "b"}, {0, 1})).empty());
+  CHECK(problems_of(many, with_targets({"a", "b"}, {0, 2})).size() == 1);
+
+  TaskSettings points = settings_of(TaskKind::kKeypoints);
+  points.nme_points = {0, 1};
+  CHECK(problems_of(points, with_targets({"x0", "y0", "x1", "y1"}, {0, 0, 3, 4})).empty());
+  CHECK(problems_of(points, with_targets({"x0", "y0", "x1", "y1"}, {3, 4, 3, 4})).size() == 1);  // a norm of 0
+  CHECK(problems_of(points, with_targets({"x0", "y0", "x1"}, {0, 0, 3})).size() == 2);  // odd, and no second point
+  const TaskData task =
+      make_task(points, augment::default_axes(), with_targets({"x0", "y0", "x1", "y1"}, {0, 0, 3, 4}), {}, 8, 0, 0);
+  CHECK(at::equal(task.test.norm_B, at::full({80}, 5.0, at::kDouble)));
+}
+
+TEST_CASE("a multi-label task predicts attributes", "[downstream]") {
+  TaskSettings settings = settings_of(TaskKind::kMultiLabel);
+  const TaskData task = make_task(settings, augment::default_axes(), with_targets({"a", "b"}, {0, 1}), {}, 8, 0, 0);
+  CHECK(task.target_kind == TargetKind::kAttributes);
+  CHECK(task.has_targets());
+  CHECK(settings.resolved_metrics() == std::vector{Metric::kMap});
+}
+
+TEST_CASE("a smaller share of train lies within a larger one, and the test set stays", "[downstream]") {
+  const TaskKind kind = GENERATE(TaskKind::kRegression, TaskKind::kClassification);
+  const auto make = [&](double fraction) {
+    TaskSettings settings = settings_of(kind);
+    settings.train_fraction = fraction;
+    return make_task(settings, augment::default_axes(), made_dataset(10, 20), {}, 8, 4, 1);
+  };
+  const TaskData all = make(1.0), half = make(0.5), fifth = make(0.2);
+  CHECK(half.train.size() == 75);
+  CHECK(fifth.train.size() == 30);
+  CHECK(fifth.validation.size() == 10);
+  const auto lies_within = [](const std::set<int64_t>& small, const std::set<int64_t>& large) {
+    return std::includes(large.begin(), large.end(), small.begin(), small.end());
+  };
+  CHECK(lies_within(rows(fifth.train), rows(half.train)));
+  CHECK(lies_within(rows(half.train), rows(all.train)));
+  CHECK(lies_within(rows(fifth.validation), rows(half.validation)));
+  CHECK(lies_within(rows(half.validation), rows(all.validation)));
+  CHECK(rows(all.test) == rows(fifth.test));
+  if (kind == TaskKind::kClassification)
+    CHECK(at::equal(at::bincount(fifth.train.labels_B), at::full({10}, 3, at::kLong)));
 }

@@ -72,7 +72,8 @@ TEST_CASE("a job's id depends on what decides its value and on nothing else", "[
   for (const char* decisive :
        {"seed=1", "data[0].size=40", "encoder_defaults.pretraining.projection.hidden=13", "downstream.readout.l2=[0.1]",
         "encoder_defaults.pretraining.optimizer.beta2=0.99", "encoder_defaults.pretraining.objective.temperature=0.3",
-        "encoder_defaults.pretraining.augment.flip_p=0.4", "encoder_seeds=[1]",
+        "encoder_defaults.pretraining.augment.flip_p=0.4", "encoder_seeds=[1]", "downstream.bootstrap=10",
+        "downstream.protocol=transfer",
         "task_defaults.validation_fraction=0.3"}) {
     INFO(decisive);
     CHECK(n_common(plan, plan_of({decisive})) == 0);
@@ -110,6 +111,39 @@ TEST_CASE("what shares an extraction is one unit, and no extraction is in two", 
   }
   CHECK(of_task["shapes-4"] == 9 + 2);        // corners and the centre lie on the grid
   CHECK(of_task["known-10"] == 2 * (9 + 2));  // each repeat has its own pictures
+}
+
+TEST_CASE(
+    "a few-shot task has every arm, i of each episode where the support has halves, and no readout of joint's own",
+    "[suite][episodes]") {
+  const std::vector<std::string> one_shot{
+      "tasks=[{\"name\": \"episodes\", \"kind\": \"few-shot\", \"few_shot\": {\"ways\": 2, \"novel_classes\": 2}}]",
+      "arms=[\"learned-projected\", \"learned-joint\", \"corners\"]"};
+  const auto arms = [](const Plan& plan) {
+    std::map<std::string, size_t> found;
+    for (const Unit& unit : plan.units) {
+      for (const Job& job : unit.jobs) {
+        CHECK(job.metric == "top1");
+        ++found[job.arm];
+      }
+    }
+    return found;
+  };
+  const auto found = arms(plan_of(one_shot));
+  CHECK(found.at("learned-projected") == 2);
+  CHECK(found.at("learned-joint") == 1);
+  CHECK(found.at("corner-01") == 2);
+  CHECK(found.at("fixed-default") == 2);
+
+  std::vector<std::string> two_shots = one_shot;
+  two_shots.push_back("tasks[0].few_shot.shots=2");
+  two_shots.push_back("arms=[\"learned-episode\", \"corners\"]");
+  const Plan plan = small_plan(small_suite(two_shots));
+  CHECK(arms(plan).at("learned-episode") == 2);
+  // 2 x 20 episodes, each with 2 x (2 + 15) pictures and 32 for the statistics.
+  for (const Unit& unit : plan.units) {
+    if (unit.kind == UnitKind::kEpisodes) CHECK(unit.forward_images == 40 * (34 + 32));
+  }
 }
 
 TEST_CASE("units are sorted with the longest first", "[suite]") {

@@ -148,6 +148,8 @@ TEST_CASE("validate_suite holds what spans settings to its rules", "[suite]") {
       {{"tasks[1].known.marks=\"00\""}, "tasks[1].known.marks", "at least one 1"},
       {{"tasks[1].known.classes=8"}, "tasks[1].known.classes", "five pictures"},
       {{"sensitivity.data=shape"}, "sensitivity.data", "shapes"},
+      {{"arms=[\"learned-episode\"]"}, "arms", "two shots or more"},
+      {{"tasks[0].kind=few-shot", "tasks[0].validation=val"}, "tasks[0].validation", "learned-joint"},
   };
   for (const Case& one : cases) {
     INFO(one.assignments.front());
@@ -155,6 +157,36 @@ TEST_CASE("validate_suite holds what spans settings to its rules", "[suite]") {
     CHECK(has(problems, one.where, one.text));
     CHECK(problems.size() == 1);
   }
+}
+
+TEST_CASE("a protocol gives defaults, which the suite's own settings override, and is recorded", "[suite]") {
+  using downstream::Metric;
+  CHECK(small_suite().downstream.protocol == downstream::Protocol::kSound);
+  CHECK(small_suite().downstream.readout.l2.size() == 4);
+
+  const Suite transfer = small_suite({"downstream.protocol=transfer"});
+  CHECK(transfer.downstream.readout.l2.size() == 45);
+  CHECK(transfer.downstream.readout.refit == downstream::Refit::kTrainAndValidation);
+  CHECK(transfer.downstream.projected.steps == 3);  // the suite's own
+  CHECK(transfer.downstream.batch_norm.enabled);
+  const Suite own = small_suite({"downstream.protocol=transfer", "downstream.readout.l2=[0.5]"});
+  CHECK(own.downstream.readout.l2 == std::vector<double>{0.5});
+  CHECK(own.downstream.readout.refit == downstream::Refit::kTrainAndValidation);
+
+  const std::vector<std::string> numbers{"tasks[1]={\"name\": \"points\", \"kind\": \"keypoints\"}"};
+  std::vector<std::string> published = numbers;
+  published.push_back("downstream.protocol=paper");
+  const Suite paper = small_suite(published);
+  CHECK_FALSE(paper.downstream.batch_norm.enabled);
+  CHECK(paper.downstream.readout.solver == downstream::Solver::kDescent);
+  CHECK(paper.downstream.joint.keep == downstream::KeptEpoch::kLast);
+  CHECK(paper.tasks[0].resolved_metrics() == std::vector{Metric::kTop1});
+  CHECK(paper.tasks[1].resolved_metrics() == std::vector{Metric::kR2Flat, Metric::kR2, Metric::kNme});
+  CHECK(small_suite(numbers).tasks[1].resolved_metrics() == std::vector{Metric::kR2, Metric::kR2Flat, Metric::kNme});
+  published.push_back("tasks[1].metrics=[\"nme\"]");
+  CHECK(small_suite(published).tasks[1].resolved_metrics() == std::vector{Metric::kNme});
+  CHECK(config::write(paper).at("downstream").at("protocol") == "paper");
+  CHECK(has(problems_of({"downstream.protocol=papre"}), "downstream.protocol", "paper"));
 }
 
 TEST_CASE("an encoder meets the corners that it names, or all with enough ones, or all ones", "[suite]") {

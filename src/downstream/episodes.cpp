@@ -1,0 +1,223 @@
+#include "downstream/episodes.hpp"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <numeric>
+#include <utility>
+
+#include "core/errors.hpp"
+#include "core/philox.hpp"
+
+namespace invaria::downstream {
+namespace {
+
+constexpr int64_t kBytesAtOnce = int64_t{64} << 20;  ///< of gathered features
+
+/// The first `count` of a shuffle of `values`, which is left shuffled so far.
+void draw_first(std::vector<int64_t>& values, int64_t count, Draws& draws) {
+  const auto size = static_cast<int64_t>(values.size());
+  for (int64_t place = 0; place < count; ++place) {
+    std::swap(values[static_cast<size_t>(place)], values[static_cast<size_t>(place + draws.below(size - place))]);
+  }
+}
+
+/// 0, 0, ..., 1, 1, ...: `each` of every way.
+at::Tensor labels_in_turn(int64_t ways, int64_t each) {
+  return at::arange(ways, at::kLong).repeat_interleave(each);
+}
+
+/// Rows of some episodes' samples, gathered: [E, samples, D] double.
+at::Tensor gathered(const at::Tensor& features_BD, const std::vector<Episode>& episodes, size_t first, size_t count,
+                    std::vector<int64_t> Episode::*part) {
+  std::vector<int64_t> rows;
+  for (size_t episode = first; episode < first + count; ++episode) {
+    const std::vector<int64_t>& more = episodes[episode].*part;
+    rows.insert(rows.end(), more.begin(), more.end());
+  }
+  return features_BD.index_select(0, at::tensor(rows, at::kLong))
+      .to(at::kDouble)
+      .reshape({static_cast<int64_t>(count), -1, features_BD.size(1)});
+}
+
+at::Tensor ridge_accuracies(const at::Tensor& support_ESD, const at::Tensor& queries_EUD,
+                            const FewShotSettings& settings, double l2) {
+  const int64_t n_support = support_ESD.size(1);
+  const at::Tensor centre_E1D = support_ESD.mean(1, true);
+  const at::Tensor scale_E11 = (support_ESD - centre_E1D).square().mean({1, 2}, true).sqrt().clamp_min(1e-12);
+  const at::Tensor x_ESD = (support_ESD - centre_E1D) / scale_E11;
+  const at::Tensor queries = (queries_EUD - centre_E1D) / scale_E11;
+  const at::Tensor one_hot_SN =
+      at::one_hot(labels_in_turn(settings.ways, settings.shots), settings.ways).to(at::kDouble);
+  const at::Tensor targets_SN = one_hot_SN - one_hot_SN.mean(0);
+  const at::Tensor gram_ESS =
+      at::bmm(x_ESD, x_ESD.transpose(1, 2)) + static_cast<double>(n_support) * l2 * at::eye(n_support, at::kDouble);
+  const at::Tensor dual_ESN = at::linalg_solve(gram_ESS, targets_SN.expand({x_ESD.size(0), n_support, settings.ways}));
+  const at::Tensor scores_EUN = at::bmm(queries, at::bmm(x_ESD.transpose(1, 2), dual_ESN));
+  return scores_EUN.argmax(2).eq(labels_in_turn(settings.ways, settings.queries)).to(at::kDouble).mean(1);
+}
+
+double logistic_accuracy(const at::Tensor& support_SD, const at::Tensor& queries_UD, const FewShotSettings& settings,
+                         double l2, int64_t max_iterations) {
+  const LabelledFeatures support{
+      support_SD, labels_in_turn(settings.ways, settings.shots), {}, settings.ways, TargetKind::kNumbers, {}};
+  const Readout readout = fit_readout(support, l2, max_iterations);
+  return top1(readout.predict(queries_UD), labels_in_turn(settings.ways, settings.queries));
+}
+
+std::vector<Episode> first_episodes(const TaskData& task, EpisodeSet set, int64_t count,
+                                    const FewShotSettings& settings, uint64_t seed, int64_t repeat) {
+  const EpisodePool pool = episode_pool(task, set, settings);
+  std::vector<Episode> episodes;
+  for (int64_t index = 0; index < count; ++index) episodes.push_back(pool.draw(set, seed, repeat, index));
+  return episodes;
+}
+
+}  // namespace
+
+EpisodePool::EpisodePool(const at::Tensor& labels_B, const at::Tensor& rows_B, const FewShotSettings& settings)
+    : settings_(settings) {
+  const int64_t* labels = labels_B.const_data_ptr<int64_t>();
+  const int64_t* rows = rows_B.const_data_ptr<int64_t>();
+  std::map<int64_t, std::vector<int64_t>> by_class;
+  for (int64_t sample = 0; sample < labels_B.numel(); ++sample) by_class[labels[sample]].push_back(rows[sample]);
+  for (auto& [label, of_class] : by_class) {
+    if (static_cast<int64_t>(of_class.size()) >= settings.shots + settings.queries)
+      rows_of_class_.push_back(std::move(of_class));
+  }
+  require(static_cast<int64_t>(rows_of_class_.size()) >= settings.ways,
+          "episodes: {} classes have {} samples, expected at least {}", rows_of_class_.size(),
+          settings.shots + settings.queries, settings.ways);
+}
+
+Episode EpisodePool::draw(EpisodeSet set, uint64_t seed, int64_t repeat, int64_t index) const {
+  Draws draws({.seed = seed,
+               .purpose = Purpose::kEpisode,
+               .epoch = static_cast<uint64_t>(repeat),
+               .sample = static_cast<uint64_t>(index),
+               .view = static_cast<uint32_t>(set)});
+  std::vector<int64_t> classes(rows_of_class_.size());
+  for (size_t label = 0; label < classes.size(); ++label) classes[label] = static_cast<int64_t>(label);
+  draw_first(classes, settings_.ways, draws);
+  Episode episode;
+  for (int64_t way = 0; way < settings_.ways; ++way) {
+    std::vector<int64_t> rows = rows_of_class_[static_cast<size_t>(classes[static_cast<size_t>(way)])];
+    draw_first(rows, settings_.shots + settings_.queries, draws);
+    const auto middle = rows.begin() + settings_.shots;
+    episode.support.insert(episode.support.end(), rows.begin(), middle);
+    episode.queries.insert(episode.queries.end(), middle, middle + settings_.queries);
+  }
+  episode.seed = draws.next_u64();
+  return episode;
+}
+
+EpisodePool episode_pool(const TaskData& task, EpisodeSet set, const FewShotSettings& settings) {
+  if (set == EpisodeSet::kTest) return {task.test.labels_B, task.test.rows_B, settings};
+  if (task.validation_has_own_classes) return {task.validation.labels_B, task.validation.rows_B, settings};
+  return {at::cat({task.train.labels_B, task.validation.labels_B}),
+          at::cat({task.train.rows_B, task.validation.rows_B}), settings};
+}
+
+at::Tensor episode_accuracies(const at::Tensor& features_BD, const std::vector<Episode>& episodes,
+                              const FewShotSettings& settings, double l2, int64_t max_iterations) {
+  const at::NoGradGuard no_grad;
+  const int64_t bytes =
+      settings.ways * (settings.shots + settings.queries) * features_BD.size(1) * static_cast<int64_t>(sizeof(double));
+  const auto at_once = static_cast<size_t>(std::max<int64_t>(1, kBytesAtOnce / bytes));
+  std::vector<at::Tensor> accuracies;
+  for (size_t first = 0; first < episodes.size(); first += at_once) {
+    const size_t count = std::min(at_once, episodes.size() - first);
+    const at::Tensor support_ESD = gathered(features_BD, episodes, first, count, &Episode::support);
+    const at::Tensor queries_EUD = gathered(features_BD, episodes, first, count, &Episode::queries);
+    if (settings.readout == EpisodeReadout::kRidge) {
+      accuracies.push_back(ridge_accuracies(support_ESD, queries_EUD, settings, l2));
+      continue;
+    }
+    std::vector<double> each;
+    for (int64_t episode = 0; episode < support_ESD.size(0); ++episode) {
+      each.push_back(logistic_accuracy(support_ESD[episode], queries_EUD[episode], settings, l2, max_iterations));
+    }
+    accuracies.push_back(at::tensor(each, at::kDouble));
+  }
+  return at::cat(accuracies);
+}
+
+MeanAccuracy mean_accuracy(const at::Tensor& accuracy_E) {
+  const double mean = accuracy_E.mean().item<double>();
+  const double half_width = 1.96 * accuracy_E.std().item<double>() / std::sqrt(static_cast<double>(accuracy_E.numel()));
+  return {mean, {mean - half_width, mean + half_width}};
+}
+
+size_t best_penalty(const std::vector<double>& penalties, const std::vector<at::Tensor>& accuracy_E) {
+  const auto score = [&](size_t penalty) {
+    return std::pair(accuracy_E[penalty].mean().item<double>(), penalties[penalty]);
+  };
+  size_t best = 0;
+  for (size_t penalty = 1; penalty < penalties.size(); ++penalty) {
+    if (score(penalty) > score(best)) best = penalty;
+  }
+  return best;
+}
+
+EpisodesOutcome judge_episodes(const at::Tensor& features_BD, const TaskData& task, const FewShotSettings& settings,
+                               const ReadoutSettings& readout, uint64_t seed, int64_t repeat) {
+  const std::vector<Episode> validation =
+      first_episodes(task, EpisodeSet::kValidation, settings.validation_episodes, settings, seed, repeat);
+  std::vector<at::Tensor> accuracies;
+  for (double l2 : readout.l2) {
+    accuracies.push_back(episode_accuracies(features_BD, validation, settings, l2, readout.max_iterations));
+  }
+  const size_t best = best_penalty(readout.l2, accuracies);
+  const std::vector<Episode> test = first_episodes(task, EpisodeSet::kTest, settings.episodes, settings, seed, repeat);
+  EpisodesOutcome outcome;
+  outcome.l2 = readout.l2[best];
+  outcome.validation_value = accuracies[best].mean().item<double>();
+  outcome.test = mean_accuracy(episode_accuracies(features_BD, test, settings, outcome.l2, readout.max_iterations));
+  return outcome;
+}
+
+EpisodesOutcome judge_learned_episodes(const TaskData& task, const FewShotSettings& settings,
+                                       const ReadoutSettings& readout, uint64_t seed, int64_t repeat,
+                                       const LearnEpisode& learn) {
+  EpisodesOutcome outcome;
+  // [penalty][episode]; at an episode's own i its samples are the features' rows in order.
+  const auto accuracies = [&](EpisodeSet set) {
+    std::vector<std::vector<at::Tensor>> of_penalty(readout.l2.size());
+    outcome.invariance.clear();
+    for (const Episode& episode : first_episodes(task, set, settings.learned_episodes, settings, seed, repeat)) {
+      const LearnedEpisode learned = learn(episode);
+      Episode own{std::vector<int64_t>(episode.support.size()), std::vector<int64_t>(episode.queries.size()),
+                  episode.seed};
+      std::iota(own.support.begin(), own.support.end(), 0);
+      std::iota(own.queries.begin(), own.queries.end(), static_cast<int64_t>(own.support.size()));
+      for (size_t penalty = 0; penalty < readout.l2.size(); ++penalty) {
+        of_penalty[penalty].push_back(
+            episode_accuracies(learned.features_BD, {own}, settings, readout.l2[penalty], readout.max_iterations));
+      }
+      outcome.invariance.resize(learned.invariance.size());
+      for (size_t axis = 0; axis < learned.invariance.size(); ++axis)
+        outcome.invariance[axis] += learned.invariance[axis] / static_cast<double>(settings.learned_episodes);
+    }
+    std::vector<at::Tensor> joined;
+    for (const std::vector<at::Tensor>& each : of_penalty) joined.push_back(at::cat(each));
+    return joined;
+  };
+  const std::vector<at::Tensor> validation = accuracies(EpisodeSet::kValidation);
+  const size_t best = best_penalty(readout.l2, validation);
+  outcome.l2 = readout.l2[best];
+  outcome.validation_value = validation[best].mean().item<double>();
+  outcome.test = mean_accuracy(accuracies(EpisodeSet::kTest)[best]);
+  return outcome;
+}
+
+Samples support_samples(const TaskData& task, const Episode& episode, const FewShotSettings& settings) {
+  Samples samples;
+  samples.rows_B = at::tensor(episode.support, at::kLong);
+  samples.images_BCHW = task.pool_BCHW.index_select(0, samples.rows_B);
+  samples.labels_B = labels_in_turn(settings.ways, settings.shots);
+  return samples;
+}
+
+}  // namespace invaria::downstream

@@ -1,0 +1,104 @@
+#include "suite/outcome.hpp"
+
+#include <ATen/ATen.h>
+
+#include "downstream/descending_readout.hpp"
+
+namespace invaria::suite {
+namespace {
+
+using downstream::LabelledFeatures;
+using downstream::Metric;
+
+constexpr const char* kOwnReadout = "_joint_readout";
+
+LabelledFeatures part(const at::Tensor& pool_features, const downstream::Samples& samples,
+                      const downstream::TaskData& data) {
+  return downstream::labelled(pool_features.index_select(0, samples.rows_B), samples, data);
+}
+
+/// Seed of what is drawn in one repeat.
+uint64_t seed_of(const Judged& task) {
+  return task.seed * 1000003ull + static_cast<uint64_t>(task.repeat);
+}
+
+downstream::ChosenReadout descended(const downstream::Readout& readout) {
+  return {readout, readout};
+}
+
+/// What a readout makes of the test set, in every metric, with intervals.
+void add_test_values(const Judged& task, const downstream::Readout& readout, const at::Tensor& pool_features,
+                     const std::string& suffix, Outcome& outcome) {
+  const LabelledFeatures test = part(pool_features, task.data.test, task.data);
+  const at::Tensor scores = readout.predict(test.features_BD);
+  for (Metric metric : task.settings.resolved_metrics()) {
+    const std::string name = config::name_of(metric) + suffix;
+    outcome.value[name] = downstream::evaluate(metric, scores, test.truth());
+    outcome.interval[name] =
+        downstream::bootstrap_interval(metric, scores, test.truth(), task.downstream.bootstrap, seed_of(task));
+  }
+}
+
+void add_validation_values(const Judged& task, const downstream::Readout& readout, const LabelledFeatures& validation,
+                           const std::string& suffix, Outcome& outcome) {
+  for (Metric metric : task.settings.resolved_metrics()) {
+    outcome.validation_value[config::name_of(metric) + suffix] = downstream::evaluate(readout, validation, metric);
+  }
+}
+
+}  // namespace
+
+Outcome judge(const Judged& task, const at::Tensor& pool_features) {
+  const downstream::ReadoutSettings& readout = task.downstream.readout;
+  if (task.settings.kind == downstream::TaskKind::kFewShot) {
+    return outcome_of(
+        downstream::judge_episodes(pool_features, task.data, task.settings.few_shot, readout, task.seed, task.repeat));
+  }
+  const LabelledFeatures train = part(pool_features, task.data.train, task.data);
+  const LabelledFeatures validation = part(pool_features, task.data.validation, task.data);
+  const Metric metric = task.settings.resolved_metrics().front();
+  const downstream::ChosenReadout chosen =
+      readout.solver == downstream::Solver::kExact
+          ? downstream::choose_readout(train, validation, readout, metric)
+          : descended(downstream::fit_by_descent(train, validation, task.downstream.joint, metric, seed_of(task)));
+  Outcome outcome;
+  outcome.readout_l2 = chosen.final.l2;
+  add_test_values(task, chosen.final, pool_features, "", outcome);
+  add_validation_values(task, chosen.on_train, validation, "", outcome);
+  return outcome;
+}
+
+void add_own_readout(const Judged& task, const downstream::Readout& own, const at::Tensor& pool_features,
+                     Outcome& outcome) {
+  add_test_values(task, own, pool_features, kOwnReadout, outcome);
+  add_validation_values(task, own, part(pool_features, task.data.validation, task.data), kOwnReadout, outcome);
+}
+
+Outcome outcome_of(const downstream::EpisodesOutcome& episodes) {
+  const std::string metric = config::name_of(Metric::kTop1);
+  Outcome outcome;
+  outcome.value[metric] = episodes.test.mean;
+  outcome.interval[metric] = episodes.test.interval;
+  outcome.validation_value[metric] = episodes.validation_value;
+  outcome.readout_l2 = episodes.l2;
+  outcome.invariance = episodes.invariance;
+  return outcome;
+}
+
+void fill(io::JobRecord& record, const Job& job, const Outcome& outcome) {
+  record.value = outcome.value.at(job.metric);
+  record.value_low = outcome.interval.at(job.metric).low;
+  record.value_high = outcome.interval.at(job.metric).high;
+  record.validation_value = outcome.validation_value.at(job.metric);
+  if (!outcome.invariance.empty()) record.invariance = outcome.invariance;
+  // joint's own readout is no choice among penalties and never sees re-estimated statistics.
+  const bool is_own_readout = job.metric.ends_with(kOwnReadout);
+  record.readout_l2 = is_own_readout ? 0.0 : outcome.readout_l2;
+  record.bn_statistics = is_own_readout ? "running" : outcome.bn_statistics;
+  record.bn_hash = is_own_readout ? "" : outcome.bn_hash;
+  record.trajectory = outcome.trajectory;
+  record.halves = outcome.halves;
+  record.status = "finished";
+}
+
+}  // namespace invaria::suite

@@ -1,0 +1,58 @@
+#pragma once
+/// @file
+/// The common end of every arm: from features at an i to the values of a row.
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "config/invariance.hpp"
+#include "downstream/bootstrap.hpp"
+#include "downstream/episodes.hpp"
+#include "downstream/readout.hpp"
+#include "downstream/samples.hpp"
+#include "downstream/settings.hpp"
+#include "downstream/task_settings.hpp"
+#include "io/records.hpp"
+#include "suite/plan.hpp"
+
+namespace invaria::suite {
+
+/// What one arm gives: values of every metric on both sets, and where i ended.
+struct Outcome {
+  std::map<std::string, double> value;
+  std::map<std::string, downstream::Interval> interval;
+  std::map<std::string, double> validation_value;
+  config::Invariance invariance;
+  double readout_l2 = 0.0;
+  std::string bn_statistics = "running";
+  std::string bn_hash;
+  io::Trajectory trajectory;
+  std::string halves;
+};
+
+/// A task of one repeat, and how it is judged.
+struct Judged {
+  const downstream::TaskSettings& settings;
+  const downstream::TaskData& data;
+  const downstream::DownstreamSettings& downstream;
+  uint64_t seed;  ///< the suite's
+  int64_t repeat;
+};
+
+/// The readout chosen on validation, or episodes; the test set read once.
+/// @param pool_features  [pool, D] of the task's pool
+Outcome judge(const Judged& task, const at::Tensor& pool_features);
+
+/// learned-joint's own readout beside it, under "<metric>_joint_readout".
+/// @param pool_features  under the running statistics, which it learned under
+void add_own_readout(const Judged& task, const downstream::Readout& own, const at::Tensor& pool_features,
+                     Outcome& outcome);
+
+/// What episodes gave.
+Outcome outcome_of(const downstream::EpisodesOutcome& episodes);
+
+/// Fill in a finished row.
+void fill(io::JobRecord& record, const Job& job, const Outcome& outcome);
+
+}  // namespace invaria::suite
