@@ -10,6 +10,9 @@
 
 namespace invaria::report {
 
+/// More tasks than this do not fit beside each other: the next table begins.
+constexpr size_t kTasksAcross = 6;
+
 /// Suite, version, hosts, when, how long.
 std::string run_section(const io::RunInfo& info, Style style);
 /// What was pretrained: parameters, time, rate, final loss, status.

@@ -17,9 +17,6 @@ namespace invaria::report {
 
 namespace {
 
-/// More columns than this do not fit beside each other: the next table begins.
-constexpr size_t kTasksAcross = 6;
-
 /// One column of an arms table.
 struct Measured {
   std::string task;
@@ -152,47 +149,6 @@ std::string arms_section(const SummaryView& view, Style style) {
              "several",
              style) +
          tables;
-}
-
-std::string intervals_section(const io::Results& results, const SummaryView& view, Style style) {
-  struct Ends {
-    std::vector<double> low, high;
-  };
-  std::map<std::pair<ArmName, std::string>, Ends> cells;  // by arm and task
-  std::vector<std::string> tasks;
-  for (const io::JobRecord& job : results.content.jobs) {
-    const bool counts = job.status == "finished" && std::isfinite(job.value_low) && std::isfinite(job.value_high);
-    if (!counts || !view.tasks().contains(job.task) || job.metric != view.main_metric_of(job.task)) continue;
-    Ends& ends = cells[{{job.encoder, job.arm}, job.task}];
-    ends.low.push_back(job.value_low);
-    ends.high.push_back(job.value_high);
-  }
-  std::vector<TextColumn> columns{{"arm", "", Align::kLeft}};
-  for (const std::string& task : view.tasks()) {
-    const bool has_any = std::any_of(cells.begin(), cells.end(), [&](const auto& c) { return c.first.second == task; });
-    if (!has_any) continue;
-    tasks.push_back(task);
-    columns.push_back({task, view.main_metric_of(task) + " %", Align::kRight});
-  }
-  if (tasks.empty()) return "";
-  TextTable table(columns);
-  for (const ArmName& arm : view.arms()) {
-    std::vector<TextCell> row{{view.label(arm)}};
-    bool is_empty = true;
-    for (const std::string& task : tasks) {
-      const auto found = cells.find({arm, task});
-      row.push_back({kNotAvailable});
-      if (found == cells.end()) continue;
-      is_empty = false;
-      row.back().text = fmt::format("{} to {}", percent(mean(found->second.low)), percent(mean(found->second.high)));
-    }
-    if (!is_empty) table.add_row(std::move(row));
-  }
-  return heading(
-             "95 % intervals over test samples, or over few-shot episodes: of one job, averaged over repeats and "
-             "encoder seeds",
-             style) +
-         table.render(style);
 }
 
 std::string other_metrics_section(const SummaryView& view, Style style) {

@@ -154,7 +154,7 @@ struct UnitRunner::Impl {
     rows.insert(rows.end(), episode.queries.begin(), episode.queries.end());
     const at::Tensor images = data.pool_BCHW.index_select(0, at::tensor(rows, at::kLong));
     encoder_passes += learned.encoder_passes + images.size(0);
-    return {learned.invariance, downstream::extract_features(encoder.encoder, kernels,
+    return {learned.invariance, downstream::extract_features(encoder.encoder, generated,
                                                              pass_with(statistics ? &*statistics : nullptr), images)};
   }
 

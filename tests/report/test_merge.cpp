@@ -198,6 +198,19 @@ TEST_CASE("derived arms are made per encoder, seed, task, repeat and metric", "[
   CHECK(derived_arms(grid).size() == 12);
 }
 
+TEST_CASE("of an error the least is the grid's best and the oracle", "[report][derived]") {
+  std::vector<io::JobRecord> grid{job("grid-0,0", "t", 0, 0.3), job("grid-0,1", "t", 0, 0.1),
+                                  job("grid-1,0", "t", 0, 0.2)};
+  for (io::JobRecord& row : grid) row.metric = "nme";
+  grid[0].validation_value = 0.05;
+  const std::vector<io::JobRecord> derived = derived_arms(grid);
+  REQUIRE(derived.size() == 2);
+  CHECK(derived[0].arm == "grid-best");
+  CHECK(derived[0].value == 0.3);
+  CHECK(derived[1].arm == "oracle");
+  CHECK(derived[1].value == 0.1);
+}
+
 TEST_CASE("a grid point is read from its arm's name and from no other", "[report][arms]") {
   CHECK(grid_point("grid-0,0.5") == config::Invariance{0.0, 0.5});
   CHECK(grid_point("grid-1") == config::Invariance{1.0});
@@ -208,6 +221,9 @@ TEST_CASE("a grid point is read from its arm's name and from no other", "[report
   }
   CHECK(main_metric({"mean_per_class", "r2", "top1"}) == "top1");
   CHECK(main_metric({"mean_per_class", "r2"}) == "r2");
+  CHECK(main_metric({"nme", "r2", "box_iou"}) == "box_iou");
+  CHECK(goodness("nme", 0.25) == -0.25);
+  CHECK(goodness("top1", 0.25) == 0.25);
   CHECK(main_metric({"r2_flat", "mean_per_class"}) == "mean_per_class");
   CHECK(main_metric({"loss", "error"}) == "error");
   CHECK(main_metric({}) == "");

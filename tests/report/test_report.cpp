@@ -145,6 +145,35 @@ TEST_CASE("where i was learned from views of the same samples the report says so
   CHECK(contains(text, "known-10  learned-projected  "));
 }
 
+TEST_CASE("jobs' own intervals stand in a table of theirs, averaged over repeats", "[report]") {
+  io::Segment segment = small_segment();
+  for (io::JobRecord& row : segment.jobs) {
+    if (row.task != "known-10") continue;
+    row.value_low = row.value - 0.1;
+    row.value_high = row.value + 0.04;
+  }
+  const std::string text = render(merge(small_info(), small_axes(), segment, small_expectation()), Style::kPlain);
+  CHECK(contains(text,
+                 "95 % intervals over test samples, or over few-shot episodes: of one job, averaged over repeats and "
+                 "encoder seeds\n"
+                 "arm                    known-10\n"
+                 "                         top1 %\n"
+                 "-----------------  ------------\n"
+                 "learned-projected  62.0 to 76.0\n"));
+  CHECK(contains(text, "random             18.0 to 32.0\n"));
+  CHECK_FALSE(contains(render(small_results(), Style::kPlain), "95 % intervals"));
+}
+
+TEST_CASE("of an error the least is marked as the best", "[report]") {
+  std::vector<io::JobRecord> jobs{job("centre", "t", 0, 0.3), job("corner-01", "t", 0, 0.2)};
+  for (io::JobRecord& row : jobs) row.metric = "nme";
+  io::Segment segment;
+  segment.jobs = jobs;
+  const std::string text = render(merge(small_info(), small_axes(), segment, {}), Style::kTerminal);
+  CHECK(contains(text, "\x1b[1m20.0\x1b[0m"));
+  CHECK_FALSE(contains(text, "\x1b[1m30.0\x1b[0m"));
+}
+
 TEST_CASE("an invalid run says why on the first and the last line, and failed jobs with their errors", "[report]") {
   io::Segment segment = small_segment();
   io::JobRecord& failed = segment.jobs.front();

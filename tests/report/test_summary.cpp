@@ -106,6 +106,17 @@ TEST_CASE("arms are ranked in the main metric of each task only", "[report][summ
   CHECK(average_rank(arm_summary_table(jobs), "centre") == 1.0);
 }
 
+TEST_CASE("of an error the least ranks first, and regret is what an arm has more than the oracle",
+          "[report][summary]") {
+  std::vector<io::JobRecord> jobs{job("oracle", "t", 0, 0.1), job("centre", "t", 0, 0.3),
+                                  job("corner-01", "t", 0, 0.2)};
+  for (io::JobRecord& row : jobs) row.metric = "nme";
+  const io::Table table = arm_summary_table(jobs);
+  CHECK(average_rank(table, "corner-01") == 1.0);
+  CHECK(average_rank(table, "centre") == 2.0);
+  CHECK(table.doubles("regret")[row_of(table, "amortised", "centre")] == Approx(20.0));
+}
+
 TEST_CASE("regret is oracle minus arm in points, paired by task, encoder seed and repeat", "[report][summary]") {
   std::vector<io::JobRecord> jobs{job("oracle", "t", 0, 0.9),
                                   job("centre", "t", 0, 0.8),

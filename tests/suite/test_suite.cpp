@@ -180,11 +180,11 @@ TEST_CASE("a protocol gives defaults, which the suite's own settings override, a
   CHECK_FALSE(paper.downstream.batch_norm.enabled);
   CHECK(paper.downstream.readout.solver == downstream::Solver::kDescent);
   CHECK(paper.downstream.joint.keep == downstream::KeptEpoch::kLast);
-  CHECK(paper.tasks[0].resolved_metrics() == std::vector{Metric::kTop1});
-  CHECK(paper.tasks[1].resolved_metrics() == std::vector{Metric::kR2Flat, Metric::kR2, Metric::kNme});
-  CHECK(small_suite(numbers).tasks[1].resolved_metrics() == std::vector{Metric::kR2, Metric::kR2Flat, Metric::kNme});
+  CHECK((paper.tasks[0].resolved_metrics() == std::vector{Metric::kTop1}));
+  CHECK((paper.tasks[1].resolved_metrics() == std::vector{Metric::kR2Flat, Metric::kR2, Metric::kNme}));
+  CHECK((small_suite(numbers).tasks[1].resolved_metrics() == std::vector{Metric::kR2, Metric::kR2Flat, Metric::kNme}));
   published.push_back("tasks[1].metrics=[\"nme\"]");
-  CHECK(small_suite(published).tasks[1].resolved_metrics() == std::vector{Metric::kNme});
+  CHECK((small_suite(published).tasks[1].resolved_metrics() == std::vector{Metric::kNme}));
   CHECK(config::write(paper).at("downstream").at("protocol") == "paper");
   CHECK(has(problems_of({"downstream.protocol=papre"}), "downstream.protocol", "paper"));
 }

@@ -78,6 +78,7 @@ TEST_CASE("time is steps times a step's, and the units' makespan over the ranks"
                          {0.01, 0.01, 0.01},
                          {{7.0, 8.0}, none, none},
                          {{20.0, 30.0}, none, none},
+                         {none, none, none},
                          std::vector(3, std::vector{2.0, 3.0})};
   const TimeEstimate one = estimate_time(plan, made, 1);
   CHECK(one.encoder_s == std::vector<double>{2.0, 1.0, 0.0});  // four steps, and none

@@ -1,0 +1,77 @@
+// The section on the intervals that jobs have of their own.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <vector>
+
+#include "report/sections.hpp"
+#include "report/statistics.hpp"
+
+namespace invaria::report {
+namespace {
+
+/// Ends of the intervals of one arm on one task, a value a job.
+struct Ends {
+  std::vector<double> low, high;
+};
+using Cells = std::map<std::pair<ArmName, std::string>, Ends>;  ///< by arm and task
+
+Cells intervals_of(const std::vector<io::JobRecord>& jobs, const SummaryView& view) {
+  Cells cells;
+  for (const io::JobRecord& job : jobs) {
+    const bool counts = job.status == "finished" && std::isfinite(job.value_low) && std::isfinite(job.value_high);
+    if (!counts || !view.tasks().contains(job.task) || job.metric != view.main_metric_of(job.task)) continue;
+    Ends& ends = cells[{{job.encoder, job.arm}, job.task}];
+    ends.low.push_back(job.value_low);
+    ends.high.push_back(job.value_high);
+  }
+  return cells;
+}
+
+std::string table_of(const Cells& cells, const std::vector<std::string>& tasks, const SummaryView& view, Style style) {
+  std::vector<TextColumn> columns{{"arm", "", Align::kLeft}};
+  for (const std::string& task : tasks) columns.push_back({task, view.main_metric_of(task) + " %", Align::kRight});
+  TextTable table(columns);
+  for (const ArmName& arm : view.arms()) {
+    std::vector<TextCell> row{{view.label(arm)}};
+    bool is_empty = true;
+    for (const std::string& task : tasks) {
+      const auto found = cells.find({arm, task});
+      row.push_back({kNotAvailable});
+      if (found == cells.end()) continue;
+      is_empty = false;
+      row.back().text = fmt::format("{} to {}", percent(mean(found->second.low)), percent(mean(found->second.high)));
+    }
+    if (!is_empty) table.add_row(std::move(row));
+  }
+  return table.empty() ? "" : table.render(style);
+}
+
+}  // namespace
+
+std::string intervals_section(const io::Results& results, const SummaryView& view, Style style) {
+  const Cells cells = intervals_of(results.content.jobs, view);
+  std::vector<std::string> tasks;
+  for (const std::string& task : view.tasks()) {
+    const bool has_any = std::any_of(cells.begin(), cells.end(), [&](const auto& c) { return c.first.second == task; });
+    if (has_any) tasks.push_back(task);
+  }
+  std::string tables;
+  for (size_t first = 0; first < tasks.size(); first += kTasksAcross) {
+    const size_t last = std::min(tasks.size(), first + kTasksAcross);
+    if (first > 0) tables += "\n";
+    tables +=
+        table_of(cells, {tasks.begin() + static_cast<ptrdiff_t>(first), tasks.begin() + static_cast<ptrdiff_t>(last)},
+                 view, style);
+  }
+  if (tables.empty()) return "";
+  return bold(
+             "95 % intervals over test samples, or over few-shot episodes: of one job, averaged over repeats and "
+             "encoder seeds",
+             style) +
+         "\n" + tables;
+}
+
+}  // namespace invaria::report
