@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <lbfgs.h>
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -47,6 +48,18 @@ double evaluate_for_lbfgs(void* problem, const double* parameters, double* gradi
   return objective(*static_cast<const LogisticProblem*>(problem), parameters, gradient);
 }
 
+/// Of the objective, relative: far below what a metric could see.
+constexpr double kTolerance = 1e-6;
+/// Curvature along the bias, which no penalty bounds: p (1 - p) of a rare class.
+constexpr double kBiasCurvature = 1e-2;
+
+/// A gradient g of a function whose curvature is at least m leaves at most |g|^2 / (2 m) to its minimum.
+int is_close_enough(void* problem, const double*, const double*, double value, double, double gradient_norm, double,
+                    int, int, int) {
+  const double curvature = std::min(static_cast<const LogisticProblem*>(problem)->l2, kBiasCurvature);
+  return gradient_norm * gradient_norm < 2.0 * curvature * kTolerance * value ? LBFGS_STOP : 0;
+}
+
 /// Where a line search finds nothing better in double precision, and at the user's iteration limit, libLBFGS leaves the
 /// best point so far. Anything else is a misuse.
 bool is_usable(int code) {
@@ -62,12 +75,12 @@ double minimise_logistic(const LogisticProblem& problem, at::Tensor& weight_DC, 
   lbfgs_parameter_t settings;
   lbfgs_parameter_init(&settings);
   settings.max_iterations = static_cast<int>(problem.max_iterations);
-  settings.epsilon = 1e-6;
+  settings.epsilon = 1e-12;  // is_close_enough() stops earlier
   settings.m = 10;
   at::Tensor parameters = at::cat({weight_DC.flatten(), bias_C});
   double minimum = 0.0;
   const int code = lbfgs(static_cast<int>(parameters.numel()), parameters.mutable_data_ptr<double>(), &minimum,
-                         evaluate_for_lbfgs, nullptr, const_cast<LogisticProblem*>(&problem), &settings);
+                         evaluate_for_lbfgs, is_close_enough, const_cast<LogisticProblem*>(&problem), &settings);
   require(is_usable(code) && std::isfinite(minimum), "readout: L-BFGS returned {} at objective {}", code, minimum);
   weight_DC = parameters.narrow(0, 0, weight_DC.numel()).reshape(weight_DC.sizes()).contiguous();
   bias_C = parameters.narrow(0, weight_DC.numel(), bias_C.numel()).contiguous();

@@ -167,7 +167,7 @@ std::vector<size_t> target_columns(const TaskSettings& task, const std::vector<s
   if (task.kind == TaskKind::kKeypoints && (found == 0 || found % 2 != 0))
     problems.add(where, fmt::format("{} of the data set's targets", found), "an even number: x and y of each keypoint");
   for (int64_t point : task.nme_points) {
-    if (2 * point >= found)
+    if (2 * point + 1 >= found)
       problems.add(config::join_path(path, "nme_points"), std::to_string(point),
                    fmt::format("less than {}, the number of keypoints", found / 2));
   }

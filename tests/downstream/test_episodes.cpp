@@ -14,7 +14,11 @@ using namespace invaria::downstream;
 
 namespace {
 
-const augment::AugmentSettings kNormalise{};
+TaskData made_task(const TaskSettings& settings, const data::ImageDataset& dataset, int64_t view_size = 8,
+                   uint64_t seed = 0, int64_t repeat = 0) {
+  const augment::AugmentSettings normalise;
+  return make_task(settings, augment::default_axes(), dataset, normalise, view_size, seed, repeat);
+}
 
 FewShotSettings few_shot(int64_t ways, int64_t shots, int64_t queries) {
   FewShotSettings settings;
@@ -220,7 +224,7 @@ TEST_CASE("i learned on each episode meets each episode of its own set once", "[
 }
 
 TEST_CASE("a few-shot task learns from base classes and is judged on others", "[downstream][episodes]") {
-  const TaskData named = make_task(few_shot_task(0), augment::default_axes(), split_by_classes(), kNormalise, 8, 0, 0);
+  const TaskData named = made_task(few_shot_task(0), split_by_classes());
   CHECK(named.n_classes == 6);
   CHECK(named.train.size() + named.validation.size() == 48);
   CHECK(named.test.size() == 32);
@@ -229,11 +233,11 @@ TEST_CASE("a few-shot task learns from base classes and is judged on others", "[
 
   // One class list: classes 0 and 5 are novel, taken from test alone.
   const data::ImageDataset dataset = made_dataset(10, 8);
-  const TaskData cut = make_task(few_shot_task(2), augment::default_axes(), dataset, kNormalise, 16, 0, 0);
+  const TaskData cut = made_task(few_shot_task(2), dataset, 16);
   CHECK(cut.n_classes == 8);
   CHECK(cut.train.size() + cut.validation.size() == 64);
   CHECK(cut.test.size() == 16);
-  const at::Tensor expected = render_clean(dataset.split("test"), {5 * 8}, kNormalise, 16);
+  const at::Tensor expected = render_clean(dataset.split("test"), {5 * 8}, augment::AugmentSettings(), 16);
   CHECK(at::equal(cut.test.images_BCHW[8], expected[0]));
   const std::set<int64_t> test_rows(cut.test.rows_B.const_data_ptr<int64_t>(),
                                     cut.test.rows_B.const_data_ptr<int64_t>() + 16);
@@ -264,7 +268,7 @@ TEST_CASE("classes that learning and judging share, and too few or too small one
 }
 
 TEST_CASE("a support is a training set of its own", "[downstream][episodes]") {
-  const TaskData task = make_task(few_shot_task(2), augment::default_axes(), made_dataset(10, 8), kNormalise, 8, 0, 0);
+  const TaskData task = made_task(few_shot_task(2), made_dataset(10, 8));
   const FewShotSettings settings = few_shot_task(2).few_shot;
   const Episode episode = episode_pool(task, EpisodeSet::kTest, settings).draw(EpisodeSet::kTest, 0, 0, 0);
   const Samples support = support_samples(task, episode, settings);
