@@ -37,6 +37,13 @@ struct PlanOptions {
   int64_t ranks = 1;  ///< of the run; under a launcher its ranks
 };
 
+struct MeasureOptions {
+  std::filesystem::path output;  ///< a run's directory
+  std::vector<std::filesystem::path> data_folders;
+  std::vector<std::string> overrides;  ///< --set path=value, in the suite's section `measure`
+  std::string device = "auto";
+};
+
 struct VerifyOptions {
   std::filesystem::path results;  ///< a run's directory or its results.h5
   std::vector<std::filesystem::path> data_folders;
@@ -72,6 +79,7 @@ ExitCode run_command(const RunOptions& options, int* argc, char*** argv);
 ExitCode check_command(const CheckOptions& options);
 ExitCode plan_command(const PlanOptions& options, int* argc, char*** argv);
 ExitCode report_command(const std::filesystem::path& results);
+ExitCode measure_command(const MeasureOptions& options, int* argc, char*** argv);
 ExitCode verify_command(const VerifyOptions& options);
 ExitCode doctor_command(const std::filesystem::path& output, const std::vector<std::filesystem::path>& data_folders,
                         int* argc, char*** argv);

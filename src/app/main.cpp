@@ -160,6 +160,19 @@ int main(int argc, char** argv) {
   CLI::App* report_app = program.add_subcommand("report", "print the tables of a run");
   report_app->add_option("results", report, "directory of a run, or its results.h5")->required();
 
+  MeasureOptions measure;
+  CLI::App* measure_app = program.add_subcommand(
+      "measure",
+      "how alike an encoder's features stay under known transformations of pictures, at corners and along i; adds "
+      "/invariance to a run's results; alone or under mpirun or srun");
+  measure_app->add_option("output", measure.output, "directory of a finished run")->required();
+  add_data_option(*measure_app, measure.data_folders);
+  add_device_option(*measure_app, measure.device);
+  measure_app
+      ->add_option("--set", measure.overrides,
+                   "key=value: override a setting of the suite's section measure, e.g. --set images=200")
+      ->allow_extra_args(false);
+
   VerifyOptions verify;
   CLI::App* verify_app = program.add_subcommand(
       "verify", "recompute job ids, summary, split and checkpoint hashes; prints VALID or INVALID: why");
@@ -202,14 +215,16 @@ int main(int argc, char** argv) {
     return code == 0 ? 0 : static_cast<int>(ExitCode::kConfig);
   }
   for (auto* folders :
-       {&run.suite.data_folders, &check.suite.data_folders, &plan.suite.data_folders, &verify.data_folders,
-        &doctor_data, &exported.data_folders, &features.encoder.data_folders, &data.options.folders}) {
+       {&run.suite.data_folders, &check.suite.data_folders, &plan.suite.data_folders, &measure.data_folders,
+        &verify.data_folders, &doctor_data, &exported.data_folders, &features.encoder.data_folders,
+        &data.options.folders}) {
     add_environment_folders(*folders);
   }
   const ExitCode code = guarded([&] {
     if (run_app->parsed()) return run_command(run, &argc, &argv);
     if (check_app->parsed()) return check_command(check);
     if (plan_app->parsed()) return plan_command(plan, &argc, &argv);
+    if (measure_app->parsed()) return measure_command(measure, &argc, &argv);
     if (report_app->parsed()) return report_command(report);
     if (verify_app->parsed()) return verify_command(verify);
     if (doctor_app->parsed()) return doctor_command(doctor_output, doctor_data, &argc, &argv);

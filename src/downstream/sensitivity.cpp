@@ -3,12 +3,11 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <numeric>
 
 #include "augment/render.hpp"
 #include "core/errors.hpp"
-#include "core/philox.hpp"
 #include "downstream/features.hpp"
+#include "downstream/task.hpp"
 
 namespace invaria::downstream {
 namespace {
@@ -42,11 +41,7 @@ std::vector<double> sensitivities(const model::Encoder& encoder, const model::Ge
                                   const augment::AugmentSettings& augment, int64_t view_size, int64_t n_images,
                                   uint64_t seed) {
   require(pictures.n >= 3, "sensitivities: {} pictures, expected at least 3", pictures.n);
-  std::vector<int64_t> order(static_cast<size_t>(pictures.n));
-  std::iota(order.begin(), order.end(), 0);
-  Draws({.seed = seed, .purpose = Purpose::kCalibration}).shuffle(std::span(order));
-  order.resize(static_cast<size_t>(std::min(n_images, pictures.n)));
-
+  const std::vector<int64_t> order = sample_pictures(pictures, n_images, seed);
   std::vector<const uint8_t*> pixels;
   for (int64_t index : order) pixels.push_back(pictures.image(index));
   const augment::ImageBatch images{pixels, pictures.height, pictures.width};

@@ -12,6 +12,7 @@
 
 #include "augment/render.hpp"
 #include "core/errors.hpp"
+#include "core/philox.hpp"
 #include "core/sha256.hpp"
 #include "data/splits.hpp"
 #include "downstream/known_task.hpp"
@@ -200,6 +201,14 @@ std::vector<int64_t> pick(const std::vector<int64_t>& rows, const std::vector<in
 }
 
 }  // namespace
+
+std::vector<int64_t> sample_pictures(const data::ImageSplit& split, int64_t n, uint64_t seed) {
+  std::vector<int64_t> order(static_cast<size_t>(split.n));
+  std::iota(order.begin(), order.end(), 0);
+  Draws({.seed = seed, .purpose = Purpose::kCalibration}).shuffle(std::span(order));
+  order.resize(static_cast<size_t>(std::min(n, split.n)));
+  return order;
+}
 
 at::Tensor render_clean(const data::ImageSplit& split, const std::vector<int64_t>& indices,
                         const augment::AugmentSettings& normalise, int64_t view_size) {

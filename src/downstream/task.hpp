@@ -26,6 +26,9 @@ void check_targets(const TaskSettings& task, const data::ImageDataset& dataset, 
 /// few with enough samples for an episode.
 void check_few_shot(const TaskSettings& task, const data::ImageDataset& dataset, const std::string& path,
                     config::Problems& problems);
+/// `n` of the split's pictures, or all if there are fewer, in an order drawn from the seed: pictures to measure or to
+/// re-estimate statistics on.
+std::vector<int64_t> sample_pictures(const data::ImageSplit& split, int64_t n, uint64_t seed);
 
 /// The samples of one repeat: split, classes and pictures drawn from (seed, repeat), never from the encoder.
 ///

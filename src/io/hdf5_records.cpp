@@ -118,7 +118,6 @@ void write_jobs(hid_t file, const std::vector<JobRecord>& jobs, const std::vecto
   size_t points = 0;
   for (const JobRecord& job : jobs) points = std::max(points, n_points(job));
   scales.add("job", static_cast<int64_t>(jobs.size()), "number of the job");
-  scales.add("axis", axes, "axis of the invariance");
   write_table(create_group(file, "jobs").get(), job_table(jobs, axes), scales.at("job"));
   scales.add("point", static_cast<int64_t>(points), "number of the recorded step");
   write_trajectories(file, jobs, scales);
@@ -128,6 +127,59 @@ std::vector<JobRecord> read_jobs(hid_t file, const std::vector<std::string>& axe
   std::vector<JobRecord> jobs = jobs_from_table(read_table(open_group(file, "jobs").get()), axes);
   read_trajectories(file, jobs);
   return jobs;
+}
+
+void write_similarities(hid_t file, const std::vector<SimilarityRecord>& similarities,
+                        const std::vector<std::string>& axes, Scales& scales) {
+  if (similarities.empty()) return;
+  const auto n_rows = static_cast<int64_t>(similarities.size());
+  size_t longest = 0;
+  std::vector<int64_t> n_strengths;
+  for (const SimilarityRecord& record : similarities) {
+    require(record.strengths.size() == record.values.size(), "{}: {} strengths and {} similarities", record.encoder,
+            record.strengths.size(), record.values.size());
+    longest = std::max(longest, record.values.size());
+    n_strengths.push_back(static_cast<int64_t>(record.values.size()));
+  }
+  std::vector<double> strengths(similarities.size() * longest, kNaN);
+  std::vector<double> values = strengths;
+  for (size_t row = 0; row < similarities.size(); ++row) {
+    const auto first = static_cast<ptrdiff_t>(row * longest);
+    std::copy(similarities[row].strengths.begin(), similarities[row].strengths.end(), strengths.begin() + first);
+    std::copy(similarities[row].values.begin(), similarities[row].values.end(), values.begin() + first);
+  }
+  scales.add("measurement", n_rows, "number of the measurement");
+  scales.add("strength_number", static_cast<int64_t>(longest), "number of the strength");
+  Table table = similarity_table(similarities, axes);
+  table.add_column({"n_strengths", std::move(n_strengths), "", "strengths of the transformation"});
+  const GroupHandle group = create_group(file, "invariance");
+  write_table(create_group(group.get(), "measurements").get(), table, scales.at("measurement"));
+  const std::vector<hid_t> dimensions{scales.at("measurement"), scales.at("strength_number")};
+  const std::vector<int64_t> shape{n_rows, static_cast<int64_t>(longest)};
+  write_array(group.get(), {"strength", std::move(strengths), "", "strength, as the transformation counts it"}, shape,
+              dimensions);
+  write_array(group.get(), {"value", std::move(values), "", "similarity, mean over pictures"}, shape, dimensions);
+}
+
+std::vector<SimilarityRecord> read_similarities(hid_t file, const std::vector<std::string>& axes) {
+  if (!exists(file, "invariance")) return {};
+  const GroupHandle group = open_group(file, "invariance");
+  const Table table = read_table(open_group(group.get(), "measurements").get());
+  std::vector<SimilarityRecord> similarities = similarities_from_table(table, axes);
+  const std::vector<int64_t>& n_strengths = table.integers("n_strengths");
+  const std::vector<int64_t> shape = shape_of(open_dataset(group.get(), "value").get());
+  const std::vector<double> strengths = read_doubles(open_dataset(group.get(), "strength").get());
+  const std::vector<double> values = read_doubles(open_dataset(group.get(), "value").get());
+  const bool agree =
+      shape.size() == 2 && shape[0] == table.rows() && strengths.size() == values.size() &&
+      std::all_of(n_strengths.begin(), n_strengths.end(), [&](int64_t n) { return n >= 0 && n <= shape[1]; });
+  if (!agree) throw_environment("{}: the arrays disagree in shape", hdf5::describe(group.get()));
+  for (size_t row = 0; row < similarities.size(); ++row) {
+    const auto first = static_cast<ptrdiff_t>(row) * shape[1];
+    similarities[row].strengths.assign(strengths.begin() + first, strengths.begin() + first + n_strengths[row]);
+    similarities[row].values.assign(values.begin() + first, values.begin() + first + n_strengths[row]);
+  }
+  return similarities;
 }
 
 void write_stages(hid_t file, const std::vector<StageTime>& times, Scales& scales) {

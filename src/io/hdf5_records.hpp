@@ -10,9 +10,15 @@
 
 namespace invaria::io {
 
-/// /jobs and /trajectories, and the scales `job`, `point` and `axis` that they need.
+/// /jobs and /trajectories, and their scales `job` and `point`; the scale `axis` must be there.
 void write_jobs(hid_t file, const std::vector<JobRecord>& jobs, const std::vector<std::string>& axes, Scales& scales);
 std::vector<JobRecord> read_jobs(hid_t file, const std::vector<std::string>& axes);
+
+/// /invariance along `measurement`, its curves `strength` and `value` over (measurement, strength_number), NaN past a
+/// curve's n_strengths; nothing if there are none.
+void write_similarities(hid_t file, const std::vector<SimilarityRecord>& similarities,
+                        const std::vector<std::string>& axes, Scales& scales);
+std::vector<SimilarityRecord> read_similarities(hid_t file, const std::vector<std::string>& axes);
 
 /// /stages along `timing`; nothing if there are none.
 void write_stages(hid_t file, const std::vector<StageTime>& times, Scales& scales);

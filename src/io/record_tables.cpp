@@ -64,6 +64,15 @@ const std::array<Field<SensitivityRecord>, 5> kSensitivityFields{{
     {"value", &SensitivityRecord::value, "1", "how far the features moved"},
 }};
 
+const std::array<Field<SimilarityRecord>, 6> kSimilarityFields{{
+    {"encoder", &SimilarityRecord::encoder, "", "the encoder's name in the suite"},
+    {"encoder_seed", &SimilarityRecord::encoder_seed, "", "seed of the encoder's pretraining"},
+    {"transformation", &SimilarityRecord::transformation, "", "what was done to the pictures"},
+    {"similarity", &SimilarityRecord::similarity, "", "how features were compared"},
+    {"directions", &SimilarityRecord::directions, "", "directions of the features that whitening kept"},
+    {"settings", &SimilarityRecord::settings, "", "settings of the measuring as JSON"},
+}};
+
 const std::array<Field<TaskRecord>, 3> kDrawFields{{
     {"task", &TaskRecord::task, "", "downstream task"},
     {"repeat", &TaskRecord::repeat, "", "number of the repeat"},
@@ -113,22 +122,37 @@ std::vector<R> from_table(const Table& table, const std::array<Field<R>, N>& fie
   return records;
 }
 
-}  // namespace
-
-Table job_table(const std::vector<JobRecord>& jobs, const std::vector<std::string>& axes) {
-  for (const JobRecord& job : jobs) {
-    require(job.invariance.size() <= axes.size(), "job {}: an invariance of {} elements for {} axes", job.job_id,
-            job.invariance.size(), axes.size());
+/// A column `i_<axis>` for each axis; an invariance shorter than that is filled up with NaN.
+template <class R>
+void add_invariance(Table& table, const std::vector<R>& records, const std::vector<std::string>& axes) {
+  for (const R& record : records) {
+    require(record.invariance.size() <= axes.size(), "{}: an invariance of {} elements for {} axes", record.encoder,
+            record.invariance.size(), axes.size());
   }
-  Table table;
-  for (size_t n = 0; n < kFieldsBeforeInvariance; ++n) table.add_column(make_column(jobs, kJobFields[n]));
   for (size_t axis = 0; axis < axes.size(); ++axis) {
     std::vector<double> cells;
-    for (const JobRecord& job : jobs) {
-      cells.push_back(axis < job.invariance.size() ? job.invariance[axis] : std::numeric_limits<double>::quiet_NaN());
+    for (const R& record : records) {
+      cells.push_back(axis < record.invariance.size() ? record.invariance[axis]
+                                                      : std::numeric_limits<double>::quiet_NaN());
     }
     table.add_column({"i_" + axes[axis], std::move(cells), "1", "invariance on the axis " + axes[axis]});
   }
+}
+
+template <class R>
+void read_invariance(const Table& table, const std::vector<std::string>& axes, std::vector<R>& records) {
+  for (const std::string& axis : axes) {
+    const std::vector<double>& cells = table.doubles("i_" + axis);
+    for (size_t row = 0; row < records.size(); ++row) records[row].invariance.push_back(cells[row]);
+  }
+}
+
+}  // namespace
+
+Table job_table(const std::vector<JobRecord>& jobs, const std::vector<std::string>& axes) {
+  Table table;
+  for (size_t n = 0; n < kFieldsBeforeInvariance; ++n) table.add_column(make_column(jobs, kJobFields[n]));
+  add_invariance(table, jobs, axes);
   for (size_t n = kFieldsBeforeInvariance; n < kJobFields.size(); ++n) {
     table.add_column(make_column(jobs, kJobFields[n]));
   }
@@ -137,10 +161,7 @@ Table job_table(const std::vector<JobRecord>& jobs, const std::vector<std::strin
 
 std::vector<JobRecord> jobs_from_table(const Table& table, const std::vector<std::string>& axes) {
   std::vector<JobRecord> jobs = from_table(table, kJobFields);
-  for (const std::string& axis : axes) {
-    const std::vector<double>& cells = table.doubles("i_" + axis);
-    for (size_t row = 0; row < jobs.size(); ++row) jobs[row].invariance.push_back(cells[row]);
-  }
+  read_invariance(table, axes, jobs);
   return jobs;
 }
 
@@ -156,6 +177,17 @@ Table sensitivity_table(const std::vector<SensitivityRecord>& sensitivity) {
 }
 std::vector<SensitivityRecord> sensitivity_from_table(const Table& table) {
   return from_table(table, kSensitivityFields);
+}
+
+Table similarity_table(const std::vector<SimilarityRecord>& similarities, const std::vector<std::string>& axes) {
+  Table table = to_table(similarities, kSimilarityFields);
+  add_invariance(table, similarities, axes);
+  return table;
+}
+std::vector<SimilarityRecord> similarities_from_table(const Table& table, const std::vector<std::string>& axes) {
+  std::vector<SimilarityRecord> similarities = from_table(table, kSimilarityFields);
+  read_invariance(table, axes, similarities);
+  return similarities;
 }
 
 Table draw_table(const std::vector<TaskRecord>& tasks) {

@@ -22,6 +22,11 @@ std::vector<StageTime> stages_from_table(const Table& table);
 Table sensitivity_table(const std::vector<SensitivityRecord>& sensitivity);
 std::vector<SensitivityRecord> sensitivity_from_table(const Table& table);
 
+/// Columns encoder, encoder_seed, transformation, similarity, directions, settings, and i_<axis> for each of `axes`, as
+/// in job_table(). The curves are not part of it.
+Table similarity_table(const std::vector<SimilarityRecord>& similarities, const std::vector<std::string>& axes);
+std::vector<SimilarityRecord> similarities_from_table(const Table& table, const std::vector<std::string>& axes);
+
 /// The tasks' draws: one row a (task, repeat), columns task, repeat, split_hash; and their pictures: one row a picture,
 /// columns draw (row of the first table) and name.
 Table draw_table(const std::vector<TaskRecord>& tasks);

@@ -11,8 +11,8 @@ bool less_is_better(std::string_view metric) {
 }
 
 bool Segment::empty() const {
-  return jobs.empty() && encoders.empty() && sensitivity.empty() && data.empty() && stage_times.empty() &&
-         tasks.empty();
+  return jobs.empty() && encoders.empty() && sensitivity.empty() && similarities.empty() && data.empty() &&
+         stage_times.empty() && tasks.empty();
 }
 
 void append(Segment& segment, const Segment& other) {
@@ -23,9 +23,17 @@ void append(Segment& segment, const Segment& other) {
   extend(segment.jobs, other.jobs);
   extend(segment.encoders, other.encoders);
   extend(segment.sensitivity, other.sensitivity);
+  extend(segment.similarities, other.similarities);
   extend(segment.data, other.data);
   extend(segment.stage_times, other.stage_times);
   extend(segment.tasks, other.tasks);
+}
+
+std::vector<SimilarityRecord> of_last_measuring(std::vector<SimilarityRecord> records) {
+  if (records.empty()) return records;
+  const std::string settings = records.back().settings;
+  std::erase_if(records, [&](const SimilarityRecord& record) { return record.settings != settings; });
+  return records;
 }
 
 std::string encoder_group_name(const EncoderRecord& encoder, const std::vector<EncoderRecord>& all) {

@@ -94,6 +94,21 @@ struct SensitivityRecord {
   bool operator==(const SensitivityRecord&) const = default;
 };
 
+/// How alike an encoder's features at one i stay under one transformation of pictures, over its strengths.
+struct SimilarityRecord {
+  std::string encoder;
+  int64_t encoder_seed = 0;
+  std::vector<double> invariance;  ///< [axis] i; of an encoder without conditioning the corner that it was trained for
+  std::string transformation;
+  std::string similarity;         ///< kind
+  int64_t directions = 0;         ///< that whitening kept of the features
+  std::string settings;           ///< of the measuring, resolved, as JSON: rows of equal settings can be compared
+  std::vector<double> strengths;  ///< [strength]
+  std::vector<double> values;     ///< [strength] mean over pictures
+
+  bool operator==(const SimilarityRecord&) const = default;
+};
+
 /// One data set as it was found.
 struct DataRecord {
   std::string name;
@@ -130,6 +145,7 @@ struct Segment {
   std::vector<JobRecord> jobs;
   std::vector<EncoderRecord> encoders;
   std::vector<SensitivityRecord> sensitivity;
+  std::vector<SimilarityRecord> similarities;
   std::vector<DataRecord> data;
   std::vector<StageTime> stage_times;
   std::vector<TaskRecord> tasks;
@@ -139,6 +155,9 @@ struct Segment {
 
 /// Append all of `other` to `segment`.
 void append(Segment& segment, const Segment& other);
+
+/// The records with the settings of the last one: what was measured before with others is another table.
+std::vector<SimilarityRecord> of_last_measuring(std::vector<SimilarityRecord> records);
 
 /// The group of an encoder under /encoders: its name, or `<name>-seed<seed>` where the run has several seeds of that
 /// name.

@@ -144,7 +144,9 @@ void write_everything(hid_t file, const Results& results) {
   const std::vector<std::string> groups = encoder_groups(content.encoders);
   const Table sensitivity = sensitivity_by_group(content, groups);
   add_labelled_scales(results, groups, sensitivity, scales);
+  scales.add("axis", results.axes, "axis of the invariance");
   write_jobs(file, content.jobs, results.axes, scales);
+  write_similarities(file, content.similarities, results.axes, scales);
   write_stages(file, content.stage_times, scales);
   write_tasks(file, content.tasks, scales);
   if (sensitivity.rows() > 0) write_arrays(file, sensitivity, scales);
@@ -184,6 +186,7 @@ Results read_everything(hid_t file) {
   results.axes = read_texts(open_dataset(file, "axis").get());
   Segment& content = results.content;
   content.jobs = read_jobs(file, results.axes);
+  content.similarities = read_similarities(file, results.axes);
   content.stage_times = read_stages(file);
   content.tasks = read_tasks(file);
   const GroupHandle encoders = open_group(file, "encoders");

@@ -42,6 +42,7 @@ std::vector<std::string> axis_numbers(const Segment& segment) {
     n_axes = std::max(n_axes, job.invariance.size());
     for (const std::vector<double>& i : job.trajectory.invariance) n_axes = std::max(n_axes, i.size());
   }
+  for (const SimilarityRecord& record : segment.similarities) n_axes = std::max(n_axes, record.invariance.size());
   std::vector<std::string> names;
   for (size_t axis = 0; axis < n_axes; ++axis) names.push_back(std::to_string(axis));
   return names;
@@ -65,7 +66,10 @@ std::vector<Record> read_numbered(hid_t file, const std::string& name, Read read
 void write_content(hid_t file, const Segment& segment) {
   write_attribute(file, "segment_schema", kSegmentSchema);
   Scales scales(file);
-  if (!segment.jobs.empty()) write_jobs(file, segment.jobs, axis_numbers(segment), scales);
+  const std::vector<std::string> axes = axis_numbers(segment);
+  if (!segment.jobs.empty() || !segment.similarities.empty()) scales.add("axis", axes, "axis of the invariance");
+  if (!segment.jobs.empty()) write_jobs(file, segment.jobs, axes, scales);
+  write_similarities(file, segment.similarities, axes, scales);
   write_stages(file, segment.stage_times, scales);
   write_tasks(file, segment.tasks, scales);
   if (!segment.sensitivity.empty()) {
@@ -81,7 +85,10 @@ Segment read_content(hid_t file) {
     throw_environment("a segment of schema {}, expected {}", schema, kSegmentSchema);
   }
   Segment segment;
-  if (exists(file, "jobs")) segment.jobs = read_jobs(file, read_texts(open_dataset(file, "axis").get()));
+  std::vector<std::string> axes;
+  if (exists(file, "axis")) axes = read_texts(open_dataset(file, "axis").get());
+  if (exists(file, "jobs")) segment.jobs = read_jobs(file, axes);
+  segment.similarities = read_similarities(file, axes);
   segment.stage_times = read_stages(file);
   segment.tasks = read_tasks(file);
   if (exists(file, "sensitivity")) {

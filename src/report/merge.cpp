@@ -91,6 +91,7 @@ io::Results merge(io::RunInfo info, std::vector<std::string> axes, io::Segment e
     const std::set<std::string> names(expected.encoders.begin(), expected.encoders.end());
     std::erase_if(everything.encoders, [&](const auto& encoder) { return !names.contains(encoder.name); });
     std::erase_if(everything.sensitivity, [&](const auto& row) { return !names.contains(row.encoder); });
+    std::erase_if(everything.similarities, [&](const auto& row) { return !names.contains(row.encoder); });
   }
 
   io::Results results;
@@ -104,6 +105,10 @@ io::Results merge(io::RunInfo info, std::vector<std::string> axes, io::Segment e
   content.sensitivity = last_of_each(std::move(everything.sensitivity), [](const auto& row) {
     return std::tuple(row.encoder, row.encoder_seed, row.corner, row.transformation);
   });
+  content.similarities =
+      last_of_each(io::of_last_measuring(std::move(everything.similarities)), [](const io::SimilarityRecord& row) {
+        return std::tuple(row.encoder, row.encoder_seed, row.invariance, row.transformation, row.similarity);
+      });
   content.data = last_of_each(std::move(everything.data), [](const auto& data) { return data.name; });
   content.stage_times = added_up(everything.stage_times);
   content.tasks = current_tasks(std::move(everything.tasks), content.jobs);

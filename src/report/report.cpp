@@ -21,7 +21,8 @@ std::string render(const io::Results& results, Style style) {
         arms_section(view, style), intervals_section(results, view, style), published_section(results, view, style),
         learned_section(results, view, style), ranks_section(results.arm_summary, view, style),
         corners_section(view, style), grid_section(results.axes, view, style), other_metrics_section(view, style),
-        sensitivity_section(content, style), stages_section(content, style), failures_section(content, style)}) {
+        sensitivity_section(content, style), similarities_section(content, style), stages_section(content, style),
+        failures_section(content, style)}) {
     if (!section.empty()) out += "\n" + section;
   }
   return out + "\n" + verdict(results.info) + "\n";

@@ -37,6 +37,10 @@ std::string grid_section(const std::vector<std::string>& axes, const SummaryView
 /// Sensitivity of encoders at corners, transformations across; means over encoder seeds.
 std::string sensitivity_section(const io::Segment& content, Style style);
 
+/// Mean over strengths of each measured kind of similarity, encoders at i down, transformations across; means over
+/// encoder seeds.
+std::string similarities_section(const io::Segment& content, Style style);
+
 /// Where the time went.
 std::string stages_section(const io::Segment& content, Style style);
 /// Failed encoders and jobs with their errors, blocked jobs by encoder.

@@ -228,6 +228,31 @@ void compare_sensitivity(const std::vector<io::SensitivityRecord>& stored,
   }
 }
 
+void compare_similarities(const std::vector<io::SimilarityRecord>& stored,
+                          const std::vector<io::SimilarityRecord>& kept, Differences& out) {
+  const auto rows = [](const std::vector<io::SimilarityRecord>& records) {
+    std::map<std::string, const io::SimilarityRecord*> by_name;
+    for (const io::SimilarityRecord& row : records) {
+      by_name[fmt::format("invariance: {} (encoder seed {}) at {}, {}, {}", row.encoder, row.encoder_seed,
+                          text(row.invariance), row.transformation, row.similarity)] = &row;
+    }
+    return by_name;
+  };
+  const auto stored_rows = rows(stored), kept_rows = rows(kept);
+  for (const auto& [name, row] : stored_rows) {
+    const auto found = kept_rows.find(name);
+    if (found == kept_rows.end()) {
+      out.push_back(name + ": no segment has it");
+    } else if (row->directions != found->second->directions || row->settings != found->second->settings ||
+               !same(row->strengths, found->second->strengths) || !same(row->values, found->second->values)) {
+      out.push_back(name + ": it is not what its segment has");
+    }
+  }
+  for (const auto& [name, row] : kept_rows) {
+    if (!stored_rows.contains(name)) out.push_back(name + ": missing");
+  }
+}
+
 void compare_encoders(const std::vector<io::EncoderRecord>& stored, const std::vector<io::EncoderRecord>& kept,
                       Differences& out) {
   for (const io::EncoderRecord& a : stored) {
@@ -280,6 +305,7 @@ std::vector<std::string> compare_with_disk(const io::Results& stored, const io::
   compare_jobs(stored.content.jobs, merged.content.jobs, differences);
   compare_trajectories(stored.content.jobs, merged.content.jobs, differences);
   compare_sensitivity(stored.content.sensitivity, merged.content.sensitivity, differences);
+  compare_similarities(stored.content.similarities, merged.content.similarities, differences);
   compare_encoders(stored.content.encoders, merged.content.encoders, differences);
   compare_data(stored.content.data, merged.content.data, differences);
   return differences;

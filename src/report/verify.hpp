@@ -21,8 +21,8 @@ namespace invaria::report {
 std::vector<std::string> verify_results(const io::Results& stored, const MergeExpectation& expected);
 
 /// Compare what a results file says with `merged`, a merge of the segments and checkpoints beside it: every column of
-/// every job, trajectories, the sensitivity table, encoders with their pretraining logs (their checkpoints' hashes
-/// apart), data sets. Stage times are left out: a run that had nothing more to do adds to them.
+/// every job, trajectories, the sensitivity table, measured similarities, encoders with their pretraining logs (their
+/// checkpoints' hashes apart), data sets. Stage times are left out: a run that had nothing more to do adds to them.
 ///
 /// @return one line a difference; empty if all agree
 std::vector<std::string> compare_with_disk(const io::Results& stored, const io::Results& merged);

@@ -181,6 +181,7 @@ Summaries check_data(const Suite& suite, const Manifests& manifests, const DataF
   }
   if (!suite.sensitivity.data.empty())
     check_split(suite.sensitivity.data, suite.sensitivity.split, "sensitivity.split");
+  if (!suite.measure.data.empty()) check_split(suite.measure.data, suite.measure.split, "measure.split");
   check_contents(suite, summaries, problems);
   return summaries;
 }

@@ -309,6 +309,8 @@ void validate_suite(const Suite& suite, config::Problems& problems) {
   if (!suite.sensitivity.data.empty()) {
     check_known(suite.sensitivity.data, names_of(suite.data), "sensitivity.data", "a data set of the suite", problems);
   }
+  if (!suite.measure.data.empty())
+    check_known(suite.measure.data, names_of(suite.data), "measure.data", "a data set of the suite", problems);
 }
 
 config::json::object suite_schema() {

@@ -13,6 +13,7 @@
 #include "augment/axes.hpp"
 #include "config/setting.hpp"
 #include "data/settings.hpp"
+#include "downstream/measure.hpp"
 #include "downstream/sensitivity.hpp"
 #include "downstream/settings.hpp"
 #include "downstream/task_settings.hpp"
@@ -67,6 +68,7 @@ struct Suite {
   int64_t seed = 0;
   downstream::DownstreamSettings downstream;
   downstream::SensitivitySettings sensitivity;
+  downstream::MeasureSettings measure;
   double checkpoint_every_s = 60.0;
   std::vector<std::string> published;
 
@@ -99,6 +101,7 @@ struct Suite {
         setting("downstream", &S::downstream, "readout, learned invariance, BatchNorm statistics"),
         setting("sensitivity", &S::sensitivity, "how far features move under single transformations"),
         setting("published", &S::published, "tables of results/published that a report lays beside the run's"),
+        setting("measure", &S::measure, "for `invaria measure`: how alike features stay under known transformations"),
         setting("checkpoint_every_s", &S::checkpoint_every_s, "wall time between pretraining checkpoints in seconds",
                 config::between(0, 1e6)),
     };

@@ -10,7 +10,6 @@
 #include <set>
 
 #include "core/errors.hpp"
-#include "core/philox.hpp"
 #include "core/timer.hpp"
 #include "downstream/episodes.hpp"
 #include "downstream/features.hpp"

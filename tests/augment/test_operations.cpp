@@ -6,6 +6,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "augment/measuring_operations.hpp"
 #include "augment/operations.hpp"
 #include "core/errors.hpp"
 #include "tests/augment/pictures.hpp"
@@ -63,6 +64,12 @@ double number(const json::object& one, const char* name) {
 at::Tensor compute(const at::Tensor& input, const json::object& one) {
   const std::string operation(one.at("operation").as_string());
   if (operation == "input") return input;
+  if (operation == "affine") {
+    const auto translate = json::value_to<std::vector<double>>(one.at("translate"));
+    return affine(input,
+                  {number(one, "angle"), translate[0], translate[1], number(one, "scale"), number(one, "shear")});
+  }
+  if (operation == "sharpness") return adjust_sharpness(input, number(one, "factor"));
   if (operation == "resized_crop") return resized_crop(input, boxes(one), one.at("size").as_int64());
   if (operation == "resized_centre")
     return resized_centre(input, std::vector<Box>(2, {0, 0, 12, 17}), one.at("size").as_int64());

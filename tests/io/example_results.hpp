@@ -63,6 +63,10 @@ inline invaria::io::Segment example_segment() {
       segment.sensitivity.push_back({"amortised", 1, corner, transformation, corner[0] == '0' ? 0.25 : 0.0});
     }
   }
+  segment.similarities = {
+      {"amortised", 1, {0.0, 1.0}, "rotation", "cosine", 3, R"({"images":9})", {-180.0, 0.0, 180.0}, {0.5, 1.0, 0.25}},
+      {"amortised", 1, {0.0, 1.0}, "flip", "mahalanobis", 3, R"({"images":9})", {1.0}, {2.5}},
+      {"fixed-default", 0, {1.0, 1.0}, "flip", "mahalanobis", 2, R"({"images":9})", {1.0}, {0.0}}};
   segment.data.push_back({"caltech101",
                           R"({"kind":"imagefolder"})",
                           "sum",
@@ -133,8 +137,8 @@ inline bool same_content(const invaria::io::Segment& a, const invaria::io::Segme
     return table;
   };
   bool same = job_table(a.jobs, axes) == job_table(b.jobs, axes) && trajectories(a) == trajectories(b) &&
-              encoders(a) == encoders(b) && a.sensitivity == b.sensitivity && a.data == b.data &&
-              a.stage_times == b.stage_times && a.tasks == b.tasks;
+              encoders(a) == encoders(b) && a.sensitivity == b.sensitivity && a.similarities == b.similarities &&
+              a.data == b.data && a.stage_times == b.stage_times && a.tasks == b.tasks;
   for (size_t n = 0; same && n < a.encoders.size(); ++n) {
     same = a.encoders[n].pretraining == b.encoders[n].pretraining && a.encoders[n].monitor == b.encoders[n].monitor;
   }

@@ -84,6 +84,15 @@ class ResultsTest(unittest.TestCase):
             sensitivity = tree["sensitivity"]
             self.assertEqual(sensitivity.dims, ("encoder", "corner", "transformation"))
             self.assertEqual(float(sensitivity.sel(encoder="amortised-seed1", corner="01", transformation="hue")), 0.25)
+            measured = tree["invariance"]
+            self.assertEqual(measured["value"].dims, ("measurement", "strength_number"))
+            self.assertEqual(list(measured["strength"][0].values), [-180.0, 0.0, 180.0])
+            self.assertEqual(list(measured["value"][0].values), [0.5, 1.0, 0.25])
+            self.assertTrue(np.isnan(measured["value"][1].values[1:]).all())
+            table = measured["measurements"]
+            self.assertEqual(list(table["encoder"].values), ["amortised", "amortised", "fixed-default"])
+            self.assertEqual(list(table["i_spatial"].values), [0.0, 0.0, 1.0])
+            self.assertEqual(list(table["n_strengths"].values), [3, 1, 1])
             loss = tree["encoders/amortised-seed0/pretraining/loss"]
             self.assertEqual(loss.dims, ("step",))
             self.assertEqual(list(loss["step"].values), [1, 2, 3])

@@ -121,6 +121,14 @@ inline io::Segment small_segment() {
                          {"amortised", 0, "10", "flip", 0.02},
                          {"amortised", 0, "10", "hue", 1.04},
                          {"fixed-default", 0, "11", "flip", 0.08}};
+  for (const config::Invariance& i : {config::Invariance{1.0, 0.5}, {0.0, 1.0}}) {
+    for (const char* transformation : {"rotation", "flip"}) {
+      const bool turned = transformation[0] == 'r';
+      segment.similarities.push_back({"amortised", 0, i, transformation, "cosine", 7, R"({"images": 20})",
+                                      turned ? std::vector<double>{-180, 180} : std::vector<double>{1},
+                                      turned ? std::vector<double>{i[0], 0.5} : std::vector<double>{0.25 + i[0] / 2}});
+    }
+  }
   segment.data = {{"caltech101-sample",
                    R"({"kind": "image-folder"})",
                    sha256_hex("sample"),

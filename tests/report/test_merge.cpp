@@ -74,6 +74,7 @@ TEST_CASE("the order in which ranks recorded a run changes nothing", "[report][m
   std::rotate(shuffled.jobs.begin(), shuffled.jobs.begin() + 7, shuffled.jobs.end());
   std::reverse(shuffled.encoders.begin(), shuffled.encoders.end());
   std::reverse(shuffled.sensitivity.begin(), shuffled.sensitivity.end());
+  std::reverse(shuffled.similarities.begin(), shuffled.similarities.end());
   std::reverse(shuffled.tasks.begin(), shuffled.tasks.end());
   const io::Results other = merged(shuffled);
 
@@ -86,6 +87,7 @@ TEST_CASE("the order in which ranks recorded a run changes nothing", "[report][m
   CHECK(straight.summary == other.summary);
   CHECK(straight.arm_summary == other.arm_summary);
   CHECK(straight.content.sensitivity == other.content.sensitivity);
+  CHECK(straight.content.similarities == other.content.similarities);
   CHECK(straight.content.tasks == other.content.tasks);
   CHECK(straight.content.encoders[0].name == other.content.encoders[0].name);
 
@@ -112,6 +114,9 @@ TEST_CASE("what the suite no longer has is left out", "[report][merge]") {
   segment.encoders.push_back(encoder("fixed-spatial"));
   segment.encoders.back().status = "failed";
   segment.sensitivity.push_back({"fixed-spatial", 0, "01", "flip", 0.5});
+  io::SimilarityRecord foreign = segment.similarities.back();
+  foreign.encoder = "fixed-spatial";
+  segment.similarities.push_back(foreign);
   segment.tasks.insert(segment.tasks.begin(), {"known-01", 0, "the split of an earlier suite", {}});
   segment.tasks.push_back({"known-01", 0, "the split of another suite", {}});
 
@@ -120,6 +125,7 @@ TEST_CASE("what the suite no longer has is left out", "[report][merge]") {
   CHECK(rows_of(results, "centre").empty());
   CHECK(results.content.encoders.size() == 3);
   CHECK(results.content.sensitivity.size() == 5);
+  CHECK(results.content.similarities.size() == 4);
   CHECK(results.content.tasks.size() == 4);
   CHECK(results.summary == merged(small_segment()).summary);
 }
@@ -227,4 +233,21 @@ TEST_CASE("a grid point is read from its arm's name and from no other", "[report
   CHECK(main_metric({"r2_flat", "mean_per_class"}) == "mean_per_class");
   CHECK(main_metric({"loss", "error"}) == "error");
   CHECK(main_metric({}) == "");
+}
+
+TEST_CASE("of measured similarities those of the last settings are kept, each once, the last", "[report][merge]") {
+  io::Segment segment = small_segment();
+  io::SimilarityRecord again = segment.similarities.front();
+  again.values.front() = 0.125;
+  segment.similarities.push_back(again);
+  CHECK(merged(segment).content.similarities.size() == 4);
+  const auto has_new = [](const io::Results& results) {
+    return std::any_of(results.content.similarities.begin(), results.content.similarities.end(),
+                       [](const io::SimilarityRecord& row) { return row.values.front() == 0.125; });
+  };
+  CHECK(has_new(merged(segment)));
+  again.settings = R"({"images": 30})";
+  segment.similarities.push_back(again);
+  CHECK(merged(segment).content.similarities.size() == 1);
+  CHECK(has_new(merged(segment)));
 }

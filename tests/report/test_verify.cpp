@@ -141,6 +141,11 @@ TEST_CASE("what cannot be recomputed is compared with the files that the results
       {"halves is views", [](auto& content) { content.jobs.front().halves = "views"; }},
       {"sensitivity: ", [](auto& content) { content.sensitivity.front().value += 1e-9; }},
       {": missing", [](auto& content) { content.sensitivity.pop_back(); }},
+      {"invariance: amortised (encoder seed 0) at [0, 1], flip, cosine: it is not what its segment has",
+       [](auto& content) { content.similarities.front().values.front() += 1e-9; }},
+      {"invariance: ", [](auto& content) { content.similarities.front().strengths.front() += 1e-9; }},
+      {"rotation, cosine: missing", [](auto& content) { content.similarities.pop_back(); }},
+      {"blur, cosine: no segment has it", [](auto& content) { content.similarities.front().transformation = "blur"; }},
       {"encoder amortised (seed 0): parameters is 1, ", [](auto& content) { content.encoders[0].parameters = 1; }},
       {"encoder amortised (seed 0): pretraining/loss is not ",
        [](auto& content) {

@@ -1,3 +1,4 @@
+#include "suite/measure.hpp"
 #include "suite/plan.hpp"
 
 #include <map>
@@ -166,4 +167,21 @@ TEST_CASE("differences name the paths at which two settings differ", "[suite]") 
   CHECK(differences(parse("{\"a\": {\"b\": [1, 2], \"c\": 1}}"), parse("{\"a\": {\"b\": [1, 3], \"d\": true}}")) ==
         std::vector<std::string>{"a.b[1]: 2 there, 3 here", "a.c: 1 there, null here", "a.d: absent there, true here"});
   CHECK(differences(parse("[1]"), parse("[1, 2]")) == std::vector<std::string>{": [1] there, [1,2] here"});
+}
+
+TEST_CASE("encoders are measured at the corners of their pretraining, and conditioned ones along every axis",
+          "[suite][measure]") {
+  const auto points = [](const std::vector<std::string>& assignments, int64_t along_i, size_t encoder) {
+    std::vector<std::string> found;
+    for (const MeasureUnit& unit : measure_units(make_plan(small_suite(assignments)), along_i)) {
+      if (unit.encoder == encoder) found.push_back(config::to_string(unit.invariance));
+    }
+    return found;
+  };
+  using Texts = std::vector<std::string>;
+  CHECK(points({}, 0, 0) == Texts{"0,1", "1,0", "1,1"});
+  CHECK(points({}, 3, 0) == Texts{"0,1", "0.5,1", "1,0", "1,0.5", "1,1"});
+  CHECK(points({"encoders[0].corners=[\"00\"]"}, 2, 0) == Texts{"0,0", "0,1", "1,0", "1,1"});
+  CHECK(points({}, 3, 1) == Texts{"1,1"});  // without conditioning
+  CHECK(points({"axes=k5", "encoders[0].min_ones=2", "tasks=[]"}, 3, 0).size() == 26 + 5);
 }

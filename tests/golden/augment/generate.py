@@ -78,6 +78,14 @@ for box, flip, order, gray, sigma, solarize in [
         views.append(F.normalize(view, mean, std))
     add("chain", torch.stack(views), box=box, flip=flip, order=order, **factors, gray=gray, sigma=sigma, solarize=solarize)
 
+# What only the measuring of invariance applies.
+BILINEAR = torchvision.transforms.InterpolationMode.BILINEAR
+for angle, translate, scale, shear in [(0, (0, 0), 1, 0), (30, (0, 0), 1, 0), (-135, (0, 0), 1, 0), (0, (3, 0), 1, 0), (0, (-2.5, 1.25), 1, 0),
+                                       (0, (0, 0), 0.4, 0), (0, (0, 0), 1.7, 0), (0, (0, 0), 1, 25), (0, (0, 0), 1, -60), (70, (1.5, -2), 1.3, 20)]:
+    add("affine", F.affine(images, angle, list(translate), scale, [shear, 0.0], BILINEAR), angle=angle, translate=translate, scale=scale, shear=shear)
+for factor in (0.0, 1.0, 4.0, 30.0):
+    add("sharpness", F.adjust_sharpness(images, factor), factor=factor)
+
 (HERE / "operations.f32").write_bytes(torch.cat(values).numpy().astype("<f4").tobytes())
 with open(HERE / "operations.json", "w") as file:
     file.write("[\n" + ",\n".join(json.dumps(case) for case in cases) + "\n]\n")

@@ -1,0 +1,43 @@
+#include "app/all_ranks.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "comm/agree.hpp"
+#include "core/shutdown.hpp"
+
+namespace invaria::app {
+
+ExitCode on_all_ranks(int* argc, char*** argv, const std::function<ExitCode(const comm::Communicator&)>& work) {
+  install_shutdown_handlers();  // a batch system may signal while the data is still looked at
+  // Declared first, so that MPI ends after everything that uses it.
+  const comm::MpiEnvironment environment(argc, argv);
+  const comm::Communicator comm = comm::Communicator::world();
+  ExitCode code = ExitCode::kPrecondition;
+  const auto fail = [&](ExitCode kind, const std::exception& error) {
+    const bool is_shared = comm.size() == 1 || dynamic_cast<const comm::SharedFailure*>(&error) != nullptr;
+    if (!is_shared) {
+      // The others wait for this rank somewhere: nobody can leave in good order.
+      fmt::print(stderr, "error on rank {} ({}): {}\n", comm.rank(), comm.host(), error.what());
+      comm::abort_all(static_cast<int>(kind));
+    }
+    if (comm.is_root())
+      fmt::print(stderr, "{}: {}\n", kind == ExitCode::kPrecondition ? "internal error" : "error", error.what());
+    code = kind;
+  };
+  try {
+    code = work(comm);
+  } catch (const ConfigError& error) {
+    fail(ExitCode::kConfig, error);
+  } catch (const EnvironmentError& error) {
+    fail(ExitCode::kEnvironment, error);
+  } catch (const std::exception& error) {
+    fail(ExitCode::kPrecondition, error);
+  }
+  std::fflush(nullptr);
+  comm.barrier();
+  return code;
+}
+
+}  // namespace invaria::app
