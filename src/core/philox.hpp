@@ -34,6 +34,7 @@ enum class Purpose : uint32_t {
   kBootstrap = 18,    ///< resamples of a test set
   kEpisode = 19,      ///< classes and samples of few-shot episodes
   kFraction = 20,     ///< the part of a training set that a task takes
+  kDropPath = 21,     ///< which blocks an image skips
   kTest = 1000,       ///< tests only
 };
 

@@ -25,7 +25,8 @@ AffineKernels::Kernel AffineKernels::linearise(const KernelGenerator& generator,
 Generated AffineKernels::at(const config::Invariance& invariance) {
   require_invariance(invariance, n_axes_);
   const at::NoGradGuard no_grad;
-  Generated result{invariance, {}, {}};
+  Generated result;
+  result.invariance = invariance;
   const at::Tensor i_K = invariance_tensor(invariance, blocks_.front().E_RK);
   for (const BlockGenerator& block : blocks_) {
     const at::Tensor e_R = at::mv(block.E_RK, i_K);
@@ -53,9 +54,7 @@ std::vector<double> AffineKernels::gradient(const std::vector<at::Tensor>& g) co
     require(g[index].defined(), "AffineKernels: kernel {} has no gradient", index);
     sum_K += at::mv(kernel.slopes_KP, g[index].detach().contiguous().view(-1)).to(at::kDouble);
   }
-  const at::Tensor host_K = sum_K.to(at::kCPU);
-  const double* values = host_K.const_data_ptr<double>();
-  return {values, values + n_axes_};
+  return to_doubles(sum_K);
 }
 
 }  // namespace invaria::model

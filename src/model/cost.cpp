@@ -1,7 +1,9 @@
 #include "model/cost.hpp"
 
 #include "model/hypernetwork.hpp"
+#include "model/prompt.hpp"
 #include "model/resnet_layout.hpp"
+#include "model/vit_layout.hpp"
 
 namespace invaria::model {
 
@@ -23,29 +25,22 @@ void walk(const ResNetLayout& layout, int64_t image_size, const Visit& visit) {
   }
 }
 
-}  // namespace
-
-double flops_per_image(const EncoderSettings& settings, int64_t image_size) {
-  double multiply_adds = 0.0;
-  walk(resnet_layout(settings), image_size, [&](const ConvolutionLayout& convolution, int64_t size) {
-    multiply_adds += static_cast<double>(convolution.n_elements()) * static_cast<double>(size * size);
-  });
-  return 2.0 * multiply_adds;
+/// Tokens of an image: class token, patches, and the prompt.
+int64_t n_tokens(const EncoderSettings& settings, const VitLayout& layout) {
+  return 1 + layout.n_patches() + (settings.conditioning == Conditioning::kPrompt ? 1 : 0);
 }
 
-double activations_per_image(const EncoderSettings& settings, int64_t image_size) {
-  double numbers = 0.0;
-  walk(resnet_layout(settings), image_size, [&](const ConvolutionLayout& convolution, int64_t size) {
-    numbers += 2.0 * static_cast<double>(convolution.out) * static_cast<double>(size * size);
-  });
-  return numbers;
+/// W, c, and A and a for `n_channels` scales and as many shifts.
+int64_t film_parameters(const FilmSettings& film, int64_t n_channels, int64_t n_axes) {
+  return film.hidden * (n_axes + 1) + 2 * n_channels * (film.hidden + 1);
 }
 
-int64_t feature_dim(const EncoderSettings& settings) {
-  return resnet_layout(settings).feature_dim;
+/// Weights and biases of a block's four linear layers, and its two LayerNorms.
+int64_t block_parameters(int64_t width) {
+  return 12 * width * width + 13 * width;
 }
 
-ParameterCounts count_parameters(const EncoderSettings& settings, int64_t n_axes, int64_t /*image_size*/) {
+ParameterCounts count_resnet(const EncoderSettings& settings, int64_t n_axes) {
   const ResNetLayout layout = resnet_layout(settings);
   const bool is_generated = settings.conditioning == Conditioning::kHypernetwork;
   ParameterCounts n;
@@ -56,7 +51,67 @@ ParameterCounts count_parameters(const EncoderSettings& settings, int64_t n_axes
     n.factored += convolution.n_elements() * kHidden;
   }
   if (is_generated) n.dense += static_cast<int64_t>(layout.blocks.size()) * kEmbedding * n_axes;
+  if (settings.conditioning == Conditioning::kFilm) {
+    int64_t n_channels = 0;
+    for (const ConvolutionLayout& convolution : layout.convolutions) n_channels += convolution.out;
+    n.dense += film_parameters(settings.film, n_channels, n_axes);
+  }
   return n;
+}
+
+ParameterCounts count_vit(const EncoderSettings& settings, int64_t n_axes, int64_t image_size) {
+  const VitLayout layout = vit_layout(settings, image_size);
+  ParameterCounts n;
+  n.dense = layout.width + layout.depth * block_parameters(layout.width) + 2 * layout.width;
+  if (settings.vit.positions == Positions::kLearned) n.dense += (1 + layout.n_patches()) * layout.width;
+  if (!settings.vit.freeze_patch_projection) n.dense += (3 * layout.patch * layout.patch + 1) * layout.width;
+  if (settings.conditioning == Conditioning::kFilm)
+    n.dense += film_parameters(settings.film, (2 * layout.depth + 1) * layout.width, n_axes);
+  if (settings.conditioning == Conditioning::kPrompt) {
+    n.dense += kPromptMlps * layout.width * (n_axes + 2);
+    n.factored += kPromptMlps * layout.width * layout.width;
+  }
+  return n;
+}
+
+}  // namespace
+
+double flops_per_image(const EncoderSettings& settings, int64_t image_size) {
+  double multiply_adds = 0.0;
+  if (settings.is_vit()) {
+    const VitLayout layout = vit_layout(settings, image_size);
+    const auto D = static_cast<double>(layout.width), T = static_cast<double>(n_tokens(settings, layout));
+    const double projection = static_cast<double>(layout.n_patches() * 3 * layout.patch * layout.patch) * D;
+    multiply_adds = projection + static_cast<double>(layout.depth) * (12.0 * T * D * D + 2.0 * T * T * D);
+  } else {
+    walk(resnet_layout(settings), image_size, [&](const ConvolutionLayout& convolution, int64_t size) {
+      multiply_adds += static_cast<double>(convolution.n_elements()) * static_cast<double>(size * size);
+    });
+  }
+  return 2.0 * multiply_adds;
+}
+
+double activations_per_image(const EncoderSettings& settings, int64_t image_size) {
+  if (settings.is_vit()) {
+    // A block keeps, a token: both LayerNorms' inputs and outputs (4 D), q, k, v and the attention's output (4 D), and
+    // the MLP's hidden numbers before and behind GELU (8 D). Attention weights are computed again in backward.
+    const VitLayout layout = vit_layout(settings, image_size);
+    return 16.0 * static_cast<double>(layout.depth * n_tokens(settings, layout) * layout.width);
+  }
+  double numbers = 0.0;
+  walk(resnet_layout(settings), image_size, [&](const ConvolutionLayout& convolution, int64_t size) {
+    numbers += 2.0 * static_cast<double>(convolution.out) * static_cast<double>(size * size);
+  });
+  return numbers;
+}
+
+int64_t feature_dim(const EncoderSettings& settings) {
+  if (settings.is_vit()) return vit_layout(settings, settings.vit.patch).width;
+  return resnet_layout(settings).feature_dim;
+}
+
+ParameterCounts count_parameters(const EncoderSettings& settings, int64_t n_axes, int64_t image_size) {
+  return settings.is_vit() ? count_vit(settings, n_axes, image_size) : count_resnet(settings, n_axes);
 }
 
 }  // namespace invaria::model

@@ -8,10 +8,12 @@
 
 namespace invaria::model {
 
-/// Multiply-adds of one forward pass times two, kernels given, for a square image of this side.
+/// Multiply-adds of the convolutions, or of the matrix products, of one forward pass times two, generated tensors
+/// given, for a square image of this side.
 double flops_per_image(const EncoderSettings& settings, int64_t image_size);
 
-/// Numbers that a forward pass keeps for the backward one: input and output of every convolution's BatchNorm.
+/// Numbers that a forward pass keeps for the backward one. A ResNet: input and output of every convolution's BatchNorm;
+/// a ViT: what its blocks keep.
 double activations_per_image(const EncoderSettings& settings, int64_t image_size);
 
 /// D, the features of an image.

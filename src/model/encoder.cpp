@@ -4,10 +4,13 @@
 #include <ATen/core/grad_mode.h>
 
 #include "core/errors.hpp"
+#include "model/film.hpp"
 #include "model/hypernetwork.hpp"
 #include "model/parameter_list.hpp"
+#include "model/prompt.hpp"
 #include "model/resnet.hpp"
 #include "model/state.hpp"
+#include "model/vit.hpp"
 
 namespace invaria::model {
 
@@ -21,28 +24,63 @@ struct Encoder::Impl {
   std::unique_ptr<Generator> generator;
 
   Impl(const EncoderSettings& encoder_settings, int64_t axes, uint64_t seed, int64_t size);
+  std::unique_ptr<Generator> make_generator();
   Conditions conditions(const Generated& generated) const;
+  /// Tensors of the state that are not trained.
+  StateDict buffers() const {
+    StateDict all = backbone->buffers();
+    all.insert(parameters.frozen().begin(), parameters.frozen().end());
+    return all;
+  }
   StateDict state() const;
 };
 
 Encoder::Impl::Impl(const EncoderSettings& encoder_settings, int64_t axes, uint64_t seed, int64_t size)
     : settings(encoder_settings), n_axes(axes), image_size(size), parameters(seed) {
-  auto resnet = std::make_unique<ResNet>(settings, parameters);
-  n_backbone_parameters = parameters.dense().size();
-  if (settings.conditioning == Conditioning::kHypernetwork) {
-    generator = std::make_unique<Hypernetwork>(*resnet, n_axes, parameters);
+  if (settings.is_vit()) {
+    backbone = std::make_unique<Vit>(settings, image_size, parameters);
+  } else {
+    backbone = std::make_unique<ResNet>(settings, parameters);
   }
-  backbone = std::move(resnet);
+  n_backbone_parameters = parameters.dense().size();
+  generator = make_generator();
+}
+
+std::unique_ptr<Generator> Encoder::Impl::make_generator() {
+  const auto* resnet = dynamic_cast<const ResNet*>(backbone.get());
+  const std::string conditioning = config::name_of(settings.conditioning);
+  switch (settings.conditioning) {
+    case Conditioning::kNone:
+      return nullptr;
+    case Conditioning::kHypernetwork:
+      require(resnet != nullptr, "Encoder: conditioning {} needs a ResNet", conditioning);
+      return std::make_unique<Hypernetwork>(*resnet, n_axes, parameters);
+    case Conditioning::kPrompt:
+      require(resnet == nullptr, "Encoder: conditioning {} needs a ViT", conditioning);
+      return std::make_unique<Prompt>(backbone->feature_dim(), n_axes, parameters);
+    case Conditioning::kFilm:
+      return std::make_unique<Film>(settings.film, backbone->norms(), n_axes, parameters);
+  }
+  throw PreconditionError("Encoder: conditioning " + conditioning);
 }
 
 Conditions Encoder::Impl::conditions(const Generated& generated) const {
   require((generator != nullptr) != generated.tensors.empty(), "Encoder: {} generated tensors with conditioning {}",
           generated.tensors.size(), config::name_of(settings.conditioning));
-  return {.kernels = generated.tensors};
+  switch (settings.conditioning) {
+    case Conditioning::kHypernetwork:
+      return {.kernels = generated.tensors};
+    case Conditioning::kPrompt:
+      return {.token_D = generated.tensors.front()};
+    case Conditioning::kFilm:
+      return {.modulations = generated.tensors, .group_B = generated.group_B};
+    default:
+      return {};
+  }
 }
 
 StateDict Encoder::Impl::state() const {
-  StateDict state = backbone->buffers();
+  StateDict state = buffers();
   for (const Parameter& parameter : parameters.dense()) state[parameter.name] = parameter.value.detach();
   for (const FactoredParameter& parameter : parameters.factored()) state[parameter.name] = parameter.value_PH;
   return state;
@@ -74,12 +112,17 @@ const Generator* Encoder::generator() const {
 }
 
 Generated Encoder::generate(const config::Invariance& invariance) const {
-  if (!impl_->generator) return {invariance, {}, {}};
+  if (!impl_->generator) return {.invariance = invariance};
   return impl_->generator->generate(invariance);
 }
 
-at::Tensor Encoder::forward(const at::Tensor& images_BCHW, const Generated& generated,
-                            const BatchNormPass& batch_norm) const {
+Generated Encoder::generate_mixed(const std::vector<config::Invariance>& invariances, const at::Tensor& group_B) const {
+  require(impl_->generator != nullptr, "Encoder: different invariances without conditioning");
+  return impl_->generator->generate_mixed(invariances, group_B);
+}
+
+at::Tensor Encoder::forward(const at::Tensor& images_BCHW, const Generated& generated, const ForwardPass& pass) const {
+  const BatchNormPass& batch_norm = pass.batch_norm;
   require(images_BCHW.dim() == 4 && images_BCHW.size(1) == 3, "Encoder: images have shape [{}], expected [B, 3, H, W]",
           fmt::join(images_BCHW.sizes(), ", "));
   if (batch_norm.mode == BatchNormPass::Mode::kCollect) {
@@ -87,7 +130,7 @@ at::Tensor Encoder::forward(const at::Tensor& images_BCHW, const Generated& gene
     const size_t n_layers = impl_->backbone->n_batch_norms();
     batch_norm.collected->push_back({std::vector<at::Tensor>(n_layers), std::vector<at::Tensor>(n_layers)});
   }
-  return impl_->backbone->forward(images_BCHW, impl_->conditions(generated), batch_norm);
+  return impl_->backbone->forward(images_BCHW, impl_->conditions(generated), pass);
 }
 
 std::vector<FactoredGradient> Encoder::generator_backward(const Generated& generated,
@@ -101,6 +144,9 @@ std::unique_ptr<FrozenGenerator> Encoder::frozen_generator() const {
   return impl_->generator->freeze();
 }
 
+StateDict Encoder::buffers() const {
+  return impl_->buffers();
+}
 StateDict Encoder::state() const {
   return impl_->state();
 }
@@ -108,7 +154,7 @@ void Encoder::load_state(const StateDict& state) {
   copy_state(state, impl_->state(), "the encoder's state does not fit");
 }
 StateDict Encoder::backbone_state() const {
-  StateDict state = impl_->backbone->buffers();
+  StateDict state = impl_->buffers();
   for (size_t index = 0; index < impl_->n_backbone_parameters; ++index) {
     const Parameter& parameter = parameters()[index];
     state[parameter.name] = parameter.value.detach();
@@ -134,7 +180,7 @@ void Encoder::to(at::Device device) {
     move(parameter.value);
   }
   for (const FactoredParameter& parameter : factored_parameters()) move(parameter.value_PH);
-  for (const auto& [name, buffer] : impl_->backbone->buffers()) move(buffer);
+  for (const auto& [name, buffer] : impl_->buffers()) move(buffer);
 }
 
 int64_t Encoder::n_parameters() const {

@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "config/invariance.hpp"
-#include "model/batch_norm.hpp"
 #include "model/encoder_settings.hpp"
+#include "model/forward_pass.hpp"
 #include "model/generator.hpp"
 #include "model/parameters.hpp"
 
@@ -36,9 +36,10 @@ class Encoder {
   int64_t feature_dim() const;
   bool is_conditioned() const { return settings().is_conditioned(); }
 
-  /// Every dense trainable tensor: the backbone's in torchvision's order and under its names, then the generator's.
+  /// Every dense trainable tensor: the backbone's in torchvision's or timm's order and under their
+  /// names, then the generator's.
   const std::vector<Parameter>& parameters() const;
-  /// The hypernetwork's A [P, 32] of each convolution; else empty.
+  /// The hypernetwork's A [P, 32] of each convolution, or the prompt's second layer [D, 256 D].
   const std::vector<FactoredParameter>& factored_parameters() const;
   /// Null without conditioning.
   const Generator* generator() const;
@@ -46,12 +47,16 @@ class Encoder {
   /// What the conditioning makes of i. Without conditioning: nothing, and `invariance` is ignored (may be empty).
   /// @throws PreconditionError if it has not n_axes elements in [0, 1]
   Generated generate(const config::Invariance& invariance) const;
+  /// For images of different invariances: image b has `invariances[group_B[b]]`. Film only.
+  /// @param group_B  int64 [B]
+  /// @throws PreconditionError with another conditioning
+  Generated generate_mixed(const std::vector<config::Invariance>& invariances, const at::Tensor& group_B) const;
 
   /// Images [B, 3, H, W] float -> features [B, D].
   ///
-  /// Collective over the ranks behind `batch_norm.sum_over_ranks`, forward and backward, in kTrain. Gradients reach the
-  /// encoder's own parameters in kTrain only; in the other modes generated tensors and images.
-  at::Tensor forward(const at::Tensor& images_BCHW, const Generated& generated, const BatchNormPass& batch_norm) const;
+  /// Collective over the ranks behind `pass.batch_norm.sum_over_ranks`, forward and backward, in kTrain. Gradients
+  /// reach the encoder's own parameters in kTrain only; in the other modes generated tensors and images.
+  at::Tensor forward(const at::Tensor& images_BCHW, const Generated& generated, const ForwardPass& pass) const;
 
   /// After backward and after g, the gradients of `generated.tensors`, was reduced over ranks: write the gradients of
   /// the generator's parameters into their grad, and return the factors of the factored ones'. Not collective: all from
@@ -62,6 +67,8 @@ class Encoder {
   /// @throws PreconditionError without conditioning
   std::unique_ptr<FrozenGenerator> frozen_generator() const;
 
+  /// What of the state is not trained: running statistics, and what the settings freeze. The tensors themselves.
+  StateDict buffers() const;
   /// Parameters, factored parameters and buffers by name, sharing the encoder's memory.
   StateDict state() const;
   /// Copy values in; nothing changes if anything is wrong. @throws ConfigError naming missing, unknown or misshapen

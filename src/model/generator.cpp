@@ -12,6 +12,16 @@ std::vector<at::Tensor> Generated::gradients() const {
   return g;
 }
 
+Generated Generator::generate_mixed(const std::vector<config::Invariance>&, const at::Tensor&) const {
+  throw PreconditionError("only film gives the images of a batch different invariances");
+}
+
+std::vector<double> to_doubles(const at::Tensor& values) {
+  const at::Tensor host = values.to(at::kCPU, at::kDouble).contiguous();
+  const double* data = host.const_data_ptr<double>();
+  return {data, data + host.numel()};
+}
+
 void require_invariance(const config::Invariance& invariance, int64_t n_axes) {
   require(static_cast<int64_t>(invariance.size()) == n_axes, "the invariance has {} elements, expected {}",
           invariance.size(), n_axes);

@@ -20,11 +20,13 @@
 namespace invaria::model {
 
 /// The tensors that a generator makes of i: fresh leaves that require grad. Hypernetwork: the kernels of the residual
-/// convolutions [out, in, kh, kw] in torchvision's order. Without conditioning: none.
+/// convolutions [out, in, kh, kw] in torchvision's order; prompt: the token [D]; film: s and t of each normalisation
+/// [G, 2, C]. Without conditioning: none.
 struct Generated {
-  config::Invariance invariance;
-  std::vector<at::Tensor> tensors;
-  std::vector<at::Tensor> kept;  ///< what the generator's backward pass reads; no business of others
+  config::Invariance invariance{};  ///< empty if images have different ones
+  at::Tensor group_B{};             ///< int64 [B], which of G invariances an image has; undefined: all have the same
+  std::vector<at::Tensor> tensors{};
+  std::vector<at::Tensor> kept{};  ///< what the generator's backward pass reads; no business of others
 
   /// The gradient of each tensor, undefined before a backward pass.
   std::vector<at::Tensor> gradients() const;
@@ -46,6 +48,8 @@ class Generator {
   virtual ~Generator() = default;
   /// Records no gradient. @throws PreconditionError if i has not K elements in [0, 1]
   virtual Generated generate(const config::Invariance& invariance) const = 0;
+  /// For images of different invariances. @throws PreconditionError if this kind of conditioning has one for all
+  virtual Generated generate_mixed(const std::vector<config::Invariance>& invariances, const at::Tensor& group_B) const;
   /// Write the gradients of the generator's dense parameters (overwritten), and return the factors of its factored
   /// ones' in their order. Reads weights as they are, so call it before the update.
   /// @param g  gradients of `generated.tensors`, reduced over ranks
@@ -56,6 +60,9 @@ class Generator {
 
 /// @throws PreconditionError if i has not n_axes elements in [0, 1]
 void require_invariance(const config::Invariance& invariance, int64_t n_axes);
+
+/// A vector's numbers on the host.
+std::vector<double> to_doubles(const at::Tensor& values);
 
 /// i as a vector [K] of `like`'s type, on its device.
 at::Tensor invariance_tensor(const config::Invariance& invariance, const at::Tensor& like);

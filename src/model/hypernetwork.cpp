@@ -15,12 +15,13 @@ Hypernetwork::Hypernetwork(const ResNet& resnet, int64_t n_axes, ParameterList& 
   require(n_axes >= 1, "Hypernetwork: needs at least one axis, found {}", n_axes);
   parameters.reuse_last_address();
   for (const BlockLayout& block : resnet.layout().blocks) {
-    blocks_.push_back({parameters.add_normal(block.name + ".hyper.E", {kEmbedding, n_axes}, 1.0, Decay::kYes), {}});
+    blocks_.push_back(
+        {parameters.add_normal(block.name + ".hyper.E", {kEmbedding, n_axes}, 1.0, Training::kDecayed), {}});
     for (size_t index = block.first; index < block.first + block.n_convolutions(); ++index) {
       const ConvolutionLayout& convolution = resnet.layout().convolutions[index];
       const std::string prefix = convolution.convolution + ".hyper.";
-      const at::Tensor B_HR = parameters.add_normal(prefix + "B", {kHidden, kEmbedding}, 0.25, Decay::kYes);
-      const at::Tensor c_H = parameters.add_uniform(prefix + "c", {kHidden}, -0.5, 0.5, Decay::kNo);
+      const at::Tensor B_HR = parameters.add_normal(prefix + "B", {kHidden, kEmbedding}, 0.25, Training::kDecayed);
+      const at::Tensor c_H = parameters.add_uniform(prefix + "c", {kHidden}, -0.5, 0.5, Training::kUndecayed);
       const at::Tensor A_PH = parameters.add_factored_normal(prefix + "A", convolution.n_elements(), kHidden,
                                                              0.5 * he_deviation(convolution) / 4.0);
       blocks_.back().convolutions.push_back({A_PH, resnet.kernels()[index], B_HR, c_H});
@@ -31,7 +32,8 @@ Hypernetwork::Hypernetwork(const ResNet& resnet, int64_t n_axes, ParameterList& 
 Generated Hypernetwork::generate(const config::Invariance& invariance) const {
   require_invariance(invariance, n_axes_);
   const at::NoGradGuard no_grad;
-  Generated result{invariance, {}, {}};
+  Generated result;
+  result.invariance = invariance;
   std::vector<at::Tensor> embeddings;
   const at::Tensor i_K = invariance_tensor(invariance, blocks_.front().E_RK);
   for (const BlockGenerator& block : blocks_) {

@@ -16,11 +16,11 @@ ResNet::ResNet(const EncoderSettings& settings, ParameterList& parameters) : lay
   for (const ConvolutionLayout& convolution : layout_.convolutions) {
     kernels_.push_back(parameters.add_normal(convolution.convolution + ".weight",
                                              {convolution.out, convolution.in, convolution.kernel, convolution.kernel},
-                                             he_deviation(convolution), Decay::kYes));
+                                             he_deviation(convolution), Training::kDecayed));
     const at::Tensor weight_C =
-        parameters.add_constant(convolution.batch_norm + ".weight", {convolution.out}, 1.0, Decay::kNo);
+        parameters.add_constant(convolution.batch_norm + ".weight", {convolution.out}, 1.0, Training::kUndecayed);
     const at::Tensor bias_C =
-        parameters.add_constant(convolution.batch_norm + ".bias", {convolution.out}, 0.0, Decay::kNo);
+        parameters.add_constant(convolution.batch_norm + ".bias", {convolution.out}, 0.0, Training::kUndecayed);
     batch_norms_.push_back(
         {weight_C, bias_C, at::zeros({convolution.out}), at::ones({convolution.out}), at::zeros({}, at::kLong)});
   }
@@ -43,7 +43,9 @@ struct ResNet::Pass {
   }
   at::Tensor normalise(const at::Tensor& x, size_t index, Activation activation,
                        const at::Tensor& residual = {}) const {
-    return model::batch_norm(x, net.batch_norms_[index], index, batch_norm, activation, residual);
+    const BatchNormLayer& layer = net.batch_norms_[index];
+    if (conditions.modulations.empty()) return model::batch_norm(x, layer, index, batch_norm, activation, residual);
+    return modulated_batch_norm(x, layer, index, batch_norm, activation, residual, conditions.modulation(index));
   }
   at::Tensor block(const BlockLayout& layout, const at::Tensor& x) const {
     const size_t last = layout.first + layout.n_main - 1;
@@ -59,16 +61,23 @@ struct ResNet::Pass {
 };
 
 at::Tensor ResNet::forward(const at::Tensor& images_BCHW, const Conditions& conditions,
-                           const BatchNormPass& batch_norm) const {
+                           const ForwardPass& forward_pass) const {
   require(conditions.kernels.empty() || conditions.kernels.size() + 1 == kernels_.size(),
           "ResNet: {} generated kernels, expected {}", conditions.kernels.size(), kernels_.size() - 1);
-  const Pass pass{*this, conditions, batch_norm};
+  const Pass pass{*this, conditions, forward_pass.batch_norm};
   at::Tensor x =
       images_BCHW.contiguous(at::MemoryFormat::ChannelsLast);  // oneDNN and cuDNN are faster so, BatchNorm too
   x = pass.normalise(pass.convolve(x, 0), 0, Activation::kRelu);
   if (layout_.max_pool) x = at::max_pool2d(x, 3, 2, 1);
   for (const BlockLayout& block : layout_.blocks) x = pass.block(block, x);
   return x.mean({2, 3});
+}
+
+std::vector<NormSite> ResNet::norms() const {
+  std::vector<NormSite> norms;
+  for (const ConvolutionLayout& convolution : layout_.convolutions)
+    norms.push_back({convolution.batch_norm, convolution.out});
+  return norms;
 }
 
 StateDict ResNet::buffers() const {
@@ -83,6 +92,7 @@ StateDict ResNet::buffers() const {
 }
 
 void ResNet::fold(const Conditions& conditions, const BatchNormStatistics* statistics, StateDict& plain) const {
+  fold_modulations(conditions, plain);
   for (size_t index = 0; index < layout_.convolutions.size(); ++index) {
     const ConvolutionLayout& convolution = layout_.convolutions[index];
     if (index > 0 && !conditions.kernels.empty())

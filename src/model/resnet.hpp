@@ -23,9 +23,10 @@ class ResNet final : public Backbone {
   ResNet(const EncoderSettings& settings, ParameterList& parameters);
 
   at::Tensor forward(const at::Tensor& images_BCHW, const Conditions& conditions,
-                     const BatchNormPass& batch_norm) const override;
+                     const ForwardPass& pass) const override;
   int64_t feature_dim() const override { return layout_.feature_dim; }
   size_t n_batch_norms() const override { return batch_norms_.size(); }
+  std::vector<NormSite> norms() const override;
   StateDict buffers() const override;
   void fold(const Conditions& conditions, const BatchNormStatistics* statistics, StateDict& plain) const override;
 

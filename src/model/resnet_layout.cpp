@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "core/errors.hpp"
 #include "model/encoder_settings.hpp"
 
 namespace invaria::model {
@@ -20,10 +21,10 @@ Depth depth_of(Architecture backbone) {
       return {{2, 2, 2, 2}, false};
     case Architecture::kResNet34:
       return {{3, 4, 6, 3}, false};
-    case Architecture::kResNet50:
-      break;
+    default:
+      require(backbone == Architecture::kResNet50, "no ResNet is called {}", config::name_of(backbone));
+      return {{3, 4, 6, 3}, true};
   }
-  return {{3, 4, 6, 3}, true};
 }
 
 /// Append one block reading `in` channels; returns how many it gives.

@@ -67,6 +67,16 @@ std::vector<Unread> unread_of(const EncoderEntry& encoder) {
   if (is_adam) add_all(unread, {at + "momentum"}, why);
   if (!is_adam) add_all(unread, {at + "beta1", at + "beta2", at + "epsilon"}, why);
   if (algorithm != Algorithm::kLars) add_all(unread, {at + "trust_coefficient"}, why);
+  const model::EncoderSettings& model = encoder.pretraining.model;
+  const std::string of_backbone = "backbone is " + config::name_of(model.backbone);
+  if (model.is_vit()) {
+    add_all(unread, {"pretraining.model.stem", "pretraining.model.stem_stride", "pretraining.model.width"},
+            of_backbone);
+  } else {
+    add_all(unread, {"pretraining.model.vit"}, of_backbone);
+  }
+  if (model.conditioning != model::Conditioning::kFilm)
+    add_all(unread, {"pretraining.model.film"}, "conditioning is " + config::name_of(model.conditioning));
   return unread;
 }
 

@@ -58,10 +58,11 @@ class MocoV2 final : public Objective {
                                                 : model::BatchNormPass::train(ranks.sum_over_ranks);
     const at::Tensor keys_NC = in_batch_order(
         ranks.gather_values(momentum_.keys(inputs.views_BCHW.narrow(0, n, n), momentum_.generate(inputs.invariance),
-                                           inputs.head, batch_norm)),
+                                           inputs.head, inputs.pass(batch_norm, n, n))),
         key_order(inputs.step));
     const at::Tensor query_nC = objective::unit_rows(inputs.heads.forward(
-        inputs.head, inputs.encoder.forward(inputs.views_BCHW.narrow(0, 0, n), inputs.generated, batch_norm),
+        inputs.head,
+        inputs.encoder.forward(inputs.views_BCHW.narrow(0, 0, n), inputs.generated, inputs.pass(batch_norm, 0, n)),
         batch_norm));
 
     const objective::KeyQueue& queue = queues_[static_cast<size_t>(inputs.head)];

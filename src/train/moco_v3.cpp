@@ -32,11 +32,13 @@ class MocoV3 final : public Objective {
     const int64_t n = ranks.share().count;
     std::array<at::Tensor, 2> query_nC, keys_NC;
     for (size_t view = 0; view < 2; ++view) {
-      const at::Tensor images_nCHW = inputs.views_BCHW.narrow(0, static_cast<int64_t>(view) * n, n);
-      const at::Tensor features_nD = inputs.encoder.forward(images_nCHW, inputs.generated, batch_norm);
+      const int64_t first = static_cast<int64_t>(view) * n;
+      const at::Tensor images_nCHW = inputs.views_BCHW.narrow(0, first, n);
+      const model::ForwardPass pass = inputs.pass(batch_norm, first, n);
+      const at::Tensor features_nD = inputs.encoder.forward(images_nCHW, inputs.generated, pass);
       query_nC[view] = objective::unit_rows(
           predictors_.forward(inputs.head, inputs.heads.forward(inputs.head, features_nD, batch_norm), batch_norm));
-      keys_NC[view] = ranks.gather_values(momentum_.keys(images_nCHW, of_keys, inputs.head, batch_norm));
+      keys_NC[view] = ranks.gather_values(momentum_.keys(images_nCHW, of_keys, inputs.head, pass));
     }
     const auto contrast = [&](size_t query, size_t key) {
       return objective::info_nce(query_nC[query], keys_NC[key], settings_.temperature, ranks.place());

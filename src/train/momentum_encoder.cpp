@@ -21,9 +21,9 @@ model::Generated MomentumEncoder::generate(const config::Invariance& invariance)
 }
 
 at::Tensor MomentumEncoder::keys(const at::Tensor& views_nCHW, const model::Generated& generated, int64_t head,
-                                 const model::BatchNormPass& batch_norm) const {
+                                 const model::ForwardPass& pass) const {
   const at::NoGradGuard no_grad;
-  return objective::unit_rows(heads_.forward(head, encoder_.forward(views_nCHW, generated, batch_norm), batch_norm));
+  return objective::unit_rows(heads_.forward(head, encoder_.forward(views_nCHW, generated, pass), pass.batch_norm));
 }
 
 WeightAverages MomentumEncoder::averages(double momentum, int64_t head) const {

@@ -22,9 +22,10 @@ class MomentumEncoder {
 
   /// What it makes of i, once a step. Records no gradient.
   model::Generated generate(const config::Invariance& invariance) const;
-  /// Keys [n, C], unit vectors without gradient. Collective where `batch_norm` is.
+  /// Keys [n, C], unit vectors without gradient. Collective where `pass` is. Drop path
+  /// leaves out the same blocks of a view as in the encoder.
   at::Tensor keys(const at::Tensor& views_nCHW, const model::Generated& generated, int64_t head,
-                  const model::BatchNormPass& batch_norm) const;
+                  const model::ForwardPass& pass) const;
 
   /// What the update of the encoder and this head moves along.
   WeightAverages averages(double momentum, int64_t head) const;

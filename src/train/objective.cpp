@@ -24,6 +24,14 @@ void Objective::load_state(const model::StateDict& state) {
 
 void Objective::to(c10::Device) {}
 
+model::ForwardPass StepInputs::pass(const model::BatchNormPass& batch_norm, int64_t first, int64_t count) const {
+  if (draws.samples.empty()) return batch_norm;
+  require(first >= 0 && first + count <= static_cast<int64_t>(draws.samples.size()), "StepInputs: views {} to {} of {}",
+          first, first + count, draws.samples.size());
+  const auto begin = draws.samples.begin() + first;
+  return {batch_norm, {draws.seed, draws.step, {begin, begin + count}}};
+}
+
 model::Encoder fresh_encoder(const EncoderPlan& plan) {
   return {plan.settings.model, plan.n_axes(), static_cast<uint64_t>(plan.seed), plan.settings.view_size};
 }

@@ -16,6 +16,7 @@
 #include "data/sampler.hpp"
 #include "model/batch_norm.hpp"
 #include "model/encoder.hpp"
+#include "model/forward_pass.hpp"
 #include "model/projection_heads.hpp"
 #include "objective/contrast.hpp"
 #include "train/optimizer.hpp"
@@ -40,6 +41,10 @@ struct StepInputs {
   const model::Encoder& encoder;
   const model::ProjectionHeads& heads;
   const model::Generated& generated;  ///< the encoder's at `invariance`
+  model::SampleDraws draws{};         ///< of the views, row by row
+
+  /// How the encoder sees `count` of the views from row `first` on.
+  model::ForwardPass pass(const model::BatchNormPass& batch_norm, int64_t first, int64_t count) const;
 };
 
 /// How the ranks act together in a step.

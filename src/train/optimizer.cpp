@@ -95,6 +95,7 @@ struct Optimizer::Update {
   at::Tensor gradient;
   at::Tensor hidden;  // undefined: dense
   bool decays = true;
+  double rate = 1.0;
   Slot* slot = nullptr;
   UpdateOperands operands;
 };
@@ -123,6 +124,7 @@ Optimizer::Update Optimizer::prepare(const std::string& name, const at::Tensor& 
                 .gradient = gradient.contiguous(),
                 .hidden = {},
                 .decays = decays,
+                .rate = 1.0,
                 .slot = nullptr,
                 .operands = {}};
   if (factored) update.hidden = hidden.contiguous();
@@ -208,6 +210,7 @@ void Optimizer::step(double learning_rate, std::span<const model::Parameter* con
   updates.reserve(dense.size() + factored.size());
   for (const model::Parameter* parameter : dense) {
     updates.push_back(prepare(parameter->name, parameter->value, parameter->decays, parameter->value.grad(), {}));
+    updates.back().rate = parameter->rate;
   }
   for (const auto& [parameter, gradient] : factored) {
     require(gradient.h_H.defined(), "optimiser: {} has no h", parameter->name);
@@ -221,7 +224,8 @@ void Optimizer::step(double learning_rate, std::span<const model::Parameter* con
   std::vector<std::pair<size_t, int64_t>> cpu_chunks;  // all parameters' chunks in one parallel region
   for (size_t index = 0; index < updates.size(); ++index) {
     Update& update = updates[index];
-    rules.push_back(make_rule(settings_, learning_rate, update.decays, ++update.slot->steps, rates[index]));
+    rules.push_back(
+        make_rule(settings_, learning_rate * update.rate, update.decays, ++update.slot->steps, rates[index]));
     if (update.weight.is_cuda()) {
       const c10::cuda::CUDAGuard device(update.weight.device());
       update_cuda(rules.back(), update.operands, c10::cuda::getCurrentCUDAStream().stream());

@@ -88,6 +88,7 @@ class Optimizer {
   /// out of the previous pass in double, so between two steps nobody else may write a weight (after loading a model,
   /// load the optimiser's state of the same moment too).
   ///
+  /// The learning rate of a dense parameter is `learning_rate` times its own `rate`.
   /// Dense gradients are read from `value.grad()`. Weights are float and contiguous; gradients and averages of the same
   /// device and size.
   /// @throws PreconditionError naming the parameter, before anything was changed, if a gradient is undefined or a shape

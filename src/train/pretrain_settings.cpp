@@ -3,6 +3,7 @@
 namespace invaria::train {
 
 void PretrainSettings::validate(const std::string& path, config::Problems& problems) const {
+  model.validate_image_size(view_size, config::join_path(path, "view_size"), problems);
   if (objective.kind != objective::Kind::kMocoV2) return;
   if (objective.queue < global_batch) {
     problems.add(config::join_path(path, "objective.queue"), fmt::format("{}", objective.queue),

@@ -14,7 +14,8 @@ class Simclr final : public Objective {
 
   Evaluation evaluate(const StepInputs& inputs, const Ranks& ranks) override {
     const auto batch_norm = model::BatchNormPass::train(ranks.sum_over_ranks);
-    const at::Tensor features_BD = inputs.encoder.forward(inputs.views_BCHW, inputs.generated, batch_norm);
+    const at::Tensor features_BD = inputs.encoder.forward(inputs.views_BCHW, inputs.generated,
+                                                          inputs.pass(batch_norm, 0, inputs.views_BCHW.size(0)));
     const at::Tensor embeddings_BC = inputs.heads.forward(inputs.head, features_BD, batch_norm);
     const int64_t n = ranks.share().count;
     const at::Tensor first_nC = embeddings_BC.narrow(0, 0, n);

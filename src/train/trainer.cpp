@@ -101,9 +101,10 @@ StepReport Trainer::step(double learning_rate) {
   for (const model::Parameter* parameter : trained(head)) parameter->value.mutable_grad().reset();
   const model::Generated generated = state_.encoder.generate(plan_.corners[corner]);
   for (const at::Tensor& tensor : generated.tensors) reduce_when_complete(tensor);
-  const Evaluation evaluation = state_.objective->evaluate({state_.step, head, plan_.corners[corner], loaded.views_BCHW,
-                                                            loaded.pictures, state_.encoder, state_.heads, generated},
-                                                           ranks_);
+  const Evaluation evaluation =
+      state_.objective->evaluate({state_.step, head, plan_.corners[corner], loaded.views_BCHW, loaded.pictures,
+                                  state_.encoder, state_.heads, generated, sample_draws()},
+                                 ranks_);
   read_numbers(evaluation, report);
   if (!std::isfinite(report.loss)) {
     bad_views_BCHW_ = loaded.views_BCHW;
@@ -135,6 +136,14 @@ void Trainer::read_numbers(const Evaluation& evaluation, StepReport& report) con
   report.alignment = numbers[2].item<double>();
   report.uniformity = numbers[3].item<double>();
   report.deviation = numbers[4].item<double>();
+}
+
+/// A view's number in the step: the picture's place in the global batch, second views behind all first ones.
+model::SampleDraws Trainer::sample_draws() const {
+  model::SampleDraws draws{static_cast<uint64_t>(plan_.seed), static_cast<uint64_t>(state_.step), {}};
+  for (const ViewPlace& place : state_.objective->views(state_.step, ranks_.share()))
+    draws.samples.push_back(static_cast<uint64_t>(place.view * plan_.settings.global_batch + place.position));
+  return draws;
 }
 
 std::string Trainer::what_is_not_finite() const {

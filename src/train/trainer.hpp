@@ -81,6 +81,7 @@ class Trainer {
   void reduce_when_complete(const at::Tensor& leaf);
   void read_numbers(const Evaluation& evaluation, StepReport& report) const;
   std::vector<const model::Parameter*> trained(int64_t head) const;
+  model::SampleDraws sample_draws() const;
   void update(double learning_rate, int64_t head, const model::Generated& generated);
 
   const EncoderPlan& plan_;

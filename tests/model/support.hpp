@@ -45,8 +45,8 @@ inline void set_type(const Encoder& encoder, at::ScalarType type) {
   for (const FactoredParameter& parameter : encoder.factored_parameters()) {
     parameter.value_PH.set_data(parameter.value_PH.to(type));
   }
-  for (const auto& [name, tensor] : encoder.state()) {
-    if (name.ends_with("running_mean") || name.ends_with("running_var")) tensor.set_data(tensor.to(type));
+  for (const auto& [name, tensor] : encoder.buffers()) {
+    if (tensor.is_floating_point()) tensor.set_data(tensor.to(type));
   }
 }
 

@@ -60,4 +60,17 @@ TEST_CASE("a ResNet-50 of width 1 on 8 x 8 pictures has the operations counted b
   CHECK(flops_per_image(settings, 8) == 2.0 * (stem + layer1 + layer2 + layer3 + layer4));
 }
 
+// Width 8, two blocks, patches of 4 on 8 x 8 pictures: 4 patches of 48 numbers, 5 tokens.
+TEST_CASE("operations and activations of a small ViT are those counted by hand", "[model]") {
+  EncoderSettings settings;
+  settings.backbone = Architecture::kVitTiny;
+  settings.conditioning = Conditioning::kNone;
+  settings.vit = {.patch = 4, .width = 8, .depth = 2, .heads = 2};
+  const int64_t projection = 4 * 48 * 8;
+  const int64_t linear = 5 * (8 * 24 + 8 * 8 + 8 * 32 + 32 * 8);  // q, k, v; projection; both of the MLP
+  const int64_t attention = 2 * 5 * 5 * 8;                        // scores, and the mean of values
+  CHECK(flops_per_image(settings, 8) == 2.0 * static_cast<double>(projection + 2 * (linear + attention)));
+  CHECK(activations_per_image(settings, 8) == 2.0 * 5 * (4 * 8 + 4 * 8 + 2 * 32));
+}
+
 }  // namespace invaria::model

@@ -76,6 +76,7 @@ double rate_at(uint64_t step) {
 TEST_CASE("twenty factored steps are twenty steps on the materialised outer product", "[train][oracle]") {
   const OptimizerSettings settings = settings_of(GENERATE(from_range(kAlgorithms)));
   Model model;
+  model.dense.front().rate = 3.0;
   Optimizer optimizer(settings);
   PlainOptimizer plain(settings);
   std::map<std::string, at::Tensor> expected;
@@ -84,8 +85,8 @@ TEST_CASE("twenty factored steps are twenty steps on the materialised outer prod
   for (uint64_t step = 0; step < 20; ++step) {
     const auto updates = model.gradients(step);
     for (const auto& parameter : model.dense) {
-      plain.step(rate_at(step), parameter.name, expected[parameter.name], parameter.value.grad().to(at::kDouble),
-                 parameter.decays);
+      plain.step(rate_at(step) * parameter.rate, parameter.name, expected[parameter.name],
+                 parameter.value.grad().to(at::kDouble), parameter.decays);
     }
     for (const auto& [parameter, gradient] : updates) {
       plain.step(rate_at(step), parameter->name, expected[parameter->name],

@@ -23,7 +23,9 @@ def noise(count, stream):
 
 def fill(name, tensor, stream):
     values = noise(tensor.numel(), stream)
-    if tensor.dim() == 4:  # He-normal's deviation (fan_out), uniform
+    if tensor.dim() == 2:  # a linear layer that keeps its input's deviation
+        values *= math.sqrt(3.0 / tensor.shape[1])
+    elif tensor.dim() == 4:  # He-normal's deviation (fan_out), uniform
         values *= math.sqrt(6.0 / (tensor.shape[0] * tensor.shape[2] * tensor.shape[3]))
     elif name.endswith("running_var"):
         values = 1.0 + 0.5 * values
@@ -70,12 +72,17 @@ def generate(backbone):
         "gradients": {name: samples(parameter.grad) for name, parameter in net.named_parameters()},
         "buffers": {name: samples(buffer) for name, buffer in net.named_buffers() if "running" in name},
     }
+    write(backbone, result)
+
+
+def write(name, result):
     text = json.dumps(result)
     for key in ('"gradients"', '"buffers"', '"features', '"state"'):
         text = text.replace(f"{key}", f"\n{key}")
     text = text.replace("}, ", "},\n")
-    pathlib.Path(__file__).with_name(f"{backbone}.json").write_text(text + "\n")
+    pathlib.Path(__file__).with_name(f"{name}.json").write_text(text + "\n")
 
 
-for backbone in ("resnet18", "resnet50"):
-    generate(backbone)
+if __name__ == "__main__":
+    for backbone in ("resnet18", "resnet50"):
+        generate(backbone)
