@@ -21,13 +21,12 @@ struct ImageSplit {
   int64_t n = 0;
   int64_t height = 0;
   int64_t width = 0;
-  std::shared_ptr<const std::byte> pixels;       ///< at least n pictures, [height, width, 3] each
-  std::vector<int64_t> places;                   ///< [n] where in `pixels` each lies; empty: in order
-  std::vector<std::string> names;                ///< [n] path inside the split, unique
-  std::vector<int64_t> labels;                   ///< [n] index into the data set's classes; empty without classes
-  std::vector<std::vector<double>> targets;      ///< [n][t] regression targets, moved with the resize; empty without
-  std::vector<std::vector<uint8_t>> attributes;  ///< [n][a] 0 or 1; empty without
-  std::string hash;                              ///< split_hash() of all of these
+  std::shared_ptr<const std::byte> pixels;   ///< at least n pictures, [height, width, 3] each
+  std::vector<int64_t> places;               ///< [n] where in `pixels` each lies; empty: in order
+  std::vector<std::string> names;            ///< [n] path inside the split, unique
+  std::vector<int64_t> labels;               ///< [n] index into the data set's classes; empty without classes
+  std::vector<std::vector<double>> targets;  ///< [n][t] regression targets, moved with the resize; empty without
+  std::string hash;                          ///< split_hash() of all of these
 
   const uint8_t* image(int64_t index) const {
     const int64_t place = places.empty() ? index : places[static_cast<size_t>(index)];
@@ -46,7 +45,6 @@ struct ImageDataset {
   std::vector<std::string> classes;
   std::vector<std::string> target_names;     ///< of the targets
   std::vector<TargetColumn> target_columns;  ///< what they are, and how they move with a picture
-  std::vector<std::string> attributes;  ///< names of the attributes
   /// "base", "validation" and "novel" classes of few-shot learning: labels, ascending; empty where there are none.
   std::map<std::string, std::vector<int64_t>> class_splits;
   std::map<std::string, ImageSplit> splits;  ///< "train", "test", perhaps "validation"

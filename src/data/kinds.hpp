@@ -12,7 +12,7 @@
 
 namespace invaria::data {
 
-/// The splits in the manifest's order, unnamed, samples in any order; classes, targets and attributes go to `listing`.
+/// The splits in the manifest's order, unnamed, samples in any order; classes and targets go to `listing`.
 /// @throws ConfigError naming the file (and row) that is not as the manifest or its kind wants it; EnvironmentError
 std::vector<SplitListing> list_splits(const Manifest& manifest, const Location& location, Listing& listing);
 

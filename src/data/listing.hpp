@@ -17,13 +17,12 @@ namespace invaria::data {
 
 /// One sample, not decoded yet.
 struct Sample {
-  std::string name;                   ///< unique in its split
-  std::string class_name;             ///< image-folder and table with classes
-  int64_t file = -1;                  ///< index into the split's files; -1: made, not read
-  int64_t record = 0;                 ///< CIFAR: position in the file; synthetic: number of the sample
-  int64_t label = -1;                 ///< -1: without classes
-  std::vector<double> targets;        ///< in the coordinates of the stored picture
-  std::vector<uint8_t> attributes{};  ///< 0 or 1
+  std::string name;             ///< unique in its split
+  std::string class_name;       ///< image-folder and table with classes
+  int64_t file = -1;            ///< index into the split's files; -1: made, not read
+  int64_t record = 0;           ///< CIFAR: position in the file; synthetic: number of the sample
+  int64_t label = -1;           ///< -1: without classes
+  std::vector<double> targets;  ///< in the coordinates of the stored picture
 };
 
 struct Pack;
@@ -42,7 +41,6 @@ struct SplitListing {
 struct Listing {
   std::vector<std::string> classes;  ///< in byte order (CIFAR: label order)
   std::vector<TargetColumn> targets;
-  std::vector<std::string> attributes;                       ///< their names
   std::map<std::string, std::vector<int64_t>> class_splits;  ///< labels, ascending
   std::vector<SplitListing> splits;
   std::string checksum;  ///< SHA-256 over the lines "split TAB checksum of its files LF", in the manifest's order

@@ -215,14 +215,13 @@ class SplitLoader {
       out.names.push_back(sample(i).name);
       pixel_hashes.emplace_back(state(i).pixel_hash.data(), kHashDigits);
       if (!listing_.classes.empty()) out.labels.push_back(sample(i).label);
-      if (!listing_.attributes.empty()) out.attributes.push_back(sample(i).attributes);
       if (listing_.targets.empty()) continue;
       const Framing frame = framing(state(i).height, state(i).width, settings_.size, settings_.resize);
       std::vector<double> targets = sample(i).targets;
       move_targets(listing_.targets, frame.map(), targets);
       out.targets.push_back(std::move(targets));
     }
-    out.hash = split_hash(out.names, out.labels, out.targets, out.attributes, pixel_hashes);
+    out.hash = split_hash(out.names, out.labels, out.targets, pixel_hashes);
     return out;
   }
 
@@ -248,7 +247,7 @@ int64_t DatasetSummary::count(const std::string& split) const {
 }
 
 DatasetSummary summary_of(const ImageDataset& dataset) {
-  DatasetSummary summary{{}, std::ssize(dataset.classes), std::ssize(dataset.target_columns), std::ssize(dataset.attributes)};
+  DatasetSummary summary{{}, std::ssize(dataset.classes), std::ssize(dataset.target_columns)};
   for (const auto& [name, split] : dataset.splits) summary.splits.emplace_back(name, split.n);
   return summary;
 }
@@ -261,7 +260,7 @@ std::optional<DatasetSummary> check_dataset(const Manifest& manifest, const Data
       list_dataset(manifest, settings, options.data_folders, options.threads, where, problems, options.packs);
   check_memory(listing, settings, where, problems);
   if (problems.list().size() != problems_before) return std::nullopt;
-  DatasetSummary summary{{}, std::ssize(listing.classes), std::ssize(listing.targets), std::ssize(listing.attributes)};
+  DatasetSummary summary{{}, std::ssize(listing.classes), std::ssize(listing.targets)};
   for (const SplitListing& split : listing.splits) summary.splits.emplace_back(split.name, std::ssize(split.samples));
   if (depth == CheckDepth::kListing) return summary;
   int64_t total = 0;
@@ -295,8 +294,7 @@ ImageDataset load_dataset(const Manifest& manifest, const DatasetSettings& setti
   dataset.name = manifest.name;
   dataset.classes = listing.classes;
   dataset.target_columns = listing.targets;
-  for (const TargetColumn& target : listing.targets) dataset.target_names.push_back(target.column);
-  dataset.attributes = listing.attributes;
+  for (const TargetColumn& target : listing.targets) dataset.target_names.push_back(target.name);
   dataset.class_splits = listing.class_splits;
   dataset.record.name = manifest.name;
   dataset.record.manifest = boost::json::serialize(config::write(manifest));

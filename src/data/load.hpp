@@ -40,7 +40,6 @@ struct DatasetSummary {
   std::vector<std::pair<std::string, int64_t>> splits;  ///< name and pictures
   int64_t n_classes = 0;
   int64_t n_targets = 0;
-  int64_t n_attributes = 0;
 
   /// Pictures of a split, 0 if there is none of that name.
   int64_t count(const std::string& split) const;

@@ -16,7 +16,7 @@
 namespace invaria::data {
 namespace {
 
-// Columns of the index beside io::kPack...; targets and attributes are numbered, their names are in the header.
+// Columns of the index beside io::kPack...; targets are numbered, their names are in the header.
 constexpr const char* kName = "name";
 constexpr const char* kLabel = "label";
 constexpr const char* kHeight = "height";  ///< of the stored picture; 0 unless pixels were packed
@@ -25,9 +25,6 @@ constexpr const char* kReason = "reason";  ///< why the picture could not be dec
 
 std::string target_name(size_t t) {
   return fmt::format("target_{}", t);
-}
-std::string attribute_name(size_t a) {
-  return fmt::format("attribute_{}", a);
 }
 
 /// What a manifest says of the samples, its words for people left out.
@@ -54,7 +51,6 @@ PackHeader header_of(const Manifest& manifest, const DatasetSettings& settings, 
   if (split.files) header.content_checksum = content_checksum(*split.files, split.checked_files, threads);
   header.classes = listing.classes;
   header.targets = listing.targets;
-  header.attributes = listing.attributes;
   return header;
 }
 
@@ -89,11 +85,6 @@ class PackIndex {
       std::vector<double> values;
       for (const Sample& sample : split.samples) values.push_back(sample.targets[t]);
       table.add_column({target_name(t), std::move(values), "", listing.targets[t].column});
-    }
-    for (size_t a = 0; a < listing.attributes.size(); ++a) {
-      std::vector<int64_t> values;
-      for (const Sample& sample : split.samples) values.push_back(sample.attributes[a]);
-      table.add_column({attribute_name(a), std::move(values), "", listing.attributes[a]});
     }
     return table;
   }
@@ -252,15 +243,8 @@ SplitListing list_pack(std::shared_ptr<const Pack> pack, Listing& listing) {
     const std::vector<double>& values = index.doubles(target_name(t));
     for (size_t i = 0; i < values.size(); ++i) split.samples[i].targets.push_back(values[i]);
   }
-  for (size_t a = 0; a < pack->header.attributes.size(); ++a) {
-    const std::vector<int64_t>& values = index.integers(attribute_name(a));
-    for (size_t i = 0; i < values.size(); ++i) {
-      split.samples[i].attributes.push_back(static_cast<uint8_t>(values[i]));
-    }
-  }
   listing.classes = pack->header.classes;
   listing.targets = pack->header.targets;
-  listing.attributes = pack->header.attributes;
   split.pack = std::move(pack);
   return split;
 }

@@ -35,7 +35,6 @@ struct PackHeader {
   std::string content_checksum{};
   std::vector<std::string> classes{};
   std::vector<TargetColumn> targets{};
-  std::vector<std::string> attributes{};
 
   static auto settings();
 };
@@ -63,7 +62,7 @@ struct Pack {
 std::vector<std::shared_ptr<const Pack>> find_packs(const Manifest& manifest, const DatasetSettings& settings,
                                                     const std::vector<fs::path>& data_folders);
 
-/// The samples of a pack as they were listed; classes, targets and attributes go to `listing`.
+/// The samples of a pack as they were listed; classes and targets go to `listing`.
 SplitListing list_pack(std::shared_ptr<const Pack> pack, Listing& listing);
 
 /// Write the packs of a data set into `folder`/<name>.pack, split after split, each file complete or not at all.
@@ -106,8 +105,7 @@ inline auto PackHeader::settings() {
                     setting("checksum", &S::checksum, "of the files that were packed, names and sizes"),
                     setting("content_checksum", &S::content_checksum, "of their contents"),
                     setting("classes", &S::classes, "in label order"),
-                    setting("targets", &S::targets, "the targets"),
-                    setting("attributes", &S::attributes, "the attributes' names")};
+                    setting("targets", &S::targets, "the targets")};
 }
 
 }  // namespace invaria::data

@@ -1,7 +1,5 @@
 #include "data/splits.hpp"
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -69,8 +67,7 @@ Subset subset_classes(std::span<const int64_t> labels, std::span<const int64_t> 
 }
 
 std::string split_hash(std::span<const std::string> names, std::span<const int64_t> labels,
-                       std::span<const std::vector<double>> targets, std::span<const std::vector<uint8_t>> attributes,
-                       std::span<const std::string> pixel_hashes) {
+                       std::span<const std::vector<double>> targets, std::span<const std::string> pixel_hashes) {
   Sha256 hash;
   for (size_t i = 0; i < names.size(); ++i) {
     hash.update(names[i]);
@@ -78,7 +75,6 @@ std::string split_hash(std::span<const std::string> names, std::span<const int64
     if (!targets.empty()) {
       for (const double target : targets[i]) hash.update(fmt::format("\t{}", target));
     }
-    if (!attributes.empty()) hash.update(fmt::format("\t{}", fmt::join(attributes[i], "")));
     hash.update(fmt::format("\t{}\n", pixel_hashes[i]));
   }
   return hash.hex();

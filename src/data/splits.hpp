@@ -34,11 +34,10 @@ struct Subset {
 /// The samples of the given classes; label k stands for `classes[k]`.
 Subset subset_classes(std::span<const int64_t> labels, std::span<const int64_t> classes);
 
-/// SHA-256 over the lines "name TAB label TAB targets TAB attributes TAB pixels LF", in order: tab-separated targets in
-/// shortest round-trip form, each sample's attributes as one text of 0 and 1, and the SHA-256 of each picture's decoded
-/// pixels. Empty `labels`, `targets` or `attributes` write nothing.
+/// SHA-256 over the lines "name TAB label TAB targets TAB pixels LF", in order: tab-separated targets in shortest
+/// round-trip form, and the SHA-256 of each picture's decoded pixels. An empty `labels` writes no label, an empty
+/// `targets` none.
 std::string split_hash(std::span<const std::string> names, std::span<const int64_t> labels,
-                       std::span<const std::vector<double>> targets, std::span<const std::vector<uint8_t>> attributes,
-                       std::span<const std::string> pixel_hashes);
+                       std::span<const std::vector<double>> targets, std::span<const std::string> pixel_hashes);
 
 }  // namespace invaria::data

@@ -17,8 +17,8 @@ namespace invaria::data {
 namespace {
 
 constexpr const char* kAttributePrefix = "attr_";
-/// Targets of a box whose right and bottom are sums.
-constexpr const char* kBoxSides[] = {"xmin", "ymin", "xmax", "ymax"};
+/// Names of a box's targets, and of the columns where right and bottom are sums.
+constexpr const char* kBoxSides[] = {"box_xmin", "box_ymin", "box_xmax", "box_ymax"};
 
 /// A manifest's Template together with the columns that it is filled from.
 class Filler {
@@ -152,7 +152,6 @@ class Lister {
         manifest_.classes > 0 ? std::make_optional<Filler>(manifest_.class_name, table, manifest_.name + ", class_name")
                               : std::nullopt;
     const std::vector<size_t> targets = find_targets(table, listing);
-    const std::vector<size_t> attributes = find_attributes(table, listing);
     std::set<int64_t> seen;
     for (size_t r = 0; r < table.rows.size(); ++r) {
       const Table::Row& row = table.rows[r];
@@ -167,11 +166,7 @@ class Lister {
       if (!seen.insert(sample.file).second) {
         throw_config("{}: found the file {} twice", row.where(), sample.name);
       }
-      for (const size_t column : targets) {
-        sample.targets.push_back(
-            csv_number(row.fields[column], fmt::format("{}, {}", row.where(), table.columns[column])));
-      }
-      for (const size_t column : attributes) sample.attributes.push_back(attribute(row, column, table));
+      for (const size_t column : targets) sample.targets.push_back(value_of(row, column, table));
       found.samples.push_back(std::move(sample));
     }
   }
@@ -183,11 +178,13 @@ class Lister {
     return !class_names_.contains(class_name);
   }
 
-  static uint8_t attribute(const Table::Row& row, size_t column, const Table& table) {
+  static double value_of(const Table::Row& row, size_t column, const Table& table) {
     const std::string& text = row.fields[column];
+    const std::string where = fmt::format("{}, {}", row.where(), table.columns[column]);
+    if (!table.columns[column].starts_with(kAttributePrefix)) return csv_number(text, where);
     if (text == "1") return 1;
     if (text == "0" || text == "-1") return 0;
-    throw_config("{}, {}: found \"{}\", expected 1, or 0 or -1", row.where(), table.columns[column], text);
+    throw_config("{}: found \"{}\", expected 1, or 0 or -1", where, text);
   }
 
   /// Every split has the same targets.
@@ -197,19 +194,6 @@ class Lister {
     for (const TargetColumn& target : targets) at.push_back(table.need_column(target.column, manifest_.name));
     if (listing.targets.empty()) listing.targets = targets;
     if (listing.targets != targets) throw_config("{}: found splits with other targets", manifest_.name);
-    return at;
-  }
-
-  std::vector<size_t> find_attributes(const Table& table, Listing& listing) const {
-    std::vector<size_t> at;
-    std::vector<std::string> names;
-    for (size_t column = 0; column < table.columns.size(); ++column) {
-      if (!table.columns[column].starts_with(kAttributePrefix)) continue;
-      at.push_back(column);
-      names.push_back(table.columns[column].substr(std::string(kAttributePrefix).size()));
-    }
-    if (listing.attributes.empty()) listing.attributes = names;
-    if (listing.attributes != names) throw_config("{}: found splits with other attributes", manifest_.name);
     return at;
   }
 
@@ -275,10 +259,11 @@ void add_keypoints(const KeypointsManifest& points, std::vector<TargetColumn>& t
     for (const auto& [text, unit] : {std::pair{points.x, TargetUnit::kPixelsX}, {points.y, TargetUnit::kPixelsY}}) {
       const Template column(text, "key points");
       const auto name = [&](const std::string& of) {
-        return column.fill(std::vector<std::string_view>(column.names().size(), of));
+        return fmt::format("point_{}_{}", of, unit == TargetUnit::kPixelsX ? 'x' : 'y');
       };
       const auto found = partner.find(point);
-      targets.push_back({name(point), unit, found == partner.end() ? "" : name(found->second)});
+      targets.push_back({column.fill(std::vector<std::string_view>(column.names().size(), point)), unit,
+                         found == partner.end() ? "" : name(found->second), name(point)});
     }
   }
 }
@@ -287,10 +272,10 @@ void add_box(const BoxManifest& box, std::vector<TargetColumn>& targets) {
   if (box.corners.empty() && box.position.empty()) return;
   std::vector<std::string> side = box.corners;
   if (side.empty()) side.assign(std::begin(kBoxSides), std::end(kBoxSides));
-  targets.push_back({side[0], TargetUnit::kPixelsX, side[2]});
-  targets.push_back({side[1], TargetUnit::kPixelsY, ""});
-  targets.push_back({side[2], TargetUnit::kPixelsX, side[0]});
-  targets.push_back({side[3], TargetUnit::kPixelsY, ""});
+  targets.push_back({side[0], TargetUnit::kPixelsX, kBoxSides[2], kBoxSides[0]});
+  targets.push_back({side[1], TargetUnit::kPixelsY, "", kBoxSides[1]});
+  targets.push_back({side[2], TargetUnit::kPixelsX, kBoxSides[0], kBoxSides[2]});
+  targets.push_back({side[3], TargetUnit::kPixelsY, "", kBoxSides[3]});
 }
 
 }  // namespace
@@ -299,9 +284,13 @@ std::vector<TargetColumn> target_columns(const Manifest& manifest, const std::ve
   std::vector<TargetColumn> targets = manifest.targets;
   add_keypoints(manifest.keypoints, targets);
   add_box(manifest.box, targets);
-  if (!targets.empty()) return targets;
+  const bool takes_named = targets.empty();
   for (const std::string& column : columns) {
-    if (column.starts_with("target_")) targets.push_back({column, unit_of(column)});
+    if (takes_named && column.starts_with("target_")) targets.push_back({column, unit_of(column)});
+    if (column.starts_with(kAttributePrefix)) targets.push_back({column});
+  }
+  for (TargetColumn& target : targets) {
+    if (target.name.empty()) target.name = target.column;
   }
   return targets;
 }

@@ -56,7 +56,8 @@ enum class TargetUnit {
 struct TargetColumn {
   std::string column;
   TargetUnit unit = TargetUnit::kPlain;
-  std::string mirror{};  ///< the target with which it changes places in a mirrored picture; "": none
+  std::string mirror{};  ///< name of the target with which it changes places in a mirrored picture; "": none
+  std::string name{};    ///< what tasks call it; "" in a manifest: as the column
 
   static auto settings();
   bool operator==(const TargetColumn&) const = default;
@@ -146,7 +147,8 @@ inline auto TargetColumn::settings() {
   return std::tuple{
       config::setting("column", &S::column, "name of the column", config::required()),
       config::setting("unit", &S::unit, "whether the number is a pixel coordinate, which moves with the picture"),
-      config::setting("mirror", &S::mirror, "the target with which it changes places in a mirrored picture")};
+      config::setting("mirror", &S::mirror, "name of the target with which it changes places in a mirrored picture"),
+      config::setting("name", &S::name, "what tasks call the target; empty: as the column")};
 }
 
 inline auto KeypointsManifest::settings() {

@@ -10,7 +10,7 @@ namespace {
 
 /// Index of the column of that name, or their number.
 size_t index_of(std::span<const TargetColumn> columns, const std::string& name) {
-  const auto at = std::find_if(columns.begin(), columns.end(), [&](auto& column) { return column.column == name; });
+  const auto at = std::find_if(columns.begin(), columns.end(), [&](auto& column) { return column.name == name; });
   return static_cast<size_t>(at - columns.begin());
 }
 
@@ -26,7 +26,7 @@ void move_targets(std::span<const TargetColumn> columns, const PixelMap& map, st
   for (size_t t = 0; t < targets.size(); ++t) {
     if (columns[t].mirror.empty()) continue;
     const size_t partner = index_of(columns, columns[t].mirror);
-    require(partner < targets.size(), "move_targets: {} has the mirror {}, which is no target", columns[t].column,
+    require(partner < targets.size(), "move_targets: {} has the mirror {}, which is no target", columns[t].name,
             columns[t].mirror);
     if (t < partner) std::swap(targets[t], targets[partner]);
   }
@@ -37,11 +37,11 @@ void check_mirrors(std::span<const TargetColumn> columns, const std::string& whe
     if (column.mirror.empty()) continue;
     const size_t partner = index_of(columns, column.mirror);
     if (partner == columns.size()) {
-      throw_config("{}: target {} has the mirror {}, expected another target", where, column.column, column.mirror);
+      throw_config("{}: target {} has the mirror {}, expected another target", where, column.name, column.mirror);
     }
-    if (columns[partner].mirror != column.column) {
+    if (columns[partner].mirror != column.name) {
       throw_config("{}: target {} has the mirror {}, whose own is \"{}\", expected each to be the other's", where,
-                   column.column, column.mirror, columns[partner].mirror);
+                   column.name, column.mirror, columns[partner].mirror);
     }
   }
 }

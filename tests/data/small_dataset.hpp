@@ -65,7 +65,6 @@ inline std::string picture(const ImageSplit& split, int64_t index) {
 inline void check_equal(const ImageDataset& a, const ImageDataset& b) {
   CHECK(a.classes == b.classes);
   CHECK(a.target_columns == b.target_columns);
-  CHECK(a.attributes == b.attributes);
   CHECK(a.class_splits == b.class_splits);
   CHECK(a.record.split_hashes == b.record.split_hashes);
   CHECK(a.record.checksum == b.record.checksum);
@@ -76,7 +75,6 @@ inline void check_equal(const ImageDataset& a, const ImageDataset& b) {
     CHECK(split.names == other.names);
     CHECK(split.labels == other.labels);
     CHECK(split.targets == other.targets);
-    CHECK(split.attributes == other.attributes);
     CHECK(pixels_of(split) == pixels_of(other));
   }
 }

@@ -21,7 +21,7 @@ bool contains(const std::string& text, const std::string& part) {
 
 std::vector<std::string> names_of(const std::vector<TargetColumn>& targets) {
   std::vector<std::string> names;
-  for (const TargetColumn& target : targets) names.push_back(target.column);
+  for (const TargetColumn& target : targets) names.push_back(target.name);
   return names;
 }
 

@@ -37,7 +37,7 @@ TEST_CASE("an image folder gives its pictures in byte order of their names, labe
   CHECK(train.width == 8);
   std::vector<std::string> pixel_hashes;
   for (int64_t i = 0; i < train.n; ++i) pixel_hashes.push_back(sha256_hex(picture(train, i)));
-  CHECK(train.hash == split_hash(train.names, train.labels, {}, {}, pixel_hashes));
+  CHECK(train.hash == split_hash(train.names, train.labels, {}, pixel_hashes));
   CHECK(dataset.record.split_hashes.at("train") == train.hash);
   CHECK(dataset.record.name == "small");
   CHECK(contains(dataset.record.manifest, "\"how_to_get\":\"make it again\""));

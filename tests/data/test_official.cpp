@@ -232,8 +232,8 @@ TEST_CASE("CUB-200-2011 has its split, boxes as corners, and classes for few-sho
   CHECK(dataset.split("train").n == 3);
   CHECK(classes_of(dataset, "test") == Texts{"002.Bird", "004.Bird"});
   CHECK(dataset.split("test").targets == Targets{{1, 1, 3, 6}, {1, 1, 5, 6}});
-  CHECK(dataset.target_columns[0].column == "xmin");
-  CHECK(dataset.target_columns[0].mirror == "xmax");
+  CHECK(dataset.target_columns[0].name == "box_xmin");
+  CHECK(dataset.target_columns[0].mirror == "box_xmax");
   using Labels = std::vector<int64_t>;
   CHECK(dataset.class_splits ==
         std::map<std::string, Labels>{{"base", {0, 2, 4}}, {"validation", {1}}, {"novel", {3}}});
@@ -280,8 +280,8 @@ TEST_CASE("Leeds Sports Pose and its extended set have their joints from either 
       CHECK(joints[2 * joint] == (400.0 + static_cast<double>(joint)) / 2);
       CHECK(joints[2 * joint + 1] == 400.5 + static_cast<double>(joint));
     }
-    CHECK(dataset.target_columns[0].column == "right_ankle_x");
-    CHECK(dataset.target_columns[0].mirror == "left_ankle_x");
+    CHECK(dataset.target_columns[0].name == "point_right_ankle_x");
+    CHECK(dataset.target_columns[0].mirror == "point_left_ankle_x");
   }
 }
 
@@ -306,13 +306,12 @@ TEST_CASE("CelebA has its partition, landmarks and attributes", "[data][official
   Files unpacked = lists;
   for (const auto& [name, bytes] : pictures) unpacked.emplace_back("img_align_celeba/" + name, bytes);
   const ImageDataset dataset = load(manifest, unpacked);
-  CHECK(dataset.split("test").targets == Targets{{1, 1, 5, 1, 3, 5, 2, 8, 4.5, 8}});
-  REQUIRE(dataset.attributes.size() == 40);
-  CHECK(dataset.attributes[20] == "Male");
-  const auto& test = dataset.split("test").attributes;
-  REQUIRE(test.size() == 1);
-  for (size_t a = 0; a < 40; ++a) CHECK(test[0][a] == (a % 2 == 0 ? 1 : 0));
-  CHECK(dataset.split("train").attributes[0] == std::vector<uint8_t>(40, 1));
+  REQUIRE(dataset.target_names.size() == 10 + 40);
+  CHECK(dataset.target_names[2] == "point_righteye_x");
+  CHECK(dataset.target_names[10 + 20] == "attr_Male");
+  const std::vector<double>& test = dataset.split("test").targets[0];
+  CHECK(std::vector(test.begin(), test.begin() + 10) == std::vector<double>{1, 1, 5, 1, 3, 5, 2, 8, 4.5, 8});
+  for (size_t a = 0; a < 40; ++a) CHECK(test[10 + a] == (a % 2 == 0 ? 1 : 0));
 
   // The pictures' own archive, as it is downloaded.
   const Copy zipped(manifest, lists);
@@ -396,6 +395,6 @@ TEST_CASE("shards in WebDataset's layout need no reader of their own", "[data][o
   const ImageDataset dataset = copy.load();
   CHECK(dataset.split("train").names == Texts{"train/shard-000000/k0.jpg", "train/shard-000001/k0.jpg"});
   CHECK(dataset.split("train").labels == std::vector<int64_t>{1, 0});
-  CHECK(dataset.split("train").targets == Targets{{2}, {4}});
-  CHECK(dataset.split("train").attributes == std::vector<std::vector<uint8_t>>{{0}, {1}});
+  CHECK(dataset.target_names == Texts{"target_x", "attr_old"});
+  CHECK(dataset.split("train").targets == Targets{{2, 0}, {4, 1}});
 }

@@ -80,14 +80,12 @@ TEST_CASE("a subset keeps the samples of its classes and renumbers them", "[data
   CHECK(subset.labels == std::vector<int64_t>{0, 1, 0});
 }
 
-TEST_CASE("a split's hash sees names, labels, targets, attributes, pixels and their order", "[data][splits]") {
+TEST_CASE("a split's hash sees names, labels, targets, pixels and their order", "[data][splits]") {
   const std::vector<std::string> names{"a", "b"};
   const std::vector<int64_t> labels{0, 1};
   const std::vector<std::vector<double>> targets{{0.5}, {2}};
   const std::vector<std::string> pixels{"p", "q"};
-  const std::vector<std::vector<uint8_t>> attributes{{0, 1}, {1, 1}};
-  CHECK(split_hash(names, labels, {}, {}, pixels) == sha256_hex("a\t0\tp\nb\t1\tq\n"));
-  CHECK(split_hash(names, labels, targets, {}, pixels) == sha256_hex("a\t0\t0.5\tp\nb\t1\t2\tq\n"));
-  CHECK(split_hash(names, {}, {}, attributes, pixels) == sha256_hex("a\t01\tp\nb\t11\tq\n"));
-  CHECK(split_hash(names, {}, {}, {}, pixels) == sha256_hex("a\tp\nb\tq\n"));
+  CHECK(split_hash(names, labels, {}, pixels) == sha256_hex("a\t0\tp\nb\t1\tq\n"));
+  CHECK(split_hash(names, labels, targets, pixels) == sha256_hex("a\t0\t0.5\tp\nb\t1\t2\tq\n"));
+  CHECK(split_hash(names, {}, {}, pixels) == sha256_hex("a\tp\nb\tq\n"));
 }

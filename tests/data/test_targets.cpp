@@ -9,11 +9,11 @@ namespace {
 
 using Values = std::vector<double>;
 
-const std::vector<TargetColumn> kColumns{{"xmin", TargetUnit::kPixelsX, "xmax"},
-                                         {"ymin", TargetUnit::kPixelsY, ""},
-                                         {"xmax", TargetUnit::kPixelsX, "xmin"},
-                                         {"angle", TargetUnit::kPlain, ""},
-                                         {"nose", TargetUnit::kPixelsX, ""}};
+const std::vector<TargetColumn> kColumns{{"", TargetUnit::kPixelsX, "xmax", "xmin"},
+                                         {"", TargetUnit::kPixelsY, "", "ymin"},
+                                         {"", TargetUnit::kPixelsX, "xmin", "xmax"},
+                                         {"", TargetUnit::kPlain, "", "angle"},
+                                         {"", TargetUnit::kPixelsX, "", "nose"}};
 
 Values moved(const PixelMap& map, Values values) {
   move_targets(kColumns, map, values);
@@ -42,10 +42,10 @@ TEST_CASE("one map after the other is their product", "[data][targets]") {
 
 TEST_CASE("mirrors that do not pair are refused", "[data][targets]") {
   check_mirrors(kColumns, "set");
-  CHECK_THROWS_WITH(check_mirrors(std::vector<TargetColumn>{{"a", TargetUnit::kPixelsX, "b"}}, "set"),
+  CHECK_THROWS_WITH(check_mirrors(std::vector<TargetColumn>{{"", TargetUnit::kPixelsX, "b", "a"}}, "set"),
                     Catch::StartsWith("set: target a has the mirror b"));
   CHECK_THROWS_AS(
-      check_mirrors(std::vector<TargetColumn>{{"a", TargetUnit::kPixelsX, "b"}, {"b", TargetUnit::kPixelsX, ""}},
-                    "set"),
+      check_mirrors(
+          std::vector<TargetColumn>{{"", TargetUnit::kPixelsX, "b", "a"}, {"", TargetUnit::kPixelsX, "", "b"}}, "set"),
       ConfigError);
 }
