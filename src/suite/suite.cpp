@@ -156,6 +156,19 @@ void validate_corners(const EncoderEntry& encoder, size_t n_axes, const std::str
   }
 }
 
+/// Each corner of a mixed batch contrasts its own pictures: it needs two or more.
+void validate_mixed_corners(const EncoderEntry& encoder, size_t n_axes, const std::string& path,
+                            config::Problems& problems) {
+  const train::PretrainSettings& pretraining = encoder.pretraining;
+  if (pretraining.corners_per_step != train::CornersPerStep::kMixed) return;
+  const auto n_corners =
+      encoder.corners.empty() ? corners_of(encoder, static_cast<int64_t>(n_axes)).size() : encoder.corners.size();
+  if (pretraining.global_batch < 2 * static_cast<int64_t>(n_corners)) {
+    problems.add(path + ".pretraining.global_batch", std::to_string(pretraining.global_batch),
+                 fmt::format("two pictures for each of {} corners", n_corners));
+  }
+}
+
 void validate_encoders(const Suite& suite, config::Problems& problems) {
   const std::vector<std::string> data = names_of(suite.data);
   for (size_t index = 0; index < suite.encoders.size(); ++index) {
@@ -174,6 +187,7 @@ void validate_encoders(const Suite& suite, config::Problems& problems) {
     if (is_name_of_an_arm(encoder.name))
       problems.add(path + ".name", "\"" + encoder.name + "\"", "a name that no arm of a conditioned encoder has");
     validate_corners(encoder, suite.axes.size(), path, problems);
+    validate_mixed_corners(encoder, suite.axes.size(), path, problems);
     if (!is_conditioned && encoder.corners.size() > 1) {
       problems.add(path + ".corners", config::excerpt(config::write(encoder.corners)),
                    "one corner: without conditioning the encoder cannot tell them apart",

@@ -40,7 +40,7 @@ class MocoV2 final : public Objective {
     }
   }
 
-  std::vector<ViewPlace> views(int64_t step, const data::Share& share) const override {
+  std::vector<ViewPlace> views(int64_t step, const std::vector<CornerBlock>&, const data::Share& share) const override {
     const std::vector<int64_t> order = key_order(step);
     std::vector<ViewPlace> places;
     for (int64_t index = share.first; index < share.first + share.count; ++index) places.push_back({index, 0});
@@ -52,31 +52,29 @@ class MocoV2 final : public Objective {
   Evaluation evaluate(const StepInputs& inputs, const Ranks& ranks) override {
     const data::Share& share = ranks.share();
     const int64_t n = share.count;
+    const int64_t head = head_of(inputs.heads, inputs.corner());
     const model::BatchNormGroups groups = batch_norm_groups(ranks);
-    const model::BatchNormPass batch_norm = settings_.batch_norm == objective::BatchNormScope::kGroups
-                                                ? model::BatchNormPass::train(ranks.sum_over_ranks, groups)
-                                                : model::BatchNormPass::train(ranks.sum_over_ranks);
-    const at::Tensor keys_NC = in_batch_order(
-        ranks.gather_values(momentum_.keys(inputs.views_BCHW.narrow(0, n, n), momentum_.generate(inputs.invariance),
-                                           inputs.head, inputs.pass(batch_norm, n, n))),
-        key_order(inputs.step));
-    const at::Tensor query_nC = objective::unit_rows(inputs.heads.forward(
-        inputs.head,
-        inputs.encoder.forward(inputs.views_BCHW.narrow(0, 0, n), inputs.generated, inputs.pass(batch_norm, 0, n)),
-        batch_norm));
+    const auto batch_norm = model::BatchNormPass::train(ranks.sum_over_ranks, groups);
+    const at::Tensor made_nC =
+        momentum_.keys(inputs.views_BCHW.narrow(0, n, n), momentum_.generate(inputs.plan.corners[inputs.corner()]),
+                       head, inputs.pass(batch_norm, n, n));
+    const at::Tensor keys_NC = in_batch_order(ranks.gather_values(made_nC), key_order(inputs.step));
+    const at::Tensor features_nD =
+        inputs.encoder.forward(inputs.views_BCHW.narrow(0, 0, n), inputs.generated, inputs.pass(batch_norm, 0, n));
+    const at::Tensor query_nC = objective::unit_rows(inputs.heads.forward(head, features_nD, batch_norm));
 
-    const objective::KeyQueue& queue = queues_[static_cast<size_t>(inputs.head)];
+    const objective::KeyQueue& queue = queues_[static_cast<size_t>(head)];
     const at::Tensor pictures_N = at::tensor(inputs.pictures, at::kLong).to(keys_NC.device());
     objective::Negatives negatives{queue.keys(), {}};
     if (settings_.mask_own_keys) negatives.excluded_nM = queue.own_keys(pictures_N.narrow(0, share.first, n));
     const at::Tensor positive_nC = keys_NC.narrow(0, share.first, n);
-    evaluated_ = {inputs.head, keys_NC, pictures_N};
+    evaluated_ = {head, keys_NC, pictures_N};
     return {objective::info_nce(query_nC, positive_nC, negatives, settings_.temperature, ranks.place()),
             query_nC.detach(), positive_nC};
   }
 
-  WeightAverages averages(int64_t step, int64_t head) const override {
-    return momentum_.averages(objective::momentum_at(settings_, step + 1, steps_), head);
+  WeightAverages averages(int64_t step, std::span<const int64_t> heads) const override {
+    return momentum_.averages(objective::momentum_at(settings_, step + 1, steps_), heads);
   }
 
   void finish_step() override {
@@ -119,11 +117,12 @@ class MocoV2 final : public Objective {
     return at::empty_like(made_NC).index_copy_(0, place_N, made_NC);
   }
 
+  /// Of the settings' size, or one of the whole batch.
   model::BatchNormGroups batch_norm_groups(const Ranks& ranks) const {
-    if (settings_.batch_norm == objective::BatchNormScope::kSync) return {};
+    const bool in_groups = settings_.batch_norm == objective::BatchNormScope::kGroups;
     std::vector<model::RowRange> rows;
     for (const data::Share& share : ranks.shares) rows.push_back({share.first, share.count});
-    return model::groups_of_size(settings_.batch_norm_group, rows, ranks.rank);
+    return model::groups_of_size(in_groups ? settings_.batch_norm_group : global_batch_, rows, ranks.rank);
   }
 
   /// What the step's evaluation leaves for its end.

@@ -5,6 +5,8 @@
 // Shape legend: N pictures of the global batch, n of this rank's share, C embedding channels.
 #include <ATen/ATen.h>
 
+#include <array>
+
 #include "objective/info_nce.hpp"
 #include "train/momentum_encoder.hpp"
 #include "train/objective.hpp"
@@ -24,11 +26,15 @@ class MocoV3 final : public Objective {
         predictors_(start.plan.settings.predictor, start.plan.settings.projection.out, start.heads.size(),
                     static_cast<uint64_t>(start.plan.seed)) {}
 
-  std::vector<ViewPlace> views(int64_t, const data::Share& share) const override { return both_views(share); }
+  std::vector<ViewPlace> views(int64_t, const std::vector<CornerBlock>& blocks,
+                               const data::Share& share) const override {
+    return both_views(blocks, share);
+  }
 
   Evaluation evaluate(const StepInputs& inputs, const Ranks& ranks) override {
     const auto batch_norm = model::BatchNormPass::train(ranks.sum_over_ranks);
-    const model::Generated of_keys = momentum_.generate(inputs.invariance);
+    const int64_t head = head_of(inputs.heads, inputs.corner());
+    const model::Generated of_keys = momentum_.generate(inputs.plan.corners[inputs.corner()]);
     const int64_t n = ranks.share().count;
     std::array<at::Tensor, 2> query_nC, keys_NC;
     for (size_t view = 0; view < 2; ++view) {
@@ -37,8 +43,8 @@ class MocoV3 final : public Objective {
       const model::ForwardPass pass = inputs.pass(batch_norm, first, n);
       const at::Tensor features_nD = inputs.encoder.forward(images_nCHW, inputs.generated, pass);
       query_nC[view] = objective::unit_rows(
-          predictors_.forward(inputs.head, inputs.heads.forward(inputs.head, features_nD, batch_norm), batch_norm));
-      keys_NC[view] = ranks.gather_values(momentum_.keys(images_nCHW, of_keys, inputs.head, pass));
+          predictors_.forward(head, inputs.heads.forward(head, features_nD, batch_norm), batch_norm));
+      keys_NC[view] = ranks.gather_values(momentum_.keys(images_nCHW, of_keys, head, pass));
     }
     const auto contrast = [&](size_t query, size_t key) {
       return objective::info_nce(query_nC[query], keys_NC[key], settings_.temperature, ranks.place());
@@ -56,8 +62,8 @@ class MocoV3 final : public Objective {
     return parameters;
   }
 
-  WeightAverages averages(int64_t step, int64_t head) const override {
-    return momentum_.averages(objective::momentum_at(settings_, step + 1, steps_), head);
+  WeightAverages averages(int64_t step, std::span<const int64_t> heads) const override {
+    return momentum_.averages(objective::momentum_at(settings_, step + 1, steps_), heads);
   }
 
   model::StateDict state() const override {

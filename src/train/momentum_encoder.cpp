@@ -26,12 +26,14 @@ at::Tensor MomentumEncoder::keys(const at::Tensor& views_nCHW, const model::Gene
   return objective::unit_rows(heads_.forward(head, encoder_.forward(views_nCHW, generated, pass), pass.batch_norm));
 }
 
-WeightAverages MomentumEncoder::averages(double momentum, int64_t head) const {
+WeightAverages MomentumEncoder::averages(double momentum, std::span<const int64_t> heads) const {
   WeightAverages averages{momentum, {}};
   for (const model::Parameter& parameter : encoder_.parameters()) averages.values[parameter.name] = parameter.value;
   for (const model::FactoredParameter& parameter : encoder_.factored_parameters())
     averages.values[parameter.name] = parameter.value_PH;
-  for (const model::Parameter& parameter : heads_.parameters(head)) averages.values[parameter.name] = parameter.value;
+  for (const int64_t head : heads) {
+    for (const model::Parameter& parameter : heads_.parameters(head)) averages.values[parameter.name] = parameter.value;
+  }
   return averages;
 }
 

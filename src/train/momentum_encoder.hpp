@@ -27,8 +27,8 @@ class MomentumEncoder {
   at::Tensor keys(const at::Tensor& views_nCHW, const model::Generated& generated, int64_t head,
                   const model::ForwardPass& pass) const;
 
-  /// What the update of the encoder and this head moves along.
-  WeightAverages averages(double momentum, int64_t head) const;
+  /// What the update of the encoder and these heads moves along.
+  WeightAverages averages(double momentum, std::span<const int64_t> heads) const;
 
   /// "encoder/..." and "heads/...".
   model::StateDict state() const;

@@ -2,15 +2,33 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "core/errors.hpp"
 
 namespace invaria::train {
+
+size_t StepInputs::corner() const {
+  require(blocks.size() == 1, "StepInputs: {} corners in a step, expected one", blocks.size());
+  return blocks.front().corner;
+}
+
+model::ForwardPass StepInputs::pass(const model::BatchNormPass& batch_norm, int64_t first, int64_t count) const {
+  require(first >= 0 && first + count <= static_cast<int64_t>(places.size()), "StepInputs: views {} to {} of {}", first,
+          first + count, places.size());
+  model::SampleDraws draws{static_cast<uint64_t>(plan.seed), static_cast<uint64_t>(step), {}};
+  for (int64_t row = first; row < first + count; ++row) {
+    const ViewPlace& place = places[static_cast<size_t>(row)];
+    draws.samples.push_back(static_cast<uint64_t>(place.position + place.view * plan.settings.global_batch));
+  }
+  return {batch_norm, std::move(draws)};
+}
 
 std::vector<const model::Parameter*> Objective::parameters(int64_t) const {
   return {};
 }
 
-WeightAverages Objective::averages(int64_t, int64_t) const {
+WeightAverages Objective::averages(int64_t, std::span<const int64_t>) const {
   return {};
 }
 
@@ -23,14 +41,6 @@ void Objective::load_state(const model::StateDict& state) {
 }
 
 void Objective::to(c10::Device) {}
-
-model::ForwardPass StepInputs::pass(const model::BatchNormPass& batch_norm, int64_t first, int64_t count) const {
-  if (draws.samples.empty()) return batch_norm;
-  require(first >= 0 && first + count <= static_cast<int64_t>(draws.samples.size()), "StepInputs: views {} to {} of {}",
-          first, first + count, draws.samples.size());
-  const auto begin = draws.samples.begin() + first;
-  return {batch_norm, {draws.seed, draws.step, {begin, begin + count}}};
-}
 
 model::Encoder fresh_encoder(const EncoderPlan& plan) {
   return {plan.settings.model, plan.n_axes(), static_cast<uint64_t>(plan.seed), plan.settings.view_size};
@@ -53,10 +63,23 @@ std::unique_ptr<Objective> make_objective(const ObjectiveStart& start) {
   throw PreconditionError("make_objective: a kind without an objective");
 }
 
-std::vector<ViewPlace> both_views(const data::Share& share) {
+int64_t head_of(const model::ProjectionHeads& heads, size_t corner) {
+  return heads.size() > 1 ? static_cast<int64_t>(corner) : 0;
+}
+
+data::Share part_of(const CornerBlock& block, const data::Share& share) {
+  const int64_t first = std::max(block.first, share.first);
+  const int64_t end = std::min(block.first + block.count, share.first + share.count);
+  return {first, std::max<int64_t>(end - first, 0)};
+}
+
+std::vector<ViewPlace> both_views(const std::vector<CornerBlock>& blocks, const data::Share& share) {
   std::vector<ViewPlace> places;
-  for (const uint32_t view : {0U, 1U}) {
-    for (int64_t index = 0; index < share.count; ++index) places.push_back({share.first + index, view});
+  for (const CornerBlock& block : blocks) {
+    const data::Share part = part_of(block, share);
+    for (const uint32_t view : {0U, 1U}) {
+      for (int64_t index = 0; index < part.count; ++index) places.push_back({part.first + index, view});
+    }
   }
   return places;
 }

@@ -11,6 +11,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "data/sampler.hpp"
@@ -33,17 +35,20 @@ struct ViewPlace {
 
 /// A step as its objective sees it. References live as long as the step.
 struct StepInputs {
+  const EncoderPlan& plan;
   int64_t step = 0;
-  int64_t head = 0;                      ///< of the step's corner
-  const config::Invariance& invariance;  ///< the step's corner
-  const at::Tensor& views_BCHW;          ///< in the order of Objective::views(), on the device
-  const std::vector<int64_t>& pictures;  ///< [N] each picture's index in its data set
+  const std::vector<CornerBlock>& blocks;  ///< of the global batch
+  const at::Tensor& views_BCHW;            ///< in the order of Objective::views(), on the device
+  const std::vector<ViewPlace>& places;    ///< [B] which views these are
+  const std::vector<int64_t>& pictures;    ///< [N] each picture's index in its data set
   const model::Encoder& encoder;
   const model::ProjectionHeads& heads;
-  const model::Generated& generated;  ///< the encoder's at `invariance`
-  model::SampleDraws draws{};         ///< of the views, row by row
+  const model::Generated& generated;  ///< the encoder's, at the corners of these views
 
-  /// How the encoder sees `count` of the views from row `first` on.
+  /// The only corner of a step of one. @throws PreconditionError if corners are mixed
+  size_t corner() const;
+  /// How the encoder sees `count` of the views from row `first` on; what is drawn for a view depends on its place
+  /// alone.
   model::ForwardPass pass(const model::BatchNormPass& batch_norm, int64_t first, int64_t count) const;
 };
 
@@ -78,7 +83,8 @@ class Objective {
 
   /// The views that a rank makes in a step, out of all 2 N of them. Called from the thread that loads ahead: depends on
   /// its arguments alone.
-  virtual std::vector<ViewPlace> views(int64_t step, const data::Share& share) const = 0;
+  virtual std::vector<ViewPlace> views(int64_t step, const std::vector<CornerBlock>& blocks,
+                                       const data::Share& share) const = 0;
 
   /// Encode the views and compare them. Collective, forward and backward.
   virtual Evaluation evaluate(const StepInputs& inputs, const Ranks& ranks) = 0;
@@ -86,8 +92,8 @@ class Objective {
   /// What a step with this head trains beside the encoder and the projector.
   virtual std::vector<const model::Parameter*> parameters(int64_t head) const;
 
-  /// The averages that the update of this step moves along.
-  virtual WeightAverages averages(int64_t step, int64_t head) const;
+  /// The averages that the update of this step, which trains these heads, moves along.
+  virtual WeightAverages averages(int64_t step, std::span<const int64_t> heads) const;
 
   /// After the update: the last evaluation counts.
   virtual void finish_step() {}
@@ -121,8 +127,14 @@ std::unique_ptr<Objective> make_moco_v2(const ObjectiveStart& start);
 /// MoCo v3 (arXiv:2104.02057): momentum encoder, predictors, symmetric loss over the batch. moco_v3.cpp
 std::unique_ptr<Objective> make_moco_v3(const ObjectiveStart& start);
 
-/// Both views of a share: the first views of all its pictures, then their second views.
-std::vector<ViewPlace> both_views(const data::Share& share);
+/// The head of a corner of the plan: its own, or the one that all share.
+int64_t head_of(const model::ProjectionHeads& heads, size_t corner);
+
+/// The part of a block that lies in a rank's share; of no pictures if they do not meet.
+data::Share part_of(const CornerBlock& block, const data::Share& share);
+
+/// Both views of a share: block by block the first views of its pictures, then their second views.
+std::vector<ViewPlace> both_views(const std::vector<CornerBlock>& blocks, const data::Share& share);
 
 /// `from` under names that begin with `prefix`, added to `into`; and back.
 void add_prefixed(model::StateDict& into, const std::string& prefix, const model::StateDict& from);

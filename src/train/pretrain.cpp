@@ -27,7 +27,7 @@ io::Table empty_log() {
        {"uniformity", Doubles{}, "1", "log mean exp(-2 squared distance) of other pairs; 0 collapse"},
        {"deviation", Doubles{}, "1", "spread of embeddings; 0 collapse, 1 the whole sphere"},
        {"lr", Doubles{}, "", "learning rate"},
-       {"corner", std::vector<std::string>{}, "", "invariance drawn for the step, bits in axis order"},
+       {"corner", std::vector<std::string>{}, "", "invariance drawn for the step, bits in axis order, or mixed"},
        {"images_per_s", Doubles{}, "s-1", "pictures a second over all ranks, two views each"},
        {"data_wait_s", Doubles{}, "s", "time in which the step waited for its views"},
        {"comm_wait_s", Doubles{}, "s", "time in which the step waited for other ranks"}});
@@ -162,9 +162,8 @@ PretrainOutcome pretrain(const EncoderPlan& plan, const data::ImageSplit& pictur
       }
       const double step_s = timer.seconds();
       state.log.append({state.step, report.loss, report.top1, report.alignment, report.uniformity, report.deviation,
-                        rate, config::bits(plan.corners[plan.corner_index(state.step)]),
-                        static_cast<double>(plan.settings.global_batch) / step_s, report.data_wait_s,
-                        report.comm_wait_s});
+                        rate, plan.corner_name(state.step), static_cast<double>(plan.settings.global_batch) / step_s,
+                        report.data_wait_s, report.comm_wait_s});
       state.seconds += step_s;
       collapse.look(state.step, report.deviation);
       ++state.step;

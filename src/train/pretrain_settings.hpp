@@ -2,9 +2,12 @@
 /// @file
 /// Everything that decides what an encoder's weights become. Defaults: setting A, the quickstart's.
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "augment/axes.hpp"
@@ -17,6 +20,19 @@
 #include "objective/settings.hpp"
 #include "train/optimizer.hpp"
 #include "train/schedule.hpp"
+
+namespace invaria::train {
+
+/// How many corners the pictures of one step have.
+enum class CornersPerStep { kOne, kMixed };
+
+}  // namespace invaria::train
+
+template <>
+struct invaria::config::EnumNames<invaria::train::CornersPerStep> {
+  using E = train::CornersPerStep;
+  static constexpr std::array<std::pair<E, const char*>, 2> kNames{{{E::kOne, "one"}, {E::kMixed, "mixed"}}};
+};
 
 namespace invaria::train {
 
@@ -49,6 +65,7 @@ struct PretrainSettings {
   int64_t view_size = 32;      ///< side of a view in pixels, downstream too
   std::string init_from;       ///< weights of a plain network to start from; empty: fresh ones
   std::string init_from_hash;  ///< SHA-256 of that file
+  CornersPerStep corners_per_step = CornersPerStep::kOne;
   model::EncoderSettings model;
   model::ProjectionSettings projection;
   model::PredictorSettings predictor;  ///< moco-v3 only
@@ -75,6 +92,8 @@ struct PretrainSettings {
             "name them, or as export writes them; empty: fresh weights"),
         setting("init_from_hash", &S::init_from_hash,
                 "SHA-256 of that file, which is refused if it has another; empty: filled in when the suite is read"),
+        setting("corners_per_step", &S::corners_per_step,
+                "one: drawn for each step; mixed: each corner has a part of every batch (simclr with film)"),
         setting("model", &S::model, "the backbone and how i enters it"),
         setting("projection", &S::projection, "the projectors between features and loss"),
         setting("predictor", &S::predictor, "moco-v3's predictors between projectors and loss"),
@@ -87,6 +106,20 @@ struct PretrainSettings {
   }
   void validate(const std::string& path, config::Problems& problems) const;
 };
+
+/// Consecutive pictures of the global batch that have a corner in common.
+struct CornerBlock {
+  size_t corner = 0;  ///< index into EncoderPlan::corners
+  int64_t first = 0;
+  int64_t count = 0;
+};
+
+/// Which block a position of the global batch is in; blocks cover it in order.
+inline size_t block_of(const std::vector<CornerBlock>& blocks, int64_t position) {
+  const auto after = std::upper_bound(blocks.begin(), blocks.end(), position,
+                                      [](int64_t place, const CornerBlock& block) { return place < block.first; });
+  return static_cast<size_t>(after - blocks.begin()) - 1;
+}
 
 /// One encoder to pretrain: its settings, the invariances that it meets, its seed.
 struct EncoderPlan {
@@ -104,6 +137,23 @@ struct EncoderPlan {
     Draws draws(
         {.seed = static_cast<uint64_t>(seed), .purpose = Purpose::kCorner, .sample = static_cast<uint64_t>(step)});
     return static_cast<size_t>(draws.below(static_cast<int64_t>(corners.size())));
+  }
+  /// The blocks of a step's global batch, in order and without gaps: one, or one for each corner, of sizes that differ
+  /// by at most one picture. Which pictures are in which is drawn with the order of the epoch.
+  std::vector<CornerBlock> blocks(int64_t step) const {
+    const int64_t n = settings.global_batch;
+    if (settings.corners_per_step == CornersPerStep::kOne) return {{corner_index(step), 0, n}};
+    std::vector<CornerBlock> blocks;
+    const auto n_blocks = static_cast<int64_t>(corners.size());
+    for (int64_t block = 0; block < n_blocks; ++block) {
+      const int64_t first = block * n / n_blocks;
+      blocks.push_back({static_cast<size_t>(block), first, (block + 1) * n / n_blocks - first});
+    }
+    return blocks;
+  }
+  /// What the log calls a step's corner: its bits, or "mixed".
+  std::string corner_name(int64_t step) const {
+    return settings.corners_per_step == CornersPerStep::kMixed ? "mixed" : config::bits(corners[corner_index(step)]);
   }
   /// `<name>-seed<seed>`: its checkpoint folder and its key.
   std::string key() const { return name + "-seed" + std::to_string(seed); }

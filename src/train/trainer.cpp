@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <numeric>
 
 #include "core/timer.hpp"
 #include "objective/embedding_health.hpp"
@@ -43,6 +44,16 @@ Ranks ranks_of(const comm::Communicator& comm, int64_t global_batch) {
   return ranks;
 }
 
+/// Each once.
+std::vector<int64_t> heads_of(const std::vector<CornerBlock>& blocks, const model::ProjectionHeads& heads) {
+  std::vector<int64_t> found;
+  for (const CornerBlock& block : blocks) {
+    const int64_t head = head_of(heads, block.corner);
+    if (std::find(found.begin(), found.end(), head) == found.end()) found.push_back(head);
+  }
+  return found;
+}
+
 }  // namespace
 
 TrainState::TrainState(const EncoderPlan& plan)
@@ -64,7 +75,8 @@ Trainer::Trainer(const EncoderPlan& plan, const data::ImageSplit& pictures, cons
       state_(state),
       ranks_(ranks_of(comm, plan.settings.global_batch)),
       loader_(
-          plan, pictures, [this](int64_t step) { return state_.objective->views(step, ranks_.share()); }, device,
+          plan, pictures,
+          [this](int64_t step) { return state_.objective->views(step, plan_.blocks(step), ranks_.share()); }, device,
           loading_for(overlap, device, comm)),
       reducer_(device.is_cuda() ? comm::make_nccl_reducer(comm, kBucketBytes)
                                 : comm::make_mpi_reducer(comm, kBucketBytes, overlap)) {
@@ -75,13 +87,9 @@ Trainer::Trainer(const EncoderPlan& plan, const data::ImageSplit& pictures, cons
       comm_wait_s_ += timer.seconds();
     };
   }
-  for (int64_t head = 0; head < state.heads.size(); ++head) {
-    for (const model::Parameter* parameter : trained(head)) {
-      const at::Tensor& leaf = parameter->value;
-      const auto is_leaf = [&](const at::Tensor& other) { return other.is_same(leaf); };
-      if (std::none_of(hooked_.begin(), hooked_.end(), is_leaf)) hooked_.push_back(leaf);
-    }
-  }
+  std::vector<int64_t> all_heads(static_cast<size_t>(state.heads.size()));
+  std::iota(all_heads.begin(), all_heads.end(), int64_t{0});
+  for (const model::Parameter* parameter : trained(all_heads)) hooked_.push_back(parameter->value);
   for (const at::Tensor& leaf : hooked_) reduce_when_complete(leaf);
 }
 
@@ -93,17 +101,17 @@ StepReport Trainer::step(double learning_rate) {
   StepReport report;
   comm_wait_s_ = 0.0;
   Timer timer;
-  const size_t corner = plan_.corner_index(state_.step);
-  const int64_t head = state_.head_of(corner);
+  const std::vector<CornerBlock> blocks = plan_.blocks(state_.step);
+  const std::vector<int64_t> heads = heads_of(blocks, state_.heads);
   const StepViews loaded = loader_.views(state_.step);
   report.data_wait_s = timer.seconds();
 
-  for (const model::Parameter* parameter : trained(head)) parameter->value.mutable_grad().reset();
-  const model::Generated generated = state_.encoder.generate(plan_.corners[corner]);
+  for (const model::Parameter* parameter : trained(heads)) parameter->value.mutable_grad().reset();
+  const model::Generated generated = generate(blocks, loaded.places);
   for (const at::Tensor& tensor : generated.tensors) reduce_when_complete(tensor);
   const Evaluation evaluation =
-      state_.objective->evaluate({state_.step, head, plan_.corners[corner], loaded.views_BCHW, loaded.pictures,
-                                  state_.encoder, state_.heads, generated, sample_draws()},
+      state_.objective->evaluate({plan_, state_.step, blocks, loaded.views_BCHW, loaded.places, loaded.pictures,
+                                  state_.encoder, state_.heads, generated},
                                  ranks_);
   read_numbers(evaluation, report);
   if (!std::isfinite(report.loss)) {
@@ -112,7 +120,7 @@ StepReport Trainer::step(double learning_rate) {
   }
 
   evaluation.contrast.loss.backward();
-  update(learning_rate, head, generated);
+  update(learning_rate, heads, generated);
   state_.objective->finish_step();
   report.comm_wait_s = comm_wait_s_;
   return report;
@@ -136,14 +144,6 @@ void Trainer::read_numbers(const Evaluation& evaluation, StepReport& report) con
   report.alignment = numbers[2].item<double>();
   report.uniformity = numbers[3].item<double>();
   report.deviation = numbers[4].item<double>();
-}
-
-/// A view's number in the step: the picture's place in the global batch, second views behind all first ones.
-model::SampleDraws Trainer::sample_draws() const {
-  model::SampleDraws draws{static_cast<uint64_t>(plan_.seed), static_cast<uint64_t>(state_.step), {}};
-  for (const ViewPlace& place : state_.objective->views(state_.step, ranks_.share()))
-    draws.samples.push_back(static_cast<uint64_t>(place.view * plan_.settings.global_batch + place.position));
-  return draws;
 }
 
 std::string Trainer::what_is_not_finite() const {
@@ -182,18 +182,31 @@ void Trainer::reduce_when_complete(const at::Tensor& leaf) {
                                                  }));
 }
 
-/// What a step with this head trains, but for factored parameters.
-std::vector<const model::Parameter*> Trainer::trained(int64_t head) const {
+/// What the encoder makes of the corners of these views.
+model::Generated Trainer::generate(const std::vector<CornerBlock>& blocks, const std::vector<ViewPlace>& places) const {
+  if (blocks.size() == 1) return state_.encoder.generate(plan_.corners[blocks.front().corner]);
+  std::vector<config::Invariance> invariances;
+  for (const CornerBlock& block : blocks) invariances.push_back(plan_.corners[block.corner]);
+  std::vector<int64_t> groups;
+  for (const ViewPlace& place : places) groups.push_back(static_cast<int64_t>(block_of(blocks, place.position)));
+  const at::Device device = state_.encoder.parameters().front().value.device();
+  return state_.encoder.generate_mixed(invariances, at::tensor(groups, at::kLong).to(device));
+}
+
+/// What a step with these heads trains, but for factored parameters.
+std::vector<const model::Parameter*> Trainer::trained(const std::vector<int64_t>& heads) const {
   std::vector<const model::Parameter*> all;
   for (const model::Parameter& parameter : state_.encoder.parameters()) all.push_back(&parameter);
-  for (const model::Parameter& parameter : state_.heads.parameters(head)) all.push_back(&parameter);
-  for (const model::Parameter* parameter : state_.objective->parameters(head)) all.push_back(parameter);
+  for (const int64_t head : heads) {
+    for (const model::Parameter& parameter : state_.heads.parameters(head)) all.push_back(&parameter);
+    for (const model::Parameter* parameter : state_.objective->parameters(head)) all.push_back(parameter);
+  }
   return all;
 }
 
 /// Wait for the mean gradients, derive the generator's from those of what it generated, and update. Of a hypernetwork
 /// only g = dL/dk travelled, not A's gradient: 33 times less.
-void Trainer::update(double learning_rate, int64_t head, const model::Generated& generated) {
+void Trainer::update(double learning_rate, const std::vector<int64_t>& heads, const model::Generated& generated) {
   Timer timer;
   reducer_->finish();
   comm_wait_s_ += timer.seconds();
@@ -203,7 +216,7 @@ void Trainer::update(double learning_rate, int64_t head, const model::Generated&
   std::vector<FactoredUpdate> factored;
   for (size_t index = 0; index < gradients.size(); ++index)
     factored.push_back({&state_.encoder.factored_parameters()[index], gradients[index]});
-  state_.optimizer.step(learning_rate, trained(head), factored, state_.objective->averages(state_.step, head));
+  state_.optimizer.step(learning_rate, trained(heads), factored, state_.objective->averages(state_.step, heads));
 }
 
 }  // namespace invaria::train

@@ -53,8 +53,6 @@ struct TrainState {
   explicit TrainState(const EncoderPlan& plan);
   /// Encoder, heads and objective.
   void to(c10::Device device);
-  /// The head of a corner of the plan.
-  int64_t head_of(size_t corner) const { return heads.size() > 1 ? static_cast<int64_t>(corner) : 0; }
 };
 
 /// Runs steps. References must outlive it.
@@ -80,9 +78,9 @@ class Trainer {
  private:
   void reduce_when_complete(const at::Tensor& leaf);
   void read_numbers(const Evaluation& evaluation, StepReport& report) const;
-  std::vector<const model::Parameter*> trained(int64_t head) const;
-  model::SampleDraws sample_draws() const;
-  void update(double learning_rate, int64_t head, const model::Generated& generated);
+  model::Generated generate(const std::vector<CornerBlock>& blocks, const std::vector<ViewPlace>& places) const;
+  std::vector<const model::Parameter*> trained(const std::vector<int64_t>& heads) const;
+  void update(double learning_rate, const std::vector<int64_t>& heads, const model::Generated& generated);
 
   const EncoderPlan& plan_;
   const comm::Communicator& comm_;

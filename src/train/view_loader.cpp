@@ -34,18 +34,21 @@ StepViews ViewLoader::views(int64_t step) {
 }
 
 StepViews ViewLoader::make(int64_t step) {
-  StepViews made{{}, sampler_.batch(step)};
-  const config::Invariance& corner = plan_.corners[plan_.corner_index(step)];
-  const std::vector<augment::Operation> active = augment::active_operations(plan_.axes, corner);
+  StepViews made{{}, which_(step), sampler_.batch(step)};
+  std::vector<std::vector<augment::Operation>> active;  // [block]
+  const std::vector<CornerBlock> blocks = plan_.blocks(step);
+  for (const CornerBlock& block : blocks)
+    active.push_back(augment::active_operations(plan_.axes, plan_.corners[block.corner]));
   const auto seed = static_cast<uint64_t>(plan_.seed);
   const auto epoch = static_cast<uint64_t>(sampler_.epoch_of(step));
   std::vector<const uint8_t*> pixels;
   std::vector<augment::ViewParameters> parameters;
-  for (const ViewPlace& place : which_(step)) {
+  for (const ViewPlace& place : made.places) {
     const int64_t picture = made.pictures[static_cast<size_t>(place.position)];
     pixels.push_back(pictures_.image(picture));
-    parameters.push_back(augment::draw(plan_.settings.augment, active, pictures_.height, pictures_.width, seed, epoch,
-                                       static_cast<uint64_t>(picture), place.view));
+    parameters.push_back(augment::draw(plan_.settings.augment, active[block_of(blocks, place.position)],
+                                       pictures_.height, pictures_.width, seed, epoch, static_cast<uint64_t>(picture),
+                                       place.view));
   }
   made.views_BCHW = augment::render_views({pixels, pictures_.height, pictures_.width}, parameters,
                                           plan_.settings.view_size, plan_.settings.augment);

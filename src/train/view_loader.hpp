@@ -30,6 +30,7 @@ enum class Loading {
 /// What a rank loads for a step.
 struct StepViews {
   at::Tensor views_BCHW;          ///< [B, 3, S, S] on the device
+  std::vector<ViewPlace> places;  ///< [B] which views these are
   std::vector<int64_t> pictures;  ///< [N] index in the data set of every picture of the global batch
 };
 
@@ -41,7 +42,7 @@ class ViewLoader {
  public:
   ViewLoader(const EncoderPlan& plan, const data::ImageSplit& pictures, WhichViews which, c10::Device device,
              Loading loading);
-  /// This rank's views of a step, under the step's corner. @throws what making them threw, on a thread or not
+  /// This rank's views of a step, each under its picture's corner. @throws what making them threw, on a thread or not
   StepViews views(int64_t step);
 
  private:

@@ -91,6 +91,7 @@ BROKEN = [
     (put("encoders.0.pretraining.objective", {"kind": "moco-v2", "batch_norm": "groups", "batch_norm_group": 24}),
      ["objective.batch_norm_group: found 24", "divisor"]),
     (put("encoders.0.pretraining.objective", {"kind": "moco-v3", "mask_own_keys": True}), ["mask_own_keys", "kind is moco-v3"]),
+    (put("encoders.0.pretraining.corners_per_step", "mixed"), ["corners_per_step", "film"]),
     (put("encoders.0.pretraining.predictor", {"hidden": 64}), ["pretraining.predictor", "the objective is simclr"]),
     (put("encoders.0.pretraining.monitor", {"images": 10}), ["monitor.images", "every is 0"]),
     (put("encoders.0.pretraining.monitor", {"every": 10, "data": "nothing"}), ["monitor.data", "a data set of the suite"]),

@@ -56,7 +56,7 @@ TEST_CASE("a MoCo-v2 step is that of a plain process: loss, weights, averages an
     twin.load(run.state);
     const model::StateDict before = copy_of(PlainMoco::with_predictors(run.state));
     const model::StateDict momentum_before = copy_of(PlainMoco::momentum_of(run.state));
-    corners.insert(run.state.head_of(plan.corner_index(step)));
+    corners.insert(head_of(run.state.heads, plan.corner_index(step)));
     const double loss = run.step(1e-3).loss;
     if (!comm.is_root()) continue;  // one twin is enough: that all ranks hold the same has a test of its own
     INFO("step " << step);
@@ -135,7 +135,7 @@ TEST_CASE("keys never mix corners, and a corner's projectors move in its own ste
   Run run(small_moco_plan(Kind::kMocoV2), pictures, comm);
   std::vector<int64_t> pushed(3, 0);
   for (int64_t step = 0; step < 8; ++step) {
-    const int64_t drawn = run.state.head_of(run.plan.corner_index(step));
+    const int64_t drawn = head_of(run.state.heads, run.plan.corner_index(step));
     pushed[static_cast<size_t>(drawn)] += run.plan.settings.global_batch;
     const model::StateDict before = copy_of(run.state.objective->state());
     run.step(2e-3);
@@ -167,7 +167,7 @@ TEST_CASE("the ranks' key views are a permutation of the batch, drawn anew each 
     std::vector<int64_t> keys;
     for (int rank = 0; rank < world; ++rank) {
       const data::Share share = data::local_share(10, rank, world);
-      const std::vector<ViewPlace> places = state.objective->views(step, share);
+      const std::vector<ViewPlace> places = state.objective->views(step, plan.blocks(step), share);
       CHECK(static_cast<int64_t>(places.size()) == 2 * share.count);
       for (int64_t index = 0; index < share.count; ++index) {
         CHECK(places[static_cast<size_t>(index)] == ViewPlace{share.first + index, 0});
@@ -219,11 +219,13 @@ TEST_CASE("MoCo-v3's loss is the same with its views swapped", "[train][mpi][pro
   }();
   const at::Tensor swapped = at::cat({views.narrow(0, n, n), views.narrow(0, 0, n)});
   const std::vector<int64_t> batch(10, 0);
+  const std::vector<CornerBlock> blocks{{1, 0, 10}};
   TrainState state(plan);
   const auto evaluate = [&](const at::Tensor& both) {
     const model::Generated generated = state.encoder.generate(plan.corners[1]);
+    const std::vector<ViewPlace> places = both_views(blocks, ranks.share());
     const Evaluation evaluation =
-        state.objective->evaluate({0, 1, plan.corners[1], both, batch, state.encoder, state.heads, generated}, ranks);
+        state.objective->evaluate({plan, 0, blocks, both, places, batch, state.encoder, state.heads, generated}, ranks);
     return std::pair(evaluation.contrast.loss.item<double>(), evaluation.contrast.top1.item<double>());
   };
   const auto straight = evaluate(views);
@@ -247,4 +249,34 @@ TEST_CASE("masking a picture's own keys takes them out of the negatives", "[trai
   const auto masked = losses(true), plain = losses(false);
   CHECK(masked.first == plain.first);   // random keys belong to no picture
   CHECK(masked.second < plain.second);  // one negative less, and a near one
+}
+
+TEST_CASE("MoCo trains a vision transformer alike on any number of ranks, and leaves a frozen patch projection alone",
+          "[train][mpi][property][uneven]") {
+  const auto comm = comm::Communicator::world();
+  const auto kind = GENERATE(Kind::kMocoV2, Kind::kMocoV3, Kind::kSimclr);
+  const data::ImageSplit pictures = made_pictures(30);
+  EncoderPlan plan = small_moco_plan(kind, Algorithm::kSgd);
+  plan.settings.model = {};
+  plan.settings.model.backbone = model::Architecture::kVitTiny;
+  plan.settings.model.conditioning = model::Conditioning::kPrompt;
+  plan.settings.model.vit.patch = 8;
+  plan.settings.model.vit.width = 24;
+  plan.settings.model.vit.depth = 2;
+  plan.settings.model.vit.drop_path = 0.5;  // drawn for each picture: which rank holds it must not matter
+  plan.settings.model.vit.freeze_patch_projection = true;
+  const auto alone = comm::Communicator::alone();
+  Run shared(plan, pictures, comm), single(plan, pictures, alone);
+  const model::StateDict before = copy_of(everything(shared.state));
+  for (int step = 0; step < 4; ++step) CHECK(shared.step(1e-2).loss == Approx(single.step(1e-2).loss).epsilon(1e-3));
+  const model::StateDict after = everything(shared.state);
+  int64_t frozen = 0;
+  for (const auto& [name, value] : before) {
+    if (name.find("patch_embed.proj.") == std::string::npos) continue;
+    INFO(name);
+    CHECK(at::equal(after.at(name), value));
+    ++frozen;
+  }
+  CHECK(frozen == (kind == Kind::kSimclr ? 2 : 4));  // the momentum encoder has one too
+  CHECK_FALSE(at::equal(after.at("blocks.0.attn.qkv.weight"), before.at("blocks.0.attn.qkv.weight")));
 }
