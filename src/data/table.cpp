@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <numeric>
 #include <unordered_map>
 
 #include "core/errors.hpp"
@@ -33,6 +34,44 @@ size_t Table::need_column(const std::string& name, const std::string& where) con
   const auto column = find_column(name);
   if (!column) throw_config("{}: found no column {}; {}", where, name, config::name_hint(name, columns));
   return *column;
+}
+
+Table spread(const Table& table, const std::string& by, const std::string& manifest_name) {
+  const size_t at = table.need_column(by, manifest_name + ", spread");
+  const size_t n_values = table.columns.size() - at - 1;
+  std::vector<size_t> key_columns(at);
+  std::iota(key_columns.begin(), key_columns.end(), 0);
+  Table out;
+  out.columns.assign(table.columns.begin(), table.columns.begin() + static_cast<std::ptrdiff_t>(at));
+  std::unordered_map<std::string, size_t> value_of;  // in the order of the first row
+  std::unordered_map<std::string, size_t> row_of;
+  std::vector<size_t> n_seen;
+  for (const Table::Row& line : table.rows) {
+    const auto [row_at, is_new] = row_of.emplace(key_of(line, key_columns), out.rows.size());
+    if (is_new) {
+      out.rows.push_back(
+          {{line.fields.begin(), line.fields.begin() + static_cast<std::ptrdiff_t>(at)}, line.source, line.number});
+      n_seen.push_back(0);
+    }
+    Table::Row& row = out.rows[row_at->second];
+    const std::string& value = line.fields[at];
+    if (row_at->second == 0 && value_of.emplace(value, value_of.size()).second) {
+      for (size_t c = 0; c < n_values; ++c) out.columns.push_back(table.columns[at + 1 + c] + "_" + value);
+    }
+    const auto found = value_of.find(value);
+    if (found == value_of.end() || found->second != n_seen[row_at->second]) {
+      throw_config("{}: found {} {}, expected each row to have the same ones in the same order, each once",
+                   line.where(), by, value);
+    }
+    ++n_seen[row_at->second];
+    row.fields.insert(row.fields.end(), line.fields.begin() + static_cast<std::ptrdiff_t>(at + 1), line.fields.end());
+  }
+  for (size_t row = 0; row < out.rows.size(); ++row) {
+    if (n_seen[row] == value_of.size()) continue;
+    throw_config("{}: found {} lines of one row, expected {}, one for each {}", out.rows[row].where(), n_seen[row],
+                 value_of.size(), by);
+  }
+  return out;
 }
 
 Table join(Table table, const Table& other, WithoutRow without_row, const std::string& manifest_name) {

@@ -40,6 +40,11 @@ struct Table {
 Table read_table(const TableManifest& manifest, const FileSet& files, const std::string& manifest_name,
                  std::vector<int64_t>& read_files);
 
+/// Make one row of those that agree in all columns before the column `by`: of a line with value v there, each column c
+/// behind it becomes the row's column c_v. Every row has the same values in the same order, each once.
+/// @throws ConfigError naming the row if it has not
+Table spread(const Table& table, const std::string& by, const std::string& manifest_name);
+
 /// Give each row of `table` the further columns of the row of `other` that agrees with it in all columns that both
 /// have. Rows of `other` that fit none are passed over.
 /// @throws ConfigError if they share no column, two rows of `other` agree in those, or, unless rows without a partner

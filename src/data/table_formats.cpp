@@ -297,7 +297,7 @@ Table read_table(const TableManifest& manifest, const FileSet& files, const std:
   });
   for (size_t at = 0; at < contents.size(); ++at) append(table, matches, at, std::move(contents[at]), source_of(at));
   read_files.insert(read_files.end(), matches.files.begin(), matches.files.end());
-  return table;
+  return manifest.spread.empty() ? table : spread(table, manifest.spread, manifest_name);
 }
 
 }  // namespace invaria::data

@@ -101,6 +101,7 @@ class Lister {
     if (is_shared) {
       shared_ = read_tables(manifest_.tables, *files_, manifest_.name, shared_files_);
       add_box_sides(manifest_.box, manifest_.name, shared_);
+      if (!shared_.find_column("split")) picture_of_.emplace(manifest_.picture, shared_, manifest_.name);
       const bool by_name = !is_drawn() && !by_rows();
       if (by_name) refuse_unknown_splits(manifest_, shared_, [&](const Table::Row& row) { return split_of(row); });
     }
@@ -127,7 +128,7 @@ class Lister {
   /// Of a row of the shared table: its column `split`, or the first folder of its picture.
   std::string split_of(const Table::Row& row) const {
     if (const auto column = shared_.find_column("split")) return row.fields[*column];
-    const std::string picture = Filler(manifest_.picture, shared_, manifest_.name)(row);
+    const std::string picture = (*picture_of_)(row);
     return picture.substr(0, picture.find('/'));
   }
 
@@ -239,6 +240,7 @@ class Lister {
   const Manifest& manifest_;
   std::shared_ptr<const FileSet> files_;
   Table shared_;
+  std::optional<Filler> picture_of_;  ///< of the shared table's rows, where it has no column `split`
   std::vector<int64_t> shared_files_;
   mutable std::set<std::string> class_names_;
 };

@@ -40,6 +40,7 @@ struct TableManifest {
   std::vector<std::string> fields{};   ///< mat, of a struct array: what is read of each element
   std::string number_column{};         ///< text, mat: a column "name" or "name:width" with the row's number, from 1
   int64_t skip_rows = 0;               ///< text: lines before the first row
+  std::string spread{};                ///< a column: see spread()
   WithoutRow without_row = WithoutRow::kFail;
 
   static auto settings();
@@ -139,6 +140,10 @@ inline auto TableManifest::settings() {
       setting("number_column", &S::number_column,
               "text, mat: a column with the row's number, from 1; as name:8 with zeros in front"),
       setting("skip_rows", &S::skip_rows, "text: lines before the first row", config::at_least(0)),
+      setting(
+          "spread", &S::spread,
+          "a column, behind those that name a row, whose values tell several lines of one row apart: column x of the "
+          "line with value 3 becomes the row's column x_3"),
       setting("without_row", &S::without_row, "what becomes of pictures for which a joined table has no row")};
 }
 

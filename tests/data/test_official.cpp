@@ -239,6 +239,31 @@ TEST_CASE("CUB-200-2011 has its split, boxes as corners, and classes for few-sho
         std::map<std::string, Labels>{{"base", {0, 2, 4}}, {"validation", {1}}, {"novel", {3}}});
 }
 
+TEST_CASE("CUB-200-2011's parts are points, and whether they are seen attributes", "[data][official]") {
+  std::string parts;
+  for (int id = 1; id <= 2; ++id) {
+    for (int part = 1; part <= 15; ++part) {
+      parts += fmt::format("{} {} {}.0 5.0 {}\n", id, part, 2 * id, (id + part) % 2);
+    }
+  }
+  const ImageDataset dataset = load(shipped("cub200-parts", 2), {{"images/001.Bird/a.jpg", picture(1)},
+                                                                 {"images/002.Bird/b.jpg", picture(2)},
+                                                                 {"images.txt", "1 001.Bird/a.jpg\n2 002.Bird/b.jpg\n"},
+                                                                 {"train_test_split.txt", "1 1\n2 0\n"},
+                                                                 {"parts/part_locs.txt", parts}});
+  const auto value = [&](const std::string& split, const std::string& name) {
+    const auto at = std::find(dataset.target_names.begin(), dataset.target_names.end(), name);
+    REQUIRE(at != dataset.target_names.end());
+    return dataset.split(split).targets[0][static_cast<size_t>(at - dataset.target_names.begin())];
+  };
+  CHECK(dataset.target_names.size() == 45);
+  CHECK(value("train", "point_7_x") == 1);
+  CHECK(value("test", "point_7_x") == 2);
+  CHECK(value("test", "point_15_y") == 5);
+  CHECK(value("train", "attr_seen_2") == 1);
+  CHECK(value("train", "attr_seen_3") == 0);
+}
+
 TEST_CASE("300-W has 68 points a face, from folders of its own split", "[data][official]") {
   const auto pts = [](double shift) {
     std::string text = "version: 1\nn_points:  68\n{\n";

@@ -91,6 +91,28 @@ TEST_CASE("a join by two columns does not run their texts together", "[data][tab
   CHECK(join(left, right, WithoutRow::kFail, "set").rows[0].fields[2] == "right");
 }
 
+TEST_CASE("lines of one row are spread over columns of their own", "[data][table]") {
+  const Table lines{{"id", "part", "x", "seen"},
+                    {row({"7", "a", "1", "0"}, 1), row({"7", "b", "2", "1"}, 2), row({"9", "a", "3", "1"}, 3),
+                     row({"9", "b", "4", "0"}, 4)}};
+  const Table wide = spread(lines, "part", "set");
+  CHECK(wide.columns == Texts{"id", "x_a", "seen_a", "x_b", "seen_b"});
+  CHECK(fields_of(wide) == std::vector<Texts>{{"7", "1", "0", "2", "1"}, {"9", "3", "1", "4", "0"}});
+  const auto refused = [&](size_t line, const std::string& part) {
+    Table broken = lines;
+    broken.rows[line].fields[1] = part;
+    CHECK_THROWS_AS(spread(broken, "part", "set"), ConfigError);
+  };
+  refused(1, "a");
+  refused(2, "b");
+  refused(3, "a");
+  refused(3, "c");
+  Table short_one = lines;
+  short_one.rows.pop_back();
+  CHECK_THROWS_WITH(spread(short_one, "part", "set"), Catch::Contains("found 1 lines of one row, expected 2"));
+  CHECK_THROWS_AS(spread(lines, "parts", "set"), ConfigError);
+}
+
 TEST_CASE("lines of text are rows, their fields taken apart and numbered as asked", "[data][table]") {
   TableManifest manifest{
       .files = {"{part}.txt"}, .format = TableFormat::kText, .columns = {"{class}/{picture}", "*", "x"}};
