@@ -248,9 +248,37 @@ int64_t DatasetSummary::count(const std::string& split) const {
 
 DatasetSummary summary_of(const ImageDataset& dataset) {
   DatasetSummary summary{{}, std::ssize(dataset.classes), std::ssize(dataset.target_columns)};
-  for (const auto& [name, split] : dataset.splits) summary.splits.emplace_back(name, split.n);
+  summary.classes = dataset.classes;
+  summary.target_names = dataset.target_names;
+  summary.class_splits = dataset.class_splits;
+  for (const auto& [name, split] : dataset.splits) {
+    summary.splits.emplace_back(name, split.n);
+    std::vector<int64_t>& counts = summary.class_counts[name];
+    counts.resize(dataset.classes.size());
+    for (int64_t label : split.labels) ++counts[static_cast<size_t>(label)];
+  }
   return summary;
 }
+
+namespace {
+
+DatasetSummary summary_of(const Listing& listing) {
+  DatasetSummary summary{{}, std::ssize(listing.classes), std::ssize(listing.targets)};
+  summary.classes = listing.classes;
+  for (const TargetColumn& target : listing.targets) summary.target_names.push_back(target.name);
+  summary.class_splits = listing.class_splits;
+  for (const SplitListing& split : listing.splits) {
+    summary.splits.emplace_back(split.name, std::ssize(split.samples));
+    std::vector<int64_t>& counts = summary.class_counts[split.name];
+    counts.resize(listing.classes.size());
+    for (const Sample& sample : split.samples) {
+      if (sample.label >= 0) ++counts[static_cast<size_t>(sample.label)];
+    }
+  }
+  return summary;
+}
+
+}  // namespace
 
 std::optional<DatasetSummary> check_dataset(const Manifest& manifest, const DatasetSettings& settings,
                                             const LoadOptions& options, CheckDepth depth, const std::string& where,
@@ -260,8 +288,7 @@ std::optional<DatasetSummary> check_dataset(const Manifest& manifest, const Data
       list_dataset(manifest, settings, options.data_folders, options.threads, where, problems, options.packs);
   check_memory(listing, settings, where, problems);
   if (problems.list().size() != problems_before) return std::nullopt;
-  DatasetSummary summary{{}, std::ssize(listing.classes), std::ssize(listing.targets)};
-  for (const SplitListing& split : listing.splits) summary.splits.emplace_back(split.name, std::ssize(split.samples));
+  DatasetSummary summary = summary_of(listing);
   if (depth == CheckDepth::kListing) return summary;
   int64_t total = 0;
   for (const SplitListing& split : listing.splits) total += std::ssize(split.samples);
@@ -271,7 +298,9 @@ std::optional<DatasetSummary> check_dataset(const Manifest& manifest, const Data
   for (size_t s = 0; s < listing.splits.size(); ++s) {
     const auto corrupt = corrupt_pictures(manifest, listing.splits[s], options.threads, counter);
     for (const auto& [i, why] : corrupt) {
-      names.push_back(listing.splits[s].name + "/" + listing.splits[s].samples[static_cast<size_t>(i)].name);
+      const Sample& sample = listing.splits[s].samples[static_cast<size_t>(i)];
+      names.push_back(listing.splits[s].name + "/" + sample.name);
+      if (sample.label >= 0) --summary.class_counts[listing.splits[s].name][static_cast<size_t>(sample.label)];
       if (reason.empty()) reason = why;
     }
     summary.splits[s].second -= std::ssize(corrupt);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -40,6 +41,10 @@ struct DatasetSummary {
   std::vector<std::pair<std::string, int64_t>> splits;  ///< name and pictures
   int64_t n_classes = 0;
   int64_t n_targets = 0;
+  std::vector<std::string> classes{};                          ///< [n_classes] names
+  std::vector<std::string> target_names{};                     ///< [n_targets]
+  std::map<std::string, std::vector<int64_t>> class_splits{};  ///< as ImageDataset has them
+  std::map<std::string, std::vector<int64_t>> class_counts{};  ///< split -> [n_classes] pictures of each class
 
   /// Pictures of a split, 0 if there is none of that name.
   int64_t count(const std::string& split) const;

@@ -115,7 +115,8 @@ Episode EpisodePool::draw(EpisodeSet set, uint64_t seed, int64_t repeat, int64_t
 
 EpisodePool episode_pool(const TaskData& task, EpisodeSet set, const FewShotSettings& settings) {
   if (set == EpisodeSet::kTest) return {task.test.labels_B, task.test.rows_B, settings};
-  if (task.validation_has_own_classes) return {task.validation.labels_B, task.validation.rows_B, settings};
+  const Samples& own = task.validation_classes;
+  if (own.labels_B.defined()) return {own.labels_B, own.rows_B, settings};
   return {at::cat({task.train.labels_B, task.validation.labels_B}),
           at::cat({task.train.rows_B, task.validation.rows_B}), settings};
 }

@@ -46,8 +46,8 @@ class EpisodePool {
   std::vector<std::vector<int64_t>> rows_of_class_;
 };
 
-/// The pool of a few-shot task's test episodes: novel classes; and of validation episodes: those of the split
-/// `validation`, or all samples of the base classes where that is cut from train.
+/// The pool of a few-shot task's test episodes: novel classes; and of validation episodes: validation classes, or all
+/// samples of the base classes where there are none.
 EpisodePool episode_pool(const TaskData& task, EpisodeSet set, const FewShotSettings& settings);
 
 /// Accuracy on the queries of each episode, at one penalty: [E] double.

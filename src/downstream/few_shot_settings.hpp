@@ -39,14 +39,17 @@ struct FewShotSettings {
         setting("queries", &S::queries, "samples of each class to judge by", between(1, 1000)),
         setting("episodes", &S::episodes, "test episodes a repeat, each drawn from its index", between(2, 1e6)),
         setting("validation_episodes", &S::validation_episodes,
-                "episodes of base classes, or of the split validation, that choose the penalty", between(2, 1e6)),
+                "episodes of validation classes (the manifest's, or the split validation), else of base classes, that "
+                "choose the penalty",
+                between(2, 1e6)),
         setting("learned_episodes", &S::learned_episodes,
                 "arm learned-episode: episodes that i is learned for, so many for validation and the first so many of "
                 "the test episodes (it is slow)",
                 between(2, 1e6)),
         setting("novel_classes", &S::novel_classes,
-                "0: splits train and test have no class in common; else so many classes, spread evenly over the sorted "
-                "list, are novel and met in test alone, all others are base classes",
+                "0: classes are base or novel as the data set's manifest says, their pictures those of train and test "
+                "together; without such a list splits train and test have no class in common. Else so many classes, "
+                "spread evenly over the sorted list, are novel and met in test alone, all others are base classes",
                 between(0, 1e6)),
         setting("readout", &S::readout, "ridge, or logistic (slower)"),
     };

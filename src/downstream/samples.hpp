@@ -44,9 +44,9 @@ struct TaskData {
   std::string split_hash;             ///< SHA-256 over what every sample is
   std::vector<std::string> pictures;  ///< names of the pictures that were drawn (known tasks)
 
-  /// Of a few-shot task, whose `test` has classes of its own, from 0: whether `validation` has, too. Else its labels
-  /// are those of `train`.
-  bool validation_has_own_classes = false;
+  /// Of a few-shot task, whose `test` has classes of its own, from 0: samples of validation classes, also from 0, where
+  /// there are any. Else validation episodes are of the base classes. `validation` is cut from these in any case.
+  Samples validation_classes;
 
   bool has_targets() const { return n_classes == 0; }
 };

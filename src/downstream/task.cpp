@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <numeric>
 #include <set>
 #include <string>
@@ -17,55 +18,10 @@
 #include "data/splits.hpp"
 #include "downstream/known_task.hpp"
 #include "downstream/nested_subset.hpp"
+#include "downstream/task_parts.hpp"
 
 namespace invaria::downstream {
 namespace {
-
-/// Classes of the data set that the task uses, in the order of their new labels.
-std::vector<int64_t> used_classes(const TaskSettings& task, const data::ImageDataset& dataset) {
-  std::vector<int64_t> used;
-  for (int64_t label = 0; label < static_cast<int64_t>(dataset.classes.size()); label += task.class_every) {
-    if (task.class_limit > 0 && static_cast<int64_t>(used.size()) == task.class_limit) break;
-    used.push_back(label);
-  }
-  if (used.size() < 2) {
-    throw_config("task {}: {} leaves {} classes, expected at least 2", task.name, dataset.name, used.size());
-  }
-  return used;
-}
-
-/// The data set's classes that each part of a task has, in the order of their new labels; empty without classes.
-struct TaskClasses {
-  std::vector<int64_t> train, validation, test;
-};
-
-std::vector<int64_t> occurring(const data::ImageSplit& split) {
-  const std::set<int64_t> labels(split.labels.begin(), split.labels.end());
-  return {labels.begin(), labels.end()};
-}
-
-TaskClasses few_shot_classes(const TaskSettings& task, const data::ImageDataset& dataset) {
-  TaskClasses classes{occurring(dataset.split(task.train)), {}, occurring(dataset.split(task.test))};
-  if (!task.validation.empty()) classes.validation = occurring(dataset.split(task.validation));
-  const int64_t n_novel = task.few_shot.novel_classes, n_all = std::ssize(dataset.classes);
-  if (n_novel == 0) return classes;
-  if (n_novel >= n_all) {
-    throw_config("task {}: few_shot.novel_classes {} of the {} classes of {} leaves none to learn from", task.name,
-                 n_novel, n_all, dataset.name);
-  }
-  classes.test = data::spread_classes(n_all, n_novel);
-  const std::set<int64_t> novel(classes.test.begin(), classes.test.end());
-  for (std::vector<int64_t>* part : {&classes.train, &classes.validation})
-    std::erase_if(*part, [&](int64_t label) { return novel.contains(label); });
-  return classes;
-}
-
-TaskClasses classes_of(const TaskSettings& task, const data::ImageDataset& dataset) {
-  if (!task.has_classes()) return {};
-  if (task.kind == TaskKind::kFewShot) return few_shot_classes(task, dataset);
-  const std::vector<int64_t> used = used_classes(task, dataset);
-  return {used, used, used};
-}
 
 /// The samples of one split that belong to the task, with their new labels (all 0 without classes).
 data::Subset members(const TaskSettings& task, const std::vector<int64_t>& classes, const data::ImageSplit& split) {
@@ -86,25 +42,16 @@ class Pool {
     problems.throw_if_any(fmt::format("task {} on {}", task.name, dataset.name));
   }
 
-  /// Rows of a split's members, those of `classes` where the task has classes. Each split once.
-  std::vector<int64_t> add(const std::string& name, const std::vector<int64_t>& classes,
-                           const augment::AugmentSettings& normalise, int64_t view_size) {
-    const data::ImageSplit& split = dataset_.split(name);
-    const data::Subset subset = members(task_, classes, split);
-    if (subset.indices.empty()) {
-      throw_config("task {}: split {} of {} has no samples for it", task_.name, name, dataset_.name);
+  /// Rows of a part's members, one split after the other.
+  std::vector<int64_t> add(const TaskPart& part, const augment::AugmentSettings& normalise, int64_t view_size) {
+    const size_t first = labels_.size();
+    for (const std::string& split : part.splits) add_split(split, part.classes, normalise, view_size);
+    if (labels_.size() == first) {
+      throw_config("task {}: split {} of {} has no samples for it", task_.name, fmt::join(part.splits, " or "),
+                   dataset_.name);
     }
-    const auto first = static_cast<int64_t>(labels_.size());
-    images_.push_back(render_clean(split, subset.indices, normalise, view_size));
-    labels_.insert(labels_.end(), subset.labels.begin(), subset.labels.end());
-    for (int64_t index : subset.indices) {
-      pixels_.push_back(split.image(index));
-      names_.push_back(name + "/" + split.names[static_cast<size_t>(index)]);
-      if (!task_.has_classes()) add_targets(split, index);
-    }
-    content_.update(fmt::format("{} {}\n", name, split.hash));
-    std::vector<int64_t> rows(subset.indices.size());
-    std::iota(rows.begin(), rows.end(), first);
+    std::vector<int64_t> rows(labels_.size() - first);
+    std::iota(rows.begin(), rows.end(), static_cast<int64_t>(first));
     return rows;
   }
 
@@ -121,24 +68,22 @@ class Pool {
     task.pool_hash = content_.hex();
   }
 
-  /// Random views of the pictures of a split that lie at `rows`.
-  DrawViews views(const std::string& name, const std::vector<int64_t>& rows, std::vector<augment::Operation> operations,
+  /// Random views of the pictures that lie at `rows`.
+  DrawViews views(const std::vector<int64_t>& rows, std::vector<augment::Operation> operations,
                   const augment::AugmentSettings& strengths, int64_t view_size) const {
-    const data::ImageSplit& split = dataset_.split(name);
     std::vector<const uint8_t*> pixels;
     for (int64_t row : rows) pixels.push_back(pixels_[static_cast<size_t>(row)]);
-    return
-        [pixels, owner = split.pixels, height = split.height, width = split.width, operations = std::move(operations),
-         strengths, view_size](const std::vector<int64_t>& samples, uint64_t seed, uint64_t epoch, uint32_t view) {
-          std::vector<const uint8_t*> drawn;
-          std::vector<augment::ViewParameters> parameters;
-          for (int64_t sample : samples) {
-            drawn.push_back(pixels[static_cast<size_t>(sample)]);
-            parameters.push_back(
-                augment::draw(strengths, operations, height, width, seed, epoch, static_cast<uint64_t>(sample), view));
-          }
-          return augment::render_views({drawn, height, width}, parameters, view_size, strengths);
-        };
+    return [pixels, owners = owners_, height = height_, width = width_, operations = std::move(operations), strengths,
+            view_size](const std::vector<int64_t>& samples, uint64_t seed, uint64_t epoch, uint32_t view) {
+      std::vector<const uint8_t*> drawn;
+      std::vector<augment::ViewParameters> parameters;
+      for (int64_t sample : samples) {
+        drawn.push_back(pixels[static_cast<size_t>(sample)]);
+        parameters.push_back(
+            augment::draw(strengths, operations, height, width, seed, epoch, static_cast<uint64_t>(sample), view));
+      }
+      return augment::render_views({drawn, height, width}, parameters, view_size, strengths);
+    };
   }
 
   /// One part of the task. `hash` takes in what every sample is.
@@ -160,6 +105,24 @@ class Pool {
   }
 
  private:
+  void add_split(const std::string& name, const std::vector<int64_t>& classes,
+                 const augment::AugmentSettings& normalise, int64_t view_size) {
+    const data::ImageSplit& split = dataset_.split(name);
+    const data::Subset subset = members(task_, classes, split);
+    if (subset.indices.empty()) return;
+    images_.push_back(render_clean(split, subset.indices, normalise, view_size));
+    owners_.push_back(split.pixels);
+    height_ = split.height;  // of all splits of a data set
+    width_ = split.width;
+    labels_.insert(labels_.end(), subset.labels.begin(), subset.labels.end());
+    for (int64_t index : subset.indices) {
+      pixels_.push_back(split.image(index));
+      names_.push_back(name + "/" + split.names[static_cast<size_t>(index)]);
+      if (!task_.has_classes()) add_targets(split, index);
+    }
+    content_.update(fmt::format("{} {}\n", name, split.hash));
+  }
+
   void add_targets(const data::ImageSplit& split, int64_t index) {
     if (split.targets.empty()) throw_config("task {}: {} has no regression targets", task_.name, dataset_.name);
     const std::vector<double>& targets = split.targets[static_cast<size_t>(index)];
@@ -169,6 +132,8 @@ class Pool {
   const TaskSettings& task_;
   const data::ImageDataset& dataset_;
   std::vector<at::Tensor> images_;
+  std::vector<std::shared_ptr<const std::byte>> owners_;  ///< of what `pixels_` points to
+  int64_t height_ = 0, width_ = 0;
   std::vector<const uint8_t*> pixels_;
   std::vector<int64_t> labels_;
   std::vector<size_t> columns_;  ///< of the data set's targets, those of the task
@@ -222,9 +187,9 @@ at::Tensor render_clean(const data::ImageSplit& split, const std::vector<int64_t
 
 void check_targets(const TaskSettings& task, const data::ImageDataset& dataset, const std::string& path,
                    config::Problems& problems) {
-  const size_t problems_before = problems.list().size();
-  const std::vector<size_t> columns = target_columns(task, dataset.target_names, path, problems);
-  if (problems.list().size() > problems_before) return;
+  config::Problems of_columns;
+  const std::vector<size_t> columns = target_columns(task, dataset.target_names, path, of_columns);
+  if (!of_columns.empty()) return;
   for (const std::string& name : std::set{task.train, task.validation, task.test}) {
     if (!dataset.splits.contains(name)) continue;
     const data::ImageSplit& split = dataset.split(name);
@@ -240,69 +205,22 @@ void check_targets(const TaskSettings& task, const data::ImageDataset& dataset, 
   }
 }
 
-void check_few_shot(const TaskSettings& task, const data::ImageDataset& dataset, const std::string& path,
-                    config::Problems& problems) {
-  const FewShotSettings& few_shot = task.few_shot;
-  TaskClasses classes;
-  try {
-    classes = few_shot_classes(task, dataset);
-  } catch (const ConfigError& error) {
-    problems.add(config::join_path(path, "few_shot.novel_classes"), std::to_string(few_shot.novel_classes), "fewer",
-                 error.what());
-    return;
-  }
-  const auto check_disjoint = [&](const std::vector<int64_t>& learned, const char* split) {
-    std::vector<std::string> shared;
-    for (int64_t label : classes.test) {
-      if (std::find(learned.begin(), learned.end(), label) != learned.end())
-        shared.push_back(dataset.classes[static_cast<size_t>(label)]);
-    }
-    if (shared.empty()) return;
-    problems.add(config::join_path(path, "test"), "\"" + task.test + "\"",
-                 fmt::format("classes that split {} does not have; shared: {}{}", split,
-                             fmt::join(shared.begin(), shared.begin() + std::min<int64_t>(std::ssize(shared), 5), ", "),
-                             shared.size() > 5 ? fmt::format(" and {} more", shared.size() - 5) : ""),
-                 "name splits by classes, or set few_shot.novel_classes");
-  };
-  check_disjoint(classes.train, task.train.c_str());
-  if (!task.validation.empty()) check_disjoint(classes.validation, task.validation.c_str());
-  if (classes.train.size() < 2)
-    problems.add(config::join_path(path, "train"), "\"" + task.train + "\"", "at least two base classes");
-  const auto check_samples = [&](const std::vector<int64_t>& of, const std::string& split, const char* key) {
-    const std::vector<int64_t>& labels = dataset.split(split).labels;
-    const int64_t wanted = few_shot.shots + few_shot.queries;
-    const auto enough = std::count_if(
-        of.begin(), of.end(), [&](int64_t label) { return std::count(labels.begin(), labels.end(), label) >= wanted; });
-    if (enough >= few_shot.ways) return;
-    problems.add(
-        config::join_path(path, key), "\"" + split + "\"",
-        fmt::format("at least {} classes of {} samples (shots + queries), not {}", few_shot.ways, wanted, enough),
-        "lower few_shot.ways, few_shot.shots or few_shot.queries");
-  };
-  check_samples(classes.test, task.test, "test");
-  if (task.validation.empty()) {
-    check_samples(classes.train, task.train, "train");
-  } else {
-    check_samples(classes.validation, task.validation, "validation");
-  }
-}
-
 TaskData make_task(const TaskSettings& task, const std::vector<augment::Axis>& axes, const data::ImageDataset& dataset,
                    const augment::AugmentSettings& pretraining, int64_t view_size, uint64_t seed, int64_t repeat) {
   if (task.kind == TaskKind::kKnown) {
     return make_known_task(task.known, axes, dataset, pretraining, view_size, seed, repeat);
   }
   TaskData made;
-  const TaskClasses classes = classes_of(task, dataset);
-  made.n_classes = static_cast<int64_t>(classes.train.size());
+  const TaskParts parts = parts_of(task, data::summary_of(dataset));
+  made.n_classes = static_cast<int64_t>(parts.train.classes.size());
   if (task.kind == TaskKind::kMultiLabel) made.target_kind = TargetKind::kAttributes;
   Pool pool(task, dataset);
   const uint64_t repeat_seed = seed + static_cast<uint64_t>(repeat) * 1000003ull;
-  std::vector<int64_t> train = pool.add(task.train, classes.train, pretraining, view_size);
+  std::vector<int64_t> train = pool.add(parts.train, pretraining, view_size);
   std::vector<int64_t> validation;
-  if (!task.validation.empty()) {
-    made.validation_has_own_classes = task.kind == TaskKind::kFewShot;
-    validation = pool.add(task.validation, classes.validation, pretraining, view_size);
+  const bool is_cut = task.validation.empty() || task.kind == TaskKind::kFewShot;
+  if (!is_cut) {
+    validation = pool.add(parts.validation, pretraining, view_size);
   } else {
     // Cut from train, stratified; each repeat cuts anew.
     const data::SplitIndices cut = data::stratified_split(pool.labels(train), task.validation_fraction, repeat_seed);
@@ -316,19 +234,23 @@ TaskData make_task(const TaskSettings& task, const std::vector<augment::Axis>& a
   }
   if (task.train_fraction < 1.0) {
     train = pick(train, nested_subset(pool.labels(train), task.train_fraction, repeat_seed));
-    if (task.validation.empty())
-      validation = pick(validation, nested_subset(pool.labels(validation), task.train_fraction, repeat_seed));
+    if (is_cut) validation = pick(validation, nested_subset(pool.labels(validation), task.train_fraction, repeat_seed));
   }
-  const std::vector<int64_t> test = pool.add(task.test, classes.test, pretraining, view_size);
+  const std::vector<int64_t> test = pool.add(parts.test, pretraining, view_size);
+  std::vector<int64_t> validation_classes;
+  if (is_cut && !parts.validation.splits.empty())
+    validation_classes = pool.add(parts.validation, pretraining, view_size);
   pool.finish(made);
   Sha256 hash;
   hash.update(made.pool_hash + "\n");
   made.train = pool.part("train", train, made, hash);
   const std::vector<augment::Operation> operations =
       augment::active_operations(axes, config::Invariance(axes.size(), 1.0));
-  made.train.draw_views = pool.views(task.train, train, operations, milder_crops(pretraining), view_size);
+  made.train.draw_views = pool.views(train, operations, milder_crops(pretraining), view_size);
   made.validation = pool.part("validation", validation, made, hash);
   made.test = pool.part("test", test, made, hash);
+  if (!validation_classes.empty())
+    made.validation_classes = pool.part("validation classes", validation_classes, made, hash);
   made.split_hash = hash.hex();
   return made;
 }

@@ -17,15 +17,11 @@ namespace invaria::downstream {
 at::Tensor render_clean(const data::ImageSplit& split, const std::vector<int64_t>& indices,
                         const augment::AugmentSettings& normalise, int64_t view_size);
 
-/// What is wrong with the targets that a task takes from a data set, as target_columns() has it, and: every one of a
-/// multi-label task is 0 or 1, and no sample of a keypoint task has a norm of 0.
+/// What is wrong with the values of the targets that a task takes from a data set: they are finite, attributes are 0 or
+/// 1, boxes have an area, keypoints a norm above 0. A task whose target_columns() are wrong is passed over.
 void check_targets(const TaskSettings& task, const data::ImageDataset& dataset, const std::string& path,
                    config::Problems& problems);
 
-/// What is wrong with the classes of a few-shot task: classes that learning and judging share, too few of them, or too
-/// few with enough samples for an episode.
-void check_few_shot(const TaskSettings& task, const data::ImageDataset& dataset, const std::string& path,
-                    config::Problems& problems);
 /// `n` of the split's pictures, or all if there are fewer, in an order drawn from the seed: pictures to measure or to
 /// re-estimate statistics on.
 std::vector<int64_t> sample_pictures(const data::ImageSplit& split, int64_t n, uint64_t seed);

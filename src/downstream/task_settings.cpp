@@ -3,7 +3,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <numeric>
 #include <set>
 
 #include "downstream/known_task.hpp"
@@ -21,6 +20,17 @@ std::string names_of(const std::vector<Metric>& metrics) {
 bool names_target(const std::string& wanted, const std::string& target) {
   if (wanted.ends_with('*')) return target.starts_with(wanted.substr(0, wanted.size() - 1));
   return wanted == target;
+}
+
+/// What a task takes that names no targets: those that data sets give for its kind, else all.
+std::vector<std::string> default_targets(TaskKind kind, const std::vector<std::string>& target_names) {
+  const char* wanted = kind == TaskKind::kKeypoints    ? "point_*"
+                       : kind == TaskKind::kBox        ? "box_*"
+                       : kind == TaskKind::kMultiLabel ? "attr_*"
+                                                       : "*";
+  const bool are_there = std::any_of(target_names.begin(), target_names.end(),
+                                     [&](const std::string& target) { return names_target(wanted, target); });
+  return {are_there ? wanted : "*"};
 }
 
 bool contains(const std::vector<augment::Operation>& operations, augment::Operation wanted) {
@@ -144,23 +154,21 @@ void TaskSettings::validate(const std::string& path, config::Problems& problems)
 std::vector<size_t> target_columns(const TaskSettings& task, const std::vector<std::string>& target_names,
                                    const std::string& path, config::Problems& problems) {
   const std::string where = config::join_path(path, "targets");
+  const std::vector<std::string> wanted =
+      task.targets.empty() ? default_targets(task.kind, target_names) : task.targets;
   std::set<size_t> chosen;
-  for (size_t index = 0; index < task.targets.size(); ++index) {
+  for (size_t index = 0; index < wanted.size(); ++index) {
     const size_t before = chosen.size();
     for (size_t column = 0; column < target_names.size(); ++column) {
-      if (names_target(task.targets[index], target_names[column])) chosen.insert(column);
+      if (names_target(wanted[index], target_names[column])) chosen.insert(column);
     }
-    if (chosen.size() == before) {
-      problems.add(fmt::format("{}[{}]", where, index), "\"" + task.targets[index] + "\"",
+    if (chosen.size() == before && !task.targets.empty()) {
+      problems.add(fmt::format("{}[{}]", where, index), "\"" + wanted[index] + "\"",
                    "a target of the data set, or the beginning of some with a star, each once",
-                   config::name_hint(task.targets[index], target_names));
+                   config::name_hint(wanted[index], target_names));
     }
   }
-  std::vector<size_t> columns(chosen.begin(), chosen.end());
-  if (task.targets.empty()) {
-    columns.resize(target_names.size());
-    std::iota(columns.begin(), columns.end(), size_t{0});
-  }
+  const std::vector<size_t> columns(chosen.begin(), chosen.end());
   const auto found = static_cast<int64_t>(columns.size());
   if (task.kind == TaskKind::kBox && found != 4)
     problems.add(where, fmt::format("{} of the data set's targets", found), "four: left, top, right, bottom");

@@ -74,7 +74,7 @@ struct TaskSettings {
   double validation_fraction = 0.25;
   int64_t class_every = 1;           ///< of the sorted classes, every n-th
   int64_t class_limit = 0;           ///< the first n of those; 0: all
-  std::vector<std::string> targets;  ///< names, or prefixes with a star; empty: all of the data set
+  std::vector<std::string> targets;  ///< names, or prefixes with a star; empty: the kind's
   std::vector<int64_t> nme_points;
   double train_fraction = 1.0;
   std::vector<Metric> metrics;  ///< the first chooses the penalty; empty: metrics_of(kind).defaults
@@ -101,7 +101,9 @@ struct TaskSettings {
         setting("class_every", &S::class_every, "use every n-th of the sorted classes", between(1, 1e6)),
         setting("class_limit", &S::class_limit, "use the first n of those; 0: all", between(0, 1e6)),
         setting("targets", &S::targets,
-                "targets of the data set by name, or with a star all whose names begin so; empty: all of them"),
+
+                "targets of the data set by name, or with a star all whose names begin so; empty: point_* (keypoints), "
+                "box_* (box) or attr_* (multi-label) where there are any, else all of them"),
         setting("nme_points", &S::nme_points,
                 "of keypoints: the two, counted from 0, whose distance nme divides by (the outer corners of the eyes); "
                 "empty: sqrt(width x height) of the box around a sample's points",

@@ -197,9 +197,8 @@ double measure_episodes(const downstream::TaskSettings& task, int64_t feature_di
   const int64_t n = few_shot.ways * (few_shot.shots + few_shot.queries);
   const downstream::LabelledFeatures made = made_features(draws, n, feature_dim, task, few_shot.ways);
   downstream::TaskData data;
-  data.validation_has_own_classes = true;
-  data.validation.labels_B = data.test.labels_B = made.labels_B;
-  data.validation.rows_B = data.test.rows_B = at::arange(n, at::kLong);
+  data.validation_classes.labels_B = data.test.labels_B = made.labels_B;
+  data.validation_classes.rows_B = data.test.rows_B = at::arange(n, at::kLong);
   Timer timer;
   downstream::judge_episodes(made.features_BD, data, few_shot, settings, 0, 0);
   return timer.seconds() * all / (20.0 + 20.0 * static_cast<double>(settings.l2.size()));

@@ -10,6 +10,7 @@
 #include "core/progress.hpp"
 #include "downstream/known_task.hpp"
 #include "downstream/task.hpp"
+#include "downstream/task_parts.hpp"
 
 namespace invaria::suite {
 namespace {
@@ -56,12 +57,6 @@ void check_task_splits(const TaskSettings& task, const std::string& path, const 
   if (!task.validation.empty()) check_split(task.data, task.validation, path + ".validation");
 }
 
-/// Classes left of `n_classes` by the task's choice.
-int64_t chosen_classes(const TaskSettings& task, int64_t n_classes) {
-  const int64_t every = (n_classes + task.class_every - 1) / task.class_every;
-  return task.class_limit > 0 ? std::min(every, task.class_limit) : every;
-}
-
 void check_task_contents(const TaskSettings& task, const std::vector<augment::Axis>& axes,
                          const data::DatasetSummary& data, const std::string& path, config::Problems& problems) {
   const std::string named = "\"" + task.data + "\"";
@@ -76,48 +71,30 @@ void check_task_contents(const TaskSettings& task, const std::vector<augment::Ax
     if (data.n_targets == 0) {
       problems.add(path + ".data", named,
                    fmt::format("a data set with targets for a {} task", config::name_of(task.kind)));
+    } else {
+      downstream::target_columns(task, data.target_names, path, problems);
     }
   } else if (data.n_classes == 0) {
     problems.add(path + ".data", named,
                  fmt::format("a data set with classes for a {} task", config::name_of(task.kind)));
   } else if (task.kind == TaskKind::kFewShot) {
-    return;  // of which classes a split has samples, only its labels tell
-  } else if (chosen_classes(task, data.n_classes) < 2) {
+    const auto is_there = [&](const std::string& split) { return split.empty() || data.class_counts.contains(split); };
+    if (is_there(task.train) && is_there(task.validation) && is_there(task.test))  // else reported already
+      downstream::check_few_shot(task, data, path, problems);
+  } else if (downstream::chosen_classes(task, data.n_classes).size() < 2) {
     problems.add(path + (task.class_limit == 1 ? ".class_limit" : ".class_every"),
                  std::to_string(task.class_limit == 1 ? task.class_limit : task.class_every),
                  fmt::format("at least two classes of the {}", data.n_classes));
   }
 }
 
-/// The share of a data set's classes that a task uses.
-double class_share(const TaskSettings& task, const data::DatasetSummary& data) {
-  if (!task.has_classes() || data.n_classes == 0) return 1.0;
-  return static_cast<double>(class_count(task, data)) / static_cast<double>(data.n_classes);
-}
-
-/// The share of the test split's classes that a task uses.
-double test_class_share(const TaskSettings& task, const data::DatasetSummary& data) {
-  if (task.kind != TaskKind::kFewShot) return class_share(task, data);
-  if (task.few_shot.novel_classes == 0 || data.n_classes == 0) return 1.0;
-  return static_cast<double>(task.few_shot.novel_classes) / static_cast<double>(data.n_classes);
-}
-
-/// What only targets' names and values tell: whether tasks find theirs, and attributes are 0 or 1.
+/// What only targets' values tell: whether attributes are 0 or 1, boxes have an area.
 void check_targets(const Suite& suite, const Datasets& datasets, config::Problems& problems) {
   for (size_t index = 0; index < suite.tasks.size(); ++index) {
     const TaskSettings& task = suite.tasks[index];
     const data::ImageDataset& dataset = datasets.at(task.data);
     if (task.has_classes() || dataset.target_names.empty()) continue;  // the latter is reported
     downstream::check_targets(task, dataset, fmt::format("tasks[{}]", index), problems);
-  }
-}
-
-/// What only labels tell: whether few-shot tasks have classes of their own, with enough samples.
-void check_episodes(const Suite& suite, const Datasets& datasets, config::Problems& problems) {
-  for (size_t index = 0; index < suite.tasks.size(); ++index) {
-    const TaskSettings& task = suite.tasks[index];
-    if (task.kind == TaskKind::kFewShot)
-      downstream::check_few_shot(task, datasets.at(task.data), fmt::format("tasks[{}]", index), problems);
   }
 }
 
@@ -138,11 +115,8 @@ void check_known_pictures(const Suite& suite, const Datasets& datasets, config::
 }  // namespace
 
 int64_t class_count(const TaskSettings& task, const data::DatasetSummary& data) {
-  if (!task.has_classes()) return 0;
   if (task.kind == TaskKind::kKnown) return task.known.classes;
-  // Where splits have classes of their own, how many is not known from the outside.
-  if (task.kind == TaskKind::kFewShot) return std::max<int64_t>(2, data.n_classes - task.few_shot.novel_classes);
-  return chosen_classes(task, data.n_classes);
+  return std::ssize(downstream::parts_of(task, data).train.classes);
 }
 
 Manifests find_manifests(const Suite& suite, const DataFolders& folders, config::Problems& problems) {
@@ -186,6 +160,20 @@ Summaries check_data(const Suite& suite, const Manifests& manifests, const DataF
   return summaries;
 }
 
+namespace {
+
+/// Where a manifest splits classes, novel ones are met in both splits of a few-shot task: no encoder may have been
+/// pretrained on either.
+void check_pretrained(const Suite& suite, size_t index, const data::DatasetSummary& data, config::Problems& problems) {
+  const TaskSettings& task = suite.tasks[index];
+  if (!downstream::takes_class_splits(task, data) || !is_pretrained_on(suite, task.data, task.train)) return;
+  problems.add(fmt::format("tasks[{}].train", index), "\"" + task.train + "\"",
+               "a split that no encoder is pretrained on: it has novel classes, too",
+               "set few_shot.novel_classes to take novel classes from split test alone");
+}
+
+}  // namespace
+
 void check_contents(const Suite& suite, const Summaries& summaries, config::Problems& problems) {
   for (size_t index = 0; index < suite.encoders.size(); ++index) {
     const train::PretrainSettings& pretraining = suite.encoders[index].pretraining;
@@ -203,8 +191,9 @@ void check_contents(const Suite& suite, const Summaries& summaries, config::Prob
   }
   for (size_t index = 0; index < suite.tasks.size(); ++index) {
     const auto found = summaries.find(suite.tasks[index].data);
-    if (found != summaries.end())
-      check_task_contents(suite.tasks[index], suite.axes, found->second, fmt::format("tasks[{}]", index), problems);
+    if (found == summaries.end()) continue;
+    check_task_contents(suite.tasks[index], suite.axes, found->second, fmt::format("tasks[{}]", index), problems);
+    check_pretrained(suite, index, found->second, problems);
   }
   const auto found = summaries.find(suite.sensitivity.data);
   if (found == summaries.end()) return;
@@ -225,17 +214,13 @@ std::vector<TaskSize> task_sizes(const Suite& suite, const Summaries& summaries)
       continue;
     }
     const data::DatasetSummary& data = summaries.at(task.data);
-    const double share = class_share(task, data);
-    const auto part = [&](const std::string& split, double fraction) {
-      return static_cast<int64_t>(share * fraction * static_cast<double>(data.count(split)));
-    };
-    const auto test = static_cast<int64_t>(test_class_share(task, data) * static_cast<double>(data.count(task.test)));
-    const bool has_validation = !task.validation.empty();
-    const double from_train = task.train_fraction * (has_validation ? 1.0 : 1.0 - task.validation_fraction);
-    sizes.push_back(
-        {part(task.train, from_train),
-         has_validation ? part(task.validation, 1.0) : part(task.train, task.train_fraction * task.validation_fraction),
-         test});
+    const downstream::TaskParts parts = downstream::parts_of(task, data);
+    const double train = task.train_fraction * static_cast<double>(downstream::n_pictures(parts.train, data));
+    const int64_t validation = downstream::n_pictures(parts.validation, data);
+    const int64_t test = downstream::n_pictures(parts.test, data);
+    const bool is_cut = task.validation.empty() || task.kind == TaskKind::kFewShot;
+    const double cut = is_cut ? task.validation_fraction : 0.0;
+    sizes.push_back({static_cast<int64_t>((1.0 - cut) * train), validation + static_cast<int64_t>(cut * train), test});
   }
   return sizes;
 }
@@ -281,7 +266,6 @@ Datasets load_datasets(const Suite& suite, const Manifests& manifests, const Dat
     for (const auto& [name, dataset] : datasets) summaries.emplace(name, data::summary_of(dataset));
     check_contents(suite, summaries, problems);
     check_targets(suite, datasets, problems);
-    check_episodes(suite, datasets, problems);
     check_known_pictures(suite, datasets, problems);
     problems.throw_if_any("the decoded data");
   });

@@ -138,13 +138,6 @@ bool is_name_of_an_arm(const std::string& name) {
                      [&](const char* prefix) { return name.starts_with(prefix); });
 }
 
-/// Whether an encoder pretrains on this split.
-bool is_pretrained_on(const Suite& suite, const std::string& data, const std::string& split) {
-  return std::any_of(suite.encoders.begin(), suite.encoders.end(), [&](const EncoderEntry& encoder) {
-    return encoder.pretraining.steps > 0 && encoder.pretraining.data == data && encoder.pretraining.split == split;
-  });
-}
-
 void validate_corners(const EncoderEntry& encoder, size_t n_axes, const std::string& path, config::Problems& problems) {
   std::set<std::string> seen;
   for (size_t corner = 0; corner < encoder.corners.size(); ++corner) {
@@ -233,20 +226,13 @@ void validate_arms(const Suite& suite, config::Problems& problems) {
   }
 }
 
-/// Arms that few-shot tasks cannot have, or that need one.
+/// learned-episode needs a task whose episodes it can learn on.
 void validate_few_shot_arms(const Suite& suite, config::Problems& problems) {
-  if (suite.asks_for(Arm::kLearnedEpisode) &&
-      std::none_of(suite.tasks.begin(), suite.tasks.end(), allows_learned_episodes)) {
-    problems.add("arms", config::excerpt(config::write(suite.arms)),
-                 "learned-episode only with a few-shot task of two shots or more, whose support has halves");
-  }
-  for (size_t index = 0; index < suite.tasks.size(); ++index) {
-    const downstream::TaskSettings& task = suite.tasks[index];
-    if (!suite.asks_for_joint() || task.kind != downstream::TaskKind::kFewShot || task.validation.empty()) continue;
-    problems.add(fmt::format("tasks[{}].validation", index), "\"" + task.validation + "\"",
-                 "none beside learned-joint, which chooses its epoch on base classes",
-                 "leave it out: validation is cut from train then");
-  }
+  if (!suite.asks_for(Arm::kLearnedEpisode) ||
+      std::any_of(suite.tasks.begin(), suite.tasks.end(), allows_learned_episodes))
+    return;
+  problems.add("arms", config::excerpt(config::write(suite.arms)),
+               "learned-episode only with a few-shot task of two shots or more, whose support has halves");
 }
 
 /// What a known task does not say of its strengths is as in the reference encoder's pretraining, or as in the preset
@@ -364,6 +350,12 @@ const EncoderEntry& reference_encoder(const Suite& suite) {
     return entry.pretraining.model.is_conditioned();
   });
   return conditioned == suite.encoders.end() ? suite.encoders.front() : *conditioned;
+}
+
+bool is_pretrained_on(const Suite& suite, const std::string& data, const std::string& split) {
+  return std::any_of(suite.encoders.begin(), suite.encoders.end(), [&](const EncoderEntry& encoder) {
+    return encoder.pretraining.steps > 0 && encoder.pretraining.data == data && encoder.pretraining.split == split;
+  });
 }
 
 bool allows_learned_episodes(const downstream::TaskSettings& task) {

@@ -126,6 +126,9 @@ config::json::object suite_schema();
 /// encoders of a suite are asked the same. @throws PreconditionError without encoders
 const EncoderEntry& reference_encoder(const Suite& suite);
 
+/// Whether an encoder is pretrained on this split.
+bool is_pretrained_on(const Suite& suite, const std::string& data, const std::string& split);
+
 /// Whether i can be learned on each episode of a task: a few-shot task with two shots or more, so that both halves of a
 /// support know every class.
 bool allows_learned_episodes(const downstream::TaskSettings& task);

@@ -26,21 +26,23 @@ void add_all(std::vector<Unread>& unread, const std::vector<std::string>& paths,
 }
 
 std::vector<Unread> unread_of(const downstream::TaskSettings& task) {
+  using downstream::TaskKind;
   std::vector<Unread> unread;
   const std::string why = "kind is " + config::name_of(task.kind);
-  if (task.kind == downstream::TaskKind::kKnown) {
+  if (task.kind == TaskKind::kKnown) {
     add_all(unread,
             {"train", "validation", "test", "validation_fraction", "class_every", "class_limit", "train_fraction"},
             why);
   } else {
     add_all(unread, {"known"}, why);
-    if (!task.validation.empty()) add_all(unread, {"validation_fraction"}, "validation names a split");
+    // A few-shot task's validation classes are met in episodes; what chooses among epochs is cut from the base classes.
+    if (!task.validation.empty() && task.kind != TaskKind::kFewShot)
+      add_all(unread, {"validation_fraction"}, "validation names a split");
   }
-  using downstream::TaskKind;
   if (task.has_classes()) add_all(unread, {"targets"}, why);
   if (!task.has_classes() || task.kind == TaskKind::kFewShot) add_all(unread, {"class_every", "class_limit"}, why);
   if (task.kind != TaskKind::kFewShot) add_all(unread, {"few_shot"}, why);
-  if (task.kind != downstream::TaskKind::kKeypoints) add_all(unread, {"nme_points"}, why);
+  if (task.kind != TaskKind::kKeypoints) add_all(unread, {"nme_points"}, why);
   return unread;
 }
 

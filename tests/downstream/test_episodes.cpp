@@ -6,6 +6,7 @@
 #include "core/errors.hpp"
 #include "downstream/episodes.hpp"
 #include "downstream/task.hpp"
+#include "downstream/task_parts.hpp"
 #include "tests/downstream/made.hpp"
 #include "tests/support/catch.hpp"
 
@@ -51,7 +52,7 @@ TaskSettings few_shot_task(int64_t novel_classes) {
 
 std::vector<std::string> problems_of(const TaskSettings& settings, const data::ImageDataset& dataset) {
   config::Problems problems;
-  check_few_shot(settings, dataset, "tasks[0]", problems);
+  check_few_shot(settings, data::summary_of(dataset), "tasks[0]", problems);
   std::vector<std::string> found;
   for (const config::Problem& problem : problems.list()) found.push_back(problem.where + ": " + problem.rule);
   return found;
@@ -172,10 +173,9 @@ TEST_CASE("the logistic readout of an episode is the linear readout of its suppo
 TEST_CASE("features that carry the class give every query, features of noise chance", "[downstream][episodes]") {
   const FewShotSettings settings = few_shot(5, 1, 5);
   TaskData task;
-  task.validation_has_own_classes = true;
   task.test.labels_B = at::arange(120, at::kLong).remainder(10);
   task.test.rows_B = at::arange(120, at::kLong);
-  task.validation = task.test;
+  task.validation_classes = task.test;
   const ReadoutSettings readout;
   const EpisodesOutcome sure =
       judge_episodes(at::one_hot(task.test.labels_B, 10).to(at::kFloat), task, settings, readout, 0, 0);
@@ -198,11 +198,10 @@ TEST_CASE("i learned on each episode meets each episode of its own set once", "[
   FewShotSettings settings = few_shot(2, 2, 3);
   settings.learned_episodes = 4;
   TaskData task;
-  task.validation_has_own_classes = true;
   task.test.labels_B = at::arange(40, at::kLong).remainder(4);
   task.test.rows_B = at::arange(40, at::kLong);
-  task.validation.labels_B = task.test.labels_B;
-  task.validation.rows_B = task.test.rows_B + 40;
+  task.validation_classes.labels_B = task.test.labels_B;
+  task.validation_classes.rows_B = task.test.rows_B + 40;
   std::vector<Episode> met;
   // Validation features are noise, test features the class; i is 1 for test episodes.
   const auto learn = [&](const Episode& episode) {
@@ -229,7 +228,7 @@ TEST_CASE("a few-shot task learns from base classes and is judged on others", "[
   CHECK(named.train.size() + named.validation.size() == 48);
   CHECK(named.test.size() == 32);
   CHECK(named.test.labels_B.max().item<int64_t>() == 3);
-  CHECK_FALSE(named.validation_has_own_classes);
+  CHECK_FALSE(named.validation_classes.labels_B.defined());
 
   // One class list: classes 0 and 5 are novel, taken from test alone.
   const data::ImageDataset dataset = made_dataset(10, 8);
@@ -265,6 +264,35 @@ TEST_CASE("classes that learning and judging share, and too few or too small one
   TaskSettings large = few_shot_task(2);
   large.few_shot.queries = 7;  // 2 + 7 of 8 samples
   CHECK(problems_of(large, made_dataset(10, 8)).size() == 2);
+}
+
+TEST_CASE("where a manifest splits classes a few-shot task takes them so, of the pictures of both its splits",
+          "[downstream][episodes]") {
+  data::ImageDataset dataset = made_dataset(10, 8);
+  dataset.class_splits = {{"base", {0, 2, 4, 6}}, {"validation", {1, 3, 8}}, {"novel", {5, 7}}};
+  TaskSettings settings = few_shot_task(0);
+  CHECK(problems_of(settings, dataset).empty());
+  const TaskData task = made_task(settings, dataset);
+  CHECK(task.n_classes == 4);
+  CHECK(task.train.size() + task.validation.size() == 4 * 16);
+  CHECK(task.validation.size() == 16);  // a quarter, for arms that choose among epochs
+  CHECK(task.validation_classes.size() == 3 * 16);
+  CHECK(task.test.size() == 2 * 16);
+  const int64_t first = task.validation_classes.rows_B.min().item<int64_t>();
+  const Episode episode =
+      episode_pool(task, EpisodeSet::kValidation, settings.few_shot).draw(EpisodeSet::kValidation, 0, 0, 0);
+  CHECK(*std::min_element(episode.support.begin(), episode.support.end()) >= first);
+  // Views of base pictures, whichever split they are from.
+  REQUIRE(task.train.draw_views);
+  CHECK(task.train.draw_views({0, task.train.size() - 1}, 1, 0, 32).size(0) == 2);
+
+  settings.few_shot.novel_classes = 2;  // says otherwise: from test alone
+  CHECK(made_task(settings, dataset).test.size() == 16);
+  settings.few_shot.novel_classes = 0;
+  dataset.class_splits = {{"novel", {0, 1, 2, 3, 4, 5, 6, 7, 8, 9}}};
+  const auto without_base = problems_of(settings, dataset);
+  REQUIRE(without_base.size() == 1);
+  CHECK(without_base[0].find("at least two base classes") != std::string::npos);
 }
 
 TEST_CASE("a support is a training set of its own", "[downstream][episodes]") {

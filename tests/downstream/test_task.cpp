@@ -299,6 +299,7 @@ TaskSettings settings_of(TaskKind kind) {
 
 std::vector<std::string> problems_of(const TaskSettings& settings, const data::ImageDataset& dataset) {
   config::Problems problems;
+  target_columns(settings, dataset.target_names, "tasks[0]", problems);
   check_targets(settings, dataset, "tasks[0]", problems);
   std::vector<std::string> found;
   for (const config::Problem& problem : problems.list()) found.push_back(problem.where + ": " + problem.rule);
@@ -325,6 +326,17 @@ TEST_CASE("a task takes the targets that it names, in the data set's order", "[d
   CHECK(at::equal(task.test.targets_BT[5], at::tensor({1., 3., 4.}, at::kDouble)));
   settings.targets = {"attr_c"};
   CHECK(problems_of(settings, dataset).size() == 1);
+}
+
+TEST_CASE("a task that names no targets takes those of its kind, where a data set has any", "[downstream]") {
+  const data::ImageDataset faces = with_targets(
+      {"point_eye_x", "point_eye_y", "box_l", "box_t", "box_r", "box_b", "attr_hat"}, {1, 2, 3, 4, 5, 6, 1});
+  const auto first_targets = [&](TaskKind kind) { return made_task(settings_of(kind), faces).test.targets_BT[0]; };
+  CHECK(at::equal(first_targets(TaskKind::kBox), at::tensor({3., 4., 5., 6.}, at::kDouble)));
+  CHECK(at::equal(first_targets(TaskKind::kMultiLabel), at::tensor({1.}, at::kDouble)));
+  CHECK(at::equal(first_targets(TaskKind::kRegression), at::tensor({1., 2., 3., 4., 5., 6., 1.}, at::kDouble)));
+  config::Problems none;
+  CHECK(target_columns(settings_of(TaskKind::kKeypoints), faces.target_names, "", none) == std::vector<size_t>{0, 1});
 }
 
 TEST_CASE("what does not fit a kind's targets is found before anything is learned", "[downstream]") {

@@ -72,7 +72,12 @@ inline Summaries summaries_of(const Manifests& manifests) {
     data::DatasetSummary& summary = summaries[name];
     summary.n_classes = manifest.classes;
     summary.n_targets = 2;
-    for (const data::SplitManifest& split : manifest.splits) summary.splits.emplace_back(split.name, *split.count);
+    summary.target_names = {"target_x", "target_y"};
+    for (int64_t label = 0; label < manifest.classes; ++label) summary.classes.push_back(fmt::format("class{}", label));
+    for (const data::SplitManifest& split : manifest.splits) {
+      summary.splits.emplace_back(split.name, *split.count);
+      summary.class_counts[split.name].assign(static_cast<size_t>(manifest.classes), *split.count / manifest.classes);
+    }
   }
   return summaries;
 }

@@ -149,7 +149,6 @@ TEST_CASE("validate_suite holds what spans settings to its rules", "[suite]") {
       {{"tasks[1].known.classes=8"}, "tasks[1].known.classes", "five pictures"},
       {{"sensitivity.data=shape"}, "sensitivity.data", "shapes"},
       {{"arms=[\"learned-episode\"]"}, "arms", "two shots or more"},
-      {{"tasks[0].kind=few-shot", "tasks[0].validation=val"}, "tasks[0].validation", "learned-joint"},
   };
   for (const Case& one : cases) {
     INFO(one.assignments.front());
