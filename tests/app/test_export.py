@@ -4,6 +4,7 @@ import json
 
 import h5py
 import numpy as np
+import timm
 import torch
 import torchvision
 from PIL import Image
@@ -16,12 +17,21 @@ WORK = scratch()
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 PLAIN = {"conditioning": "none"}
 NARROW = {"width": 4}
+VIT = {"backbone": "vit_tiny", "vit": {"patch": 8, "width": 48, "depth": 2}}
 ENCODERS = {
     "amortised": NARROW | {"conditioning": "hypernetwork"},
     "narrow": NARROW | PLAIN,
     "resnet50": {"backbone": "resnet50", "width": 8} | PLAIN,
     "torchvision18": {"stem": "imagenet", "width": 64} | PLAIN,
+    "film": NARROW | {"conditioning": "film"},
+    "vit": VIT | PLAIN,
+    "film-vit": VIT | {"conditioning": "film", "vit": VIT["vit"] | {"positions": "learned", "readout": "mean"}},
+    "prompted-vit": VIT | {"conditioning": "prompt"},
 }
+
+
+def conditioned(name):
+    return ENCODERS[name]["conditioning"] != "none"
 
 
 def narrow_resnet(width, block, layers):
@@ -38,6 +48,10 @@ def narrow_resnet(width, block, layers):
 
 
 def network(name):
+    if name in ("vit", "film-vit", "prompted-vit"):  # a prompt is a register token
+        return timm.models.VisionTransformer(
+            img_size=24, patch_size=8, embed_dim=48, depth=2, num_heads=3, num_classes=0,
+            global_pool="avg" if name == "film-vit" else "token", reg_tokens=1 if name == "prompted-vit" else 0)
     resnet = torchvision.models.resnet
     if name == "torchvision18":
         net = resnet.resnet18()
@@ -86,7 +100,7 @@ def compare(name, weights, features):
 write_spots(WORK / "spots", ".png")
 suite = spots_suite("spots")
 suite["encoder_defaults"]["pretraining"] |= {"view_size": 24}
-suite["encoders"] = [{"name": name, "pretraining": {"model": model, "steps": 2 if model["width"] < 64 else 1}}
+suite["encoders"] = [{"name": name, "pretraining": {"model": model, "steps": 1 if name == "torchvision18" else 2}}
                      for name, model in ENCODERS.items()]
 suite |= {"arms": ["corners"], "tasks": [{"name": "spots", "data": "spots"}]}
 (WORK / "suite.json").write_text(json.dumps(suite))
@@ -96,15 +110,15 @@ assert code == 0, text
 
 at_corner = {}
 for name in ENCODERS:
-    options = ("--invariance", "1,0") if name == "amortised" else ()
+    options = ("--invariance", "1,0") if conditioned(name) else ()
     weights, features = take_out(OUT, name, *options)
     at_corner[name] = compare(name, weights, features)
     with safe_open(weights, "pt") as file:
         header = file.metadata()
     attributes = read_features(features)[3]
     wanted = {"encoder": name, "encoder_seed": "0", "suite": suite["name"],
-              "invariance": "1,0" if name == "amortised" else "",
-              "bn_statistics": "re-estimated" if name == "amortised" else "running"}
+              "invariance": "1,0" if conditioned(name) else "",
+              "bn_statistics": "re-estimated" if name in ("amortised", "film") else "running"}
     for key, text in wanted.items():
         assert header[key] == text and attributes[key] == text, (key, header[key], attributes[key])
 
@@ -114,8 +128,12 @@ for options, kind in ((("--invariance", "0,1"), "re-estimated"), (("--invariance
     assert read_features(features)[3]["bn_statistics"] == kind
     assert not np.allclose(compare("amortised", weights, features), at_corner["amortised"], rtol=1e-3)
 
+for name in ("film", "film-vit", "prompted-vit"):
+    weights, features = take_out(OUT, name, "--invariance", "0,1")
+    assert not np.allclose(compare(name, weights, features), at_corner[name], rtol=1e-5), name
+
 # What cannot be taken out is refused, and says what there is.
-for options, told in ((("--encoder", "amortized"), "it has amortised, narrow, resnet50, torchvision18"),
+for options, told in ((("--encoder", "amortized"), "it has " + ", ".join(ENCODERS)),
                       (("--encoder", "amortised"), "expected 2 numbers in [0, 1]"),
                       (("--encoder", "amortised", "--invariance", "1,1.5"), "in the order spatial,appearance"),
                       (("--encoder", "amortised", "--invariance", "1,0,"), "expected 2 numbers"),
