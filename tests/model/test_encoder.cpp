@@ -164,7 +164,7 @@ TEST_CASE("the encoder's settings are read, bounded and written", "[model]") {
 }
 
 TEST_CASE("a projector is Linear, BatchNorm, ReLU, Linear, and touches no other head", "[model]") {
-  const ProjectionHeads heads({}, 128, 3, 9);
+  const ProjectionHeads heads(ProjectionSettings{}, 128, 3, 9);
   CHECK(heads.size() == 3);
   const at::Tensor features = random_tensor({32, 128}, 1);
   const at::Tensor embeddings = heads.forward(1, features, BatchNormPass::train({}));
@@ -191,7 +191,7 @@ TEST_CASE("a projector is Linear, BatchNorm, ReLU, Linear, and touches no other 
   CHECK(standard_deviation(weight) == Approx(bound / std::sqrt(3.0)).epsilon(0.02));
   CHECK_FALSE(at::equal(weight, state.at("projector.2.linear1.weight")));
 
-  ProjectionHeads other({}, 128, 3, 10);
+  ProjectionHeads other(ProjectionSettings{}, 128, 3, 10);
   other.load_state(state);
   CHECK(at::equal(other.forward(1, features, BatchNormPass::running()),
                   heads.forward(1, features, BatchNormPass::running())));

@@ -46,19 +46,19 @@ TEST_CASE("the heads of SimCLR, MoCo v2 and MoCo v3 are their layers written out
   };
   const auto linear = [](const at::Tensor& in, const at::Tensor& weight) { return at::mm(in, weight.t()); };
   const std::string p = "projector.0.";
-  check(ProjectionHeads({.hidden = 5, .out = 4}, 6, 2, 1),
+  check(ProjectionHeads(ProjectionSettings{.hidden = 5, .out = 4}, 6, 2, 1),
         {p + "linear1.weight", p + "bn1.weight", p + "bn1.bias", p + "linear2.weight", p + "linear2.bias"},
         [&](const auto& value) {
           return linear(normalised(linear(x, value("linear1.weight"))).relu(), value("linear2.weight")) +
                  value("linear2.bias");
         });
-  check(ProjectionHeads({.hidden = 5, .out = 4, .batch_norm = HeadNorm::kNone}, 6, 2, 1),
+  check(ProjectionHeads(ProjectionSettings{.hidden = 5, .out = 4, .batch_norm = HeadNorm::kNone}, 6, 2, 1),
         {p + "linear1.weight", p + "linear1.bias", p + "linear2.weight", p + "linear2.bias"}, [&](const auto& value) {
           return linear((linear(x, value("linear1.weight")) + value("linear1.bias")).relu(), value("linear2.weight")) +
                  value("linear2.bias");
         });
   check(
-      ProjectionHeads({.hidden = 5, .out = 4, .layers = 3, .batch_norm = HeadNorm::kAll}, 6, 2, 1),
+      ProjectionHeads(ProjectionSettings{.hidden = 5, .out = 4, .layers = 3, .batch_norm = HeadNorm::kAll}, 6, 2, 1),
       {p + "linear1.weight", p + "bn1.weight", p + "bn1.bias", p + "linear2.weight", p + "bn2.weight", p + "bn2.bias",
        p + "linear3.weight"},
       [&](const auto& value) {
