@@ -302,7 +302,9 @@ std::vector<fs::path> pack_files(const Manifest& manifest, const std::vector<fs:
       if (!io::is_temporary(entry.path())) files.push_back(entry.path());
     }
   }
+  // The manifest's own folder may be a --data folder.
   std::sort(files.begin(), files.end());
+  files.erase(std::unique(files.begin(), files.end()), files.end());
   return files;
 }
 

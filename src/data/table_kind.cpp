@@ -286,9 +286,12 @@ std::vector<TargetColumn> target_columns(const Manifest& manifest, const std::ve
   std::vector<TargetColumn> targets = manifest.targets;
   add_keypoints(manifest.keypoints, targets);
   add_box(manifest.box, targets);
-  const bool takes_named = targets.empty();
+  if (targets.empty()) {
+    for (const std::string& column : columns) {
+      if (column.starts_with("target_")) targets.push_back({column, unit_of(column)});
+    }
+  }
   for (const std::string& column : columns) {
-    if (takes_named && column.starts_with("target_")) targets.push_back({column, unit_of(column)});
     if (column.starts_with(kAttributePrefix)) targets.push_back({column});
   }
   for (TargetColumn& target : targets) {
