@@ -51,9 +51,11 @@ TEST_CASE("a point of the image is seen in its view where the map says", "[augme
     const auto inside = [](double edge) { return edge > 2 && edge < kView - 2; };
     if (!std::all_of(edges_x, edges_x + 2, inside) || !std::all_of(edges_y, edges_y + 2, inside)) continue;
     const auto [x, y] = centre_of_light(render_views(picture.batch(), {&parameters, 1}, kView, settings));
+    // Enlarging samples each source pixel's triangle at a few places: that alone moves a spot's centre by up to 0.07.
+    constexpr double kResampling = 0.1;
     CAPTURE(n, parameters.flip, parameters.box.left, parameters.box.width);
-    CHECK(x == Approx((edges_x[0] + edges_x[1]) / 2).margin(0.2));
-    CHECK(y == Approx((edges_y[0] + edges_y[1]) / 2).margin(0.2));
+    CHECK(x == Approx((edges_x[0] + edges_x[1]) / 2).margin(kResampling));
+    CHECK(y == Approx((edges_y[0] + edges_y[1]) / 2).margin(kResampling));
     ++n_seen;
     n_flipped += parameters.flip ? 1 : 0;
   }
