@@ -28,7 +28,7 @@ def write_table():
             rows.append(f"{name},{split},{left},{top},{left + width},{top + height},{int(width > height)},{red}")
     (WORK / "table/index.csv").write_text("\n".join(rows) + "\n")
     (WORK / "table.json").write_text(json.dumps(
-        {"name": "table", "kind": "image-csv", "splits": [{"name": "train"}, {"name": "test"}]}))
+        {"name": "table", "kind": "table", "splits": [{"name": "train"}, {"name": "test"}]}))
 
 
 def write_suite(name, **changes):

@@ -259,7 +259,7 @@ TEST_CASE("classes that learning and judging share, and too few or too small one
   const auto shared = problems_of(few_shot_task(0), made_dataset(10, 8));
   REQUIRE(shared.size() == 1);
   CHECK(shared[0].find("shared: class0, class1") != std::string::npos);
-  CHECK(problems_of(few_shot_task(9), made_dataset(10, 8)).size() == 2);  // one base class, and it alone in validation
+  CHECK(problems_of(few_shot_task(9), made_dataset(10, 8)).size() == 1);  // one base class
   CHECK(problems_of(few_shot_task(10), made_dataset(10, 8)).size() == 1);
   TaskSettings large = few_shot_task(2);
   large.few_shot.queries = 7;  // 2 + 7 of 8 samples
