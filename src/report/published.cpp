@@ -107,6 +107,7 @@ Published read_published(const std::string& name) {
 }
 
 std::string published_section(const io::Results& results, const SummaryView& view, Style style) {
+  if (results.info.settings.empty()) return "";  // a run that says nothing of its suite
   const json::value suite = config::parse_text(results.info.settings, "the suite in the results");
   const json::value* names = suite.as_object().if_contains("published");  // absent in results of earlier versions
   if (names == nullptr) return "";
