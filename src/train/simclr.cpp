@@ -31,9 +31,7 @@ model::BatchNormGroups groups_of_blocks(const std::vector<CornerBlock>& blocks, 
 
 /// A head's: one group of all ranks' rows, of which this rank may have none.
 model::BatchNormGroups one_group(int64_t rows, const Ranks& ranks) {
-  model::BatchNormGroups groups{{}, 0, 1, ranks.shares.size() > 1};
-  if (rows > 0) groups.local.push_back({0, rows});
-  return groups;
+  return {{{0, rows}}, 0, 1, ranks.shares.size() > 1};
 }
 
 class Simclr final : public Objective {
