@@ -76,14 +76,14 @@ TEST_CASE("every encoder is measured once at every point, whatever the ranks, an
 
   // The same again has nothing to do; one rank alone finds the same numbers.
   CHECK(measure_small(suite, comm, scratch / "run") == RunEnd::kFinished);
-  CHECK(rows_in(scratch / "run") == rows);
+  CHECK((rows_in(scratch / "run") == rows));
   comm.barrier();
   if (comm.is_root()) {
     for (const io::fs::path& segment : io::list_segments(scratch / "run" / "segments")) {
       if (!io::read_segment(segment).similarities.empty()) std::filesystem::remove(segment);
     }
     CHECK(measure_small(suite, comm::Communicator::alone(), scratch / "run") == RunEnd::kFinished);
-    CHECK(rows_in(scratch / "run") == rows);
+    CHECK((rows_in(scratch / "run") == rows));
   }
   comm.barrier();
 
