@@ -89,7 +89,7 @@ class ResultsTest(unittest.TestCase):
             self.assertEqual(list(measured["strength"][0].values), [-180.0, 0.0, 180.0])
             self.assertEqual(list(measured["value"][0].values), [0.5, 1.0, 0.25])
             self.assertTrue(np.isnan(measured["value"][1].values[1:]).all())
-            table = measured["measurements"]
+            table = measured["measurements"].to_dataset(inherit=False)
             self.assertEqual(list(table["encoder"].values), ["amortised", "amortised", "fixed-default"])
             self.assertEqual(list(table["i_spatial"].values), [0.0, 0.0, 1.0])
             self.assertEqual(list(table["n_strengths"].values), [3, 1, 1])
