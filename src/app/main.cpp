@@ -214,10 +214,9 @@ int main(int argc, char** argv) {
     const int code = program.exit(error);
     return code == 0 ? 0 : static_cast<int>(ExitCode::kConfig);
   }
-  for (auto* folders :
-       {&run.suite.data_folders, &check.suite.data_folders, &plan.suite.data_folders, &measure.data_folders,
-        &verify.data_folders, &doctor_data, &exported.data_folders, &features.encoder.data_folders,
-        &data.options.folders}) {
+  for (auto* folders : {&run.suite.data_folders, &check.suite.data_folders, &plan.suite.data_folders,
+                        &measure.data_folders, &verify.data_folders, &doctor_data, &exported.data_folders,
+                        &features.encoder.data_folders, &data.options.folders}) {
     add_environment_folders(*folders);
   }
   const ExitCode code = guarded([&] {

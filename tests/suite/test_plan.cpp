@@ -74,8 +74,7 @@ TEST_CASE("a job's id depends on what decides its value and on nothing else", "[
        {"seed=1", "data[0].size=40", "encoder_defaults.pretraining.projection.hidden=13", "downstream.readout.l2=[0.1]",
         "encoder_defaults.pretraining.optimizer.beta2=0.99", "encoder_defaults.pretraining.objective.temperature=0.3",
         "encoder_defaults.pretraining.augment.flip_p=0.4", "encoder_seeds=[1]", "downstream.bootstrap=10",
-        "downstream.protocol=transfer",
-        "task_defaults.validation_fraction=0.3"}) {
+        "downstream.protocol=transfer", "task_defaults.validation_fraction=0.3"}) {
     INFO(decisive);
     CHECK(n_common(plan, plan_of({decisive})) == 0);
   }

@@ -74,12 +74,8 @@ TEST_CASE("time is steps times a step's, and the units' makespan over the ranks"
   const Suite suite = small_suite();
   const Plan plan = small_plan(suite);
   const std::vector<double> none{0.0, 0.0};
-  const Calibration made{{0.5, 0.25, 0.0},
-                         {0.01, 0.01, 0.01},
-                         {{7.0, 8.0}, none, none},
-                         {{20.0, 30.0}, none, none},
-                         {none, none, none},
-                         std::vector(3, std::vector{2.0, 3.0})};
+  const Calibration made{{0.5, 0.25, 0.0},           {0.01, 0.01, 0.01}, {{7.0, 8.0}, none, none},
+                         {{20.0, 30.0}, none, none}, {none, none, none}, std::vector(3, std::vector{2.0, 3.0})};
   const TimeEstimate one = estimate_time(plan, made, 1);
   CHECK(one.encoder_s == std::vector<double>{2.0, 1.0, 0.0});  // four steps, and none
   REQUIRE(one.unit_s.size() == plan.units.size());
