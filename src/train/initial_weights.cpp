@@ -3,6 +3,7 @@
 #include "core/errors.hpp"
 #include "io/files.hpp"
 #include "model/weight_layouts.hpp"
+#include "train/objective.hpp"
 #include "train/tensor_file.hpp"
 
 namespace invaria::train {
@@ -25,7 +26,7 @@ std::string load_initial_weights(const PretrainSettings& settings, const model::
 
 model::Encoder starting_encoder(const EncoderPlan& plan) {
   const PretrainSettings& settings = plan.settings;
-  model::Encoder encoder(settings.model, plan.n_axes(), static_cast<uint64_t>(plan.seed), settings.view_size);
+  const model::Encoder encoder = fresh_encoder(plan);
   if (!settings.init_from.empty()) load_initial_weights(settings, encoder);
   return encoder;
 }
