@@ -14,6 +14,7 @@
 #include "data/dataset.hpp"
 #include "downstream/readout.hpp"
 #include "downstream/samples.hpp"
+#include "downstream/task.hpp"
 #include "model/encoder.hpp"
 
 namespace invaria::downstream {
@@ -73,6 +74,13 @@ inline data::ImageDataset made_dataset(int64_t classes = 10, int64_t per_class =
   dataset.splits["train"] = made_split(classes, per_class, 1);
   dataset.splits["test"] = made_split(classes, per_class, 2);
   return dataset;
+}
+
+/// A task on the default axes, rendered as the default strengths normalise.
+inline TaskData made_task(const TaskSettings& settings, const data::ImageDataset& dataset, int64_t view_size = 8,
+                          uint64_t seed = 0, int64_t repeat = 0) {
+  const augment::AugmentSettings normalise;
+  return make_task(settings, augment::default_axes(), dataset, normalise, view_size, seed, repeat);
 }
 
 }  // namespace invaria::downstream

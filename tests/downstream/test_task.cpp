@@ -15,12 +15,6 @@ using namespace invaria::downstream;
 
 namespace {
 
-TaskData made_task(const TaskSettings& settings, const data::ImageDataset& dataset, int64_t view_size = 8,
-                   uint64_t seed = 0, int64_t repeat = 0) {
-  const augment::AugmentSettings normalise;
-  return make_task(settings, augment::default_axes(), dataset, normalise, view_size, seed, repeat);
-}
-
 KnownSettings known(const std::string& marks) {
   KnownSettings settings;
   settings.marks = marks;
