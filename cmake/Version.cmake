@@ -19,13 +19,17 @@ inline constexpr const char* kCommit = \"@commit@\";
 inline constexpr bool kDirty = @dirty@;
 inline constexpr const char* kCompiler = \"@COMPILER@\";
 inline constexpr const char* kBuildType = \"@BUILD_TYPE@\";
+inline constexpr const char* kFlags = \"@FLAGS@\";
 }  // namespace invaria::build
 " @ONLY)
   return()
 endif()
 
+string(TOUPPER "${CMAKE_BUILD_TYPE}" invaria_build_type)
+string(STRIP "${CMAKE_CXX_FLAGS} ${CMAKE_CXX_FLAGS_${invaria_build_type}}" invaria_flags)
 add_custom_target(invaria_version
   COMMAND ${CMAKE_COMMAND} "-DOUT=${PROJECT_BINARY_DIR}/generated/build_info.hpp" "-DSOURCE=${PROJECT_SOURCE_DIR}"
     "-DVERSION=${PROJECT_VERSION}" "-DCOMPILER=${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}" "-DBUILD_TYPE=${CMAKE_BUILD_TYPE}"
+    "-DFLAGS=${invaria_flags}"
     -P "${CMAKE_CURRENT_LIST_FILE}"
   BYPRODUCTS "${PROJECT_BINARY_DIR}/generated/build_info.hpp")

@@ -3,9 +3,12 @@
 #include <cuda_runtime_api.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
+#include <cctype>
+#include <cstdlib>
 #include <fstream>
 #include <set>
 #include <thread>
@@ -37,6 +40,18 @@ json::object describe_host(const std::string& name) {
     host["driver"] = "none";
   }
   return host;
+}
+
+json::object slurm_job() {
+  json::object job;
+  for (const char* name : {"JOB_ID", "JOB_NAME", "CLUSTER_NAME", "JOB_PARTITION", "JOB_NODELIST", "RESTART_COUNT"}) {
+    const char* value = std::getenv((std::string("SLURM_") + name).c_str());
+    if (value == nullptr) continue;
+    std::string key = name;
+    std::transform(key.begin(), key.end(), key.begin(), [](unsigned char c) { return std::tolower(c); });
+    job[key] = value;
+  }
+  return job;
 }
 
 std::string describe_hosts(const comm::Communicator& comm) {

@@ -38,8 +38,10 @@ io::Results merge_output(const suite::Suite& suite, const suite::Plan& plan, con
   }
   std::vector<std::string> axes;
   for (const augment::Axis& axis : suite.axes) axes.push_back(axis.name);
+  if (!everything.stage_times.empty()) info.energy_J = 0.0;
   for (const io::StageTime& time : everything.stage_times) {
     if (time.rank == 0) info.wall_s += time.seconds;
+    info.energy_J += time.cpu_energy_J + time.gpu_energy_J;  // NaN, once a part of it is not known
   }
   return report::merge(std::move(info), axes, std::move(everything), expectation_of(suite, plan));
 }

@@ -50,8 +50,11 @@ io::RunInfo run_info(const suite::Suite& suite, const std::string& created, cons
   info.version = build::kVersion;
   info.git_commit = build::kCommit;
   info.git_dirty = build::kDirty;
+  info.compiler = build::kCompiler;
+  info.flags = build::kFlags;
   info.libraries = boost::json::serialize(library_versions());
   info.hosts = hosts;
+  info.slurm = boost::json::serialize(slurm_job());
   info.world_size = world_size;
   return info;
 }
@@ -98,6 +101,7 @@ ExitCode run_on_all_ranks(const RunOptions& options, const comm::Communicator& c
     std::fflush(stdout);
     log.event("run_begin", {{"suite", loaded.suite.name},
                             {"ranks", comm.size()},
+                            {"encoders", loaded.plan.encoders.size()},
                             {"threads", at::get_num_threads()},
                             {"device", device.str()}});
   }

@@ -17,6 +17,7 @@ struct Field {
   std::variant<double R::*, int64_t R::*, std::string R::*> member;
   const char* units;
   const char* long_name;
+  bool may_be_missing = false;  ///< in files of schema 1 and in segments that were written with them
 };
 
 constexpr size_t kFieldsBeforeInvariance = 14;
@@ -50,10 +51,13 @@ const std::array<Field<JobRecord>, 27> kJobFields{{
     {"error", &JobRecord::error, "", "why the job did not finish"},
 }};
 
-const std::array<Field<StageTime>, 3> kStageFields{{
+const std::array<Field<StageTime>, 5> kStageFields{{
     {"stage", &StageTime::stage, "", "stage of the run"},
     {"rank", &StageTime::rank, "", "MPI rank"},
     {"seconds", &StageTime::seconds, "s", "wall-clock time of the stage on the rank"},
+    {"cpu_energy_J", &StageTime::cpu_energy_J, "J", "energy of the machine's processors, on the rank that measures",
+     true},
+    {"gpu_energy_J", &StageTime::gpu_energy_J, "J", "energy of the machine's GPUs, on the rank that measures", true},
 }};
 
 const std::array<Field<SensitivityRecord>, 5> kSensitivityFields{{
@@ -112,6 +116,7 @@ template <class R, size_t N>
 std::vector<R> from_table(const Table& table, const std::array<Field<R>, N>& fields) {
   std::vector<R> records(static_cast<size_t>(table.rows()));
   for (const Field<R>& field : fields) {
+    if (field.may_be_missing && !table.contains(field.name)) continue;
     std::visit(
         [&]<class T>(T R::*member) {
           const std::vector<T>& cells = cells_of(table, field.name, T{});

@@ -14,7 +14,7 @@ namespace invaria::io {
 Table job_table(const std::vector<JobRecord>& jobs, const std::vector<std::string>& axes);
 std::vector<JobRecord> jobs_from_table(const Table& table, const std::vector<std::string>& axes);
 
-/// Columns stage, rank, seconds.
+/// Columns stage, rank, seconds, cpu_energy_J, gpu_energy_J; a table without the last two reads as NaN.
 Table stage_table(const std::vector<StageTime>& times);
 std::vector<StageTime> stages_from_table(const Table& table);
 

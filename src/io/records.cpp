@@ -3,11 +3,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 namespace invaria::io {
 
 bool less_is_better(std::string_view metric) {
   return metric.starts_with("nme");
+}
+
+bool StageTime::operator==(const StageTime& other) const {
+  const auto equal = [](double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); };
+  return stage == other.stage && rank == other.rank && seconds == other.seconds &&
+         equal(cpu_energy_J, other.cpu_energy_J) && equal(gpu_energy_J, other.gpu_energy_J);
 }
 
 bool Segment::empty() const {

@@ -1,6 +1,6 @@
 #pragma once
 /// @file
-/// What a run records, as plain structs: the rows of results.h5 (schema 1) before and after they are in a file.
+/// What a run records, as plain structs: the rows of results.h5 before and after they are in a file.
 
 #include <cstdint>
 #include <limits>
@@ -121,13 +121,17 @@ struct DataRecord {
   bool operator==(const DataRecord&) const = default;
 };
 
-/// Wall-clock time of one stage on one rank.
+/// Wall-clock time of one stage on one rank, and the energy that its machine took. One rank of a machine measures; the
+/// others have 0. NaN where it cannot be read (core/energy.hpp).
 struct StageTime {
   std::string stage;
   int64_t rank = 0;
   double seconds = 0.0;
+  double cpu_energy_J = std::numeric_limits<double>::quiet_NaN();
+  double gpu_energy_J = std::numeric_limits<double>::quiet_NaN();
 
-  bool operator==(const StageTime&) const = default;
+  /// NaN equals NaN.
+  bool operator==(const StageTime& other) const;
 };
 
 /// The pictures that one repeat of a task drew.

@@ -12,7 +12,7 @@
 namespace invaria::io {
 namespace {
 
-/// What the root attributes hold, once for writing and reading.
+/// What the root attributes hold, once for writing and reading: name, member, the schema that they came with.
 template <class Info, class Visit>
 void visit_attributes(Info& info, Visit visit) {
   visit("suite", info.suite);
@@ -22,8 +22,11 @@ void visit_attributes(Info& info, Visit visit) {
   visit("version", info.version);
   visit("git_commit", info.git_commit);
   visit("git_dirty", info.git_dirty);
+  visit("compiler", info.compiler, 2);
+  visit("flags", info.flags, 2);
   visit("libraries", info.libraries);
   visit("hosts", info.hosts);
+  visit("slurm", info.slurm, 2);
   visit("world_size", info.world_size);
   visit("valid", info.valid);
   visit("invalid_because", info.invalid_because);
@@ -138,7 +141,8 @@ void add_labelled_scales(const Results& results, const std::vector<std::string>&
 void write_everything(hid_t file, const Results& results) {
   const Segment& content = results.content;
   write_attribute(file, "schema", kResultsSchema);
-  visit_attributes(results.info, [&](const char* name, const auto& value) { write_value(file, name, value); });
+  visit_attributes(results.info,
+                   [&](const char* name, const auto& value, int64_t = 1) { write_value(file, name, value); });
 
   Scales scales(file);
   const std::vector<std::string> groups = encoder_groups(content.encoders);
@@ -180,9 +184,11 @@ std::vector<SensitivityRecord> read_sensitivity(hid_t file, const std::vector<En
   return records;
 }
 
-Results read_everything(hid_t file) {
+Results read_everything(hid_t file, int64_t schema) {
   Results results;
-  visit_attributes(results.info, [&](const char* name, auto& value) { read_value(file, name, value); });
+  visit_attributes(results.info, [&](const char* name, auto& value, int64_t since = 1) {
+    if (schema >= since) read_value(file, name, value);
+  });
   results.axes = read_texts(open_dataset(file, "axis").get());
   Segment& content = results.content;
   content.jobs = read_jobs(file, results.axes);
@@ -213,8 +219,8 @@ int64_t schema_of(hid_t file) {
 bool RunInfo::operator==(const RunInfo& other) const {
   const auto equal = [](double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); };
   const auto rest = [](const RunInfo& i) {
-    return std::tie(i.suite, i.settings, i.created, i.finished, i.version, i.git_commit, i.git_dirty, i.libraries,
-                    i.hosts, i.world_size, i.valid, i.invalid_because);
+    return std::tie(i.suite, i.settings, i.created, i.finished, i.version, i.git_commit, i.git_dirty, i.compiler,
+                    i.flags, i.libraries, i.hosts, i.slurm, i.world_size, i.valid, i.invalid_because);
   };
   return rest(*this) == rest(other) && equal(wall_s, other.wall_s) && equal(energy_J, other.energy_J);
 }
@@ -230,11 +236,13 @@ Results read_results(const fs::path& path) {
   int64_t schema = 0;
   try {
     schema = schema_of(file.get());
-    if (schema == kResultsSchema) return read_everything(file.get());
+    if (schema >= kOldestResultsSchema && schema <= kResultsSchema) return read_everything(file.get(), schema);
   } catch (const std::exception& error) {
     throw_environment("{}: a broken results file: {}", path.string(), error.what());
   }
-  throw_config("{}: results of schema {}, this program reads schema {}", path.string(), schema, kResultsSchema);
+  throw_config("{}: results of schema {}, this program reads schemas {} to {}{}", path.string(), schema,
+               kOldestResultsSchema, kResultsSchema,
+               schema > kResultsSchema ? "; a newer version of invaria wrote it, read it with that one" : "");
 }
 
 }  // namespace invaria::io

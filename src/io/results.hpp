@@ -1,6 +1,6 @@
 #pragma once
 /// @file
-/// results.h5, schema 1: the merged, final record of a run, for h5py, pandas, xarray and this program's own reports.
+/// results.h5, schema 2: the merged, final record of a run, for h5py, pandas, xarray and this program's own reports.
 
 #include <cstdint>
 #include <limits>
@@ -12,7 +12,9 @@
 
 namespace invaria::io {
 
-constexpr int64_t kResultsSchema = 1;
+/// Written. Schema 1, which is read too, has no `compiler`, `flags` and `slurm`, and no energy by stage.
+constexpr int64_t kResultsSchema = 2;
+constexpr int64_t kOldestResultsSchema = 1;
 
 /// The root attributes.
 struct RunInfo {
@@ -23,8 +25,11 @@ struct RunInfo {
   std::string version;
   std::string git_commit;
   bool git_dirty = false;
+  std::string compiler;
+  std::string flags;      ///< that C++ was compiled with
   std::string libraries;  ///< JSON: name -> version
   std::string hosts;      ///< JSON list: name, CPU, GPU, driver
+  std::string slurm;      ///< JSON: the job that wrote the file, {} outside Slurm
   int64_t world_size = 1;
   bool valid = false;
   std::string invalid_because;  ///< empty if valid
@@ -64,8 +69,8 @@ struct Results {
 ///         EnvironmentError from the file system (then `path` is as it was)
 void write_results(const fs::path& path, const Results& results);
 
-/// @throws EnvironmentError naming the file if it is missing, truncated or broken; ConfigError if it is of another
-/// schema
+/// @throws EnvironmentError naming the file if it is missing, truncated or broken; ConfigError if it is of a
+/// schema that this program does not read
 Results read_results(const fs::path& path);
 
 }  // namespace invaria::io

@@ -76,10 +76,16 @@ std::vector<io::TaskRecord> current_tasks(std::vector<io::TaskRecord> records, c
 }
 
 std::vector<io::StageTime> added_up(const std::vector<io::StageTime>& times) {
-  std::map<std::pair<std::string, int64_t>, double> sums;
-  for (const io::StageTime& time : times) sums[{time.stage, time.rank}] += time.seconds;
+  std::map<std::pair<std::string, int64_t>, io::StageTime> sums;
+  for (const io::StageTime& time : times) {
+    const auto [sum, is_first] = sums.try_emplace({time.stage, time.rank}, time);
+    if (is_first) continue;
+    sum->second.seconds += time.seconds;
+    sum->second.cpu_energy_J += time.cpu_energy_J;
+    sum->second.gpu_energy_J += time.gpu_energy_J;
+  }
   std::vector<io::StageTime> out;
-  for (const auto& [key, seconds] : sums) out.push_back({key.first, key.second, seconds});
+  for (const auto& [key, sum] : sums) out.push_back(sum);
   return out;
 }
 

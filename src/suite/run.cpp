@@ -8,6 +8,7 @@
 
 #include "comm/agree.hpp"
 #include "comm/job_counter.hpp"
+#include "core/energy.hpp"
 #include "core/errors.hpp"
 #include "core/progress.hpp"
 #include "core/timer.hpp"
@@ -62,7 +63,9 @@ json::object describe(const Unit& unit) {
 class Run {
  public:
   Run(const Suite& suite, const Manifests& manifests, const Plan& plan, const RunContext& context)
-      : suite_(suite), manifests_(manifests), plan_(plan), context_(context), comm_(context.comm) {}
+      : suite_(suite), manifests_(manifests), plan_(plan), context_(context), comm_(context.comm) {
+    if (comm_.node_rank() == 0) meter_.emplace();
+  }
 
   RunEnd operator()() {
     Timer timer;
@@ -118,7 +121,8 @@ class Run {
 
   void record_time(const char* stage, double seconds) {
     io::Segment segment;
-    segment.stage_times.push_back({stage, comm_.rank(), seconds});
+    const Energy energy = meter_ ? meter_->lap() : Energy{};
+    segment.stage_times.push_back({stage, comm_.rank(), seconds, energy.cpu_J, energy.gpu_J});
     writer_->keep(segment);
     if (comm_.is_root()) context_.log->event("stage", {{"stage", stage}, {"seconds", seconds}});
   }
@@ -188,6 +192,12 @@ class Run {
     return segment;
   }
 
+  static double cost_of(const std::vector<const Unit*>& units) {
+    double cost = 0.0;
+    for (const Unit* unit : units) cost += unit->cost;
+    return cost;
+  }
+
   /// Claim units, longest first, until none is left. @return false if stopped
   bool sweep() {
     std::vector<const Unit*> open;
@@ -201,8 +211,9 @@ class Run {
       }
     }
     if (comm_.is_root())
-      context_.log->event("sweep_begin",
-                          {{"units", open.size()}, {"finished_before", plan_.units.size() - open.size()}});
+      context_.log->event(
+          "sweep_begin",
+          {{"units", open.size()}, {"cost", cost_of(open)}, {"finished_before", plan_.units.size() - open.size()}});
 
     UnitRunner runner(suite_, plan_, datasets_, context_.output, context_.device, {comm_.rank(), comm_.host()},
                       context_.stop_requested);
@@ -278,6 +289,7 @@ class Run {
   std::vector<io::DataRecord> earlier_data_;  ///< as earlier sessions found them
   std::map<std::string, std::string> failed_encoders_;
   std::optional<SegmentWriter> writer_;
+  std::optional<EnergyMeter> meter_;  ///< on one rank of each node
   bool any_failed_ = false;
 };
 

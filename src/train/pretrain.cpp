@@ -113,6 +113,8 @@ class CollapseWatch {
   bool was_collapsed_ = false;
 };
 
+constexpr double kEventEvery_s = 5.0;  ///< so often the log says how far pretraining is
+
 }  // namespace
 
 PretrainOutcome pretrain(const EncoderPlan& plan, const data::ImageSplit& pictures, const PretrainContext& context) {
@@ -140,7 +142,7 @@ PretrainOutcome pretrain(const EncoderPlan& plan, const data::ImageSplit& pictur
     Trainer trainer(plan, pictures, context.comm, context.device, state);
     Progress progress = is_root ? Progress("pretrain " + plan.key(), steps, "steps") : Progress::quiet();
     CollapseWatch collapse(plan, context);
-    Timer since_checkpoint;
+    Timer since_checkpoint, since_event;
     while (state.step < steps) {
       // Once in a while root saves, so that a killed job loses little. Its clock decides for all.
       const bool stop = context.comm.any(context.stop_requested && context.stop_requested());
@@ -170,6 +172,11 @@ PretrainOutcome pretrain(const EncoderPlan& plan, const data::ImageSplit& pictur
       if (state.monitor && (state.step % plan.settings.monitor.every == 0 || state.step == steps))
         state.monitor->observe(state.encoder, state.step, state.monitored);
       progress.update(state.step, fmt::format("loss {:.3f}", report.loss));
+      if (is_root && context.log != nullptr && (state.step == 1 || since_event.seconds() > kEventEvery_s)) {
+        context.log->event("pretrain_step",
+                           {{"encoder", plan.key()}, {"step", state.step}, {"steps", steps}, {"loss", report.loss}});
+        since_event.lap();
+      }
     }
     if (const std::string where = trainer.what_is_not_finite(); !where.empty())
       return {PretrainEnd::kFailed, fmt::format("after the last update, not finite: {}", where)};

@@ -47,7 +47,7 @@ for task, rows in table.groupby("task"):
     assert rows.set_index("arm").loc["grid-best", "validation_value"] == grid["validation_value"].max()
 
 with h5py.File(output / "results.h5") as file:
-    assert file.attrs["schema"] == 1 and file.attrs["valid"] == 1 and file.attrs["world_size"] == 2
+    assert file.attrs["schema"] == 2 and file.attrs["valid"] == 1 and file.attrs["world_size"] == 2
     json.loads(file.attrs["settings"])
     assert set(file["encoders"]) == {"amortised", "fixed-default", "random"}
     loss = file["encoders/amortised/pretraining/loss"][()]

@@ -74,7 +74,7 @@ inline invaria::io::Segment example_segment() {
                           {"a/b.jpg", "\xc3\xa9"},
                           R"({"size":64})"});
   segment.data.push_back({"cifar10", "{}", "sum", {}, {}, "{}"});
-  segment.stage_times = {{"pretrain", 0, 10.0}, {"pretrain", 1, 11.0}, {"extract", 0, 2.5}};
+  segment.stage_times = {{"pretrain", 0, 10.0, 900.5, 0.0}, {"pretrain", 1, 11.0, 0.0, 0.0}, {"extract", 0, 2.5}};
   segment.tasks = {
       {"known-01", 0, "s0", {"a.jpg", "b.jpg"}}, {"known-01", 1, "s1", {}}, {"caltech101", 0, "s2", {"c.jpg"}}};
   return segment;
@@ -90,6 +90,9 @@ inline invaria::io::Results example_results() {
   results.info.version = "0.1.0";
   results.info.git_commit = "abc";
   results.info.git_dirty = true;
+  results.info.compiler = "GNU 12.2.0";
+  results.info.flags = "-O3 -DNDEBUG";
+  results.info.slurm = R"({"job_id":"7"})";
   results.info.libraries = R"({"hdf5":"1.10.8"})";
   results.info.hosts = R"([{"name":"node"}])";
   results.info.world_size = 2;

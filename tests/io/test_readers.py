@@ -122,7 +122,7 @@ class ResultsTest(unittest.TestCase):
     def test_attributes_are_complete(self):
         with h5py.File(self.path) as f:
             self.assertEqual(set(f.attrs), set(ROOT_ATTRIBUTES))
-            self.assertEqual(f.attrs["schema"], 1)
+            self.assertEqual(f.attrs["schema"], 2)
             self.assertEqual(f.attrs["valid"], 0)
             self.assertEqual(json.loads(f.attrs["settings"]), {"name": "example"})
             self.assertTrue(math.isnan(f.attrs["energy_J"]))

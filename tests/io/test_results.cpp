@@ -81,9 +81,10 @@ TEST_CASE("a results file cut off at any length is an error that names it", "[io
 TEST_CASE("results of another schema are the user's to mend", "[io][results]") {
   const ScratchDirectory scratch;
   FileHandle file = create_file(scratch / "results.h5");
-  write_attribute(file.get(), "schema", int64_t{2});
+  write_attribute(file.get(), "schema", int64_t{3});
   publish_file(std::move(file), scratch / "results.h5");
-  CHECK_THROWS_WITH(read_results(scratch / "results.h5"),
-                    Catch::Contains("schema 2") && Catch::Contains("reads schema 1"));
+  CHECK_THROWS_WITH(read_results(scratch / "results.h5"), Catch::Contains("schema 3") &&
+                                                              Catch::Contains("reads schemas 1 to 2") &&
+                                                              Catch::Contains("newer version"));
   CHECK_THROWS_AS(read_results(scratch / "results.h5"), ConfigError);
 }
