@@ -51,3 +51,7 @@ invaria_import(invaria::torch "${TORCH_INCLUDE_DIRS}" "${TORCH_LIBRARIES}")
 # Boost.JSON is compiled once, from its headers.
 add_library(boost_json STATIC "${CMAKE_CURRENT_LIST_DIR}/boost_json.cpp")
 target_include_directories(boost_json SYSTEM PUBLIC "${BOOST_JSON_INCLUDE}")
+
+# The runtime of charts, as scripts/requirements pins it.
+find_path(INVARIA_VEGA_DIR vega-5.21.0.js HINTS "${INVARIA_SITE_PACKAGES}/altair_viewer/scripts" REQUIRED)
+find_file(INVARIA_VEGA_LICENCE LICENSE HINTS "${INVARIA_SITE_PACKAGES}/altair_viewer-0.4.0.dist-info" REQUIRED NO_DEFAULT_PATH)

@@ -44,6 +44,26 @@ struct MeasureOptions {
   std::string device = "auto";
 };
 
+struct ReportOptions {
+  std::vector<std::filesystem::path> results;   ///< directories of runs, or their results.h5
+  std::filesystem::path html, markdown, latex;  ///< files to write; empty: not asked for
+  std::filesystem::path csv, tensorboard;       ///< folders to write
+  bool writes_files() const {
+    return !html.empty() || !markdown.empty() || !latex.empty() || !csv.empty() || !tensorboard.empty();
+  }
+};
+
+struct CompareOptions {
+  std::filesystem::path before, after;
+  double threshold = 1.0;  ///< test points
+};
+
+struct WatchOptions {
+  std::filesystem::path output;  ///< a run's directory
+  double every_s = 2.0;
+  bool once = false;
+};
+
 struct VerifyOptions {
   std::filesystem::path results;  ///< a run's directory or its results.h5
   std::vector<std::filesystem::path> data_folders;
@@ -78,7 +98,9 @@ struct DataOptions {
 ExitCode run_command(const RunOptions& options, int* argc, char*** argv);
 ExitCode check_command(const CheckOptions& options);
 ExitCode plan_command(const PlanOptions& options, int* argc, char*** argv);
-ExitCode report_command(const std::filesystem::path& results);
+ExitCode report_command(const ReportOptions& options);
+ExitCode compare_command(const CompareOptions& options);
+ExitCode watch_command(const WatchOptions& options);
 ExitCode measure_command(const MeasureOptions& options, int* argc, char*** argv);
 ExitCode verify_command(const VerifyOptions& options);
 ExitCode doctor_command(const std::filesystem::path& output, const std::vector<std::filesystem::path>& data_folders,

@@ -18,7 +18,8 @@ constexpr const char* kDescription =
     "  invaria report results/quickstart";
 
 constexpr const char* kExitCodes =
-    "Exit codes: 0 all jobs finished, 1 some job failed (or verify: INVALID), 2 the input is wrong, 3 the machine "
+    "Exit codes: 0 all jobs finished, 1 some job failed (verify: INVALID; compare: a regression), 2 the input is "
+    "wrong, 3 the machine "
     "refused, 4 a bug,\n"
     "75 stopped on request: the same command continues.";
 
@@ -156,9 +157,39 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(1, 1'000'000))
       ->capture_default_str();
 
-  std::filesystem::path report;
-  CLI::App* report_app = program.add_subcommand("report", "print the tables of a run");
-  report_app->add_option("results", report, "directory of a run, or its results.h5")->required();
+  ReportOptions report;
+  CLI::App* report_app = program.add_subcommand(
+      "report", "the tables of one or several runs, merged by suite: printed, or written as a page or as files");
+  report_app->add_option("results", report.results, "directories of runs, or their results.h5")->required();
+  report_app->add_option("--html", report.html, "write one page with tables and charts; needs no network")
+      ->option_text("FILE");
+  report_app->add_option("--markdown", report.markdown, "write the tables as Markdown")->option_text("FILE");
+  report_app->add_option("--latex", report.latex, "write the tables as LaTeX floats, for the package booktabs")
+      ->option_text("FILE");
+  report_app->add_option("--csv", report.csv, "write each table as DIR/<table>.csv")->option_text("DIR");
+  report_app->add_option("--tensorboard", report.tensorboard, "write curves as TensorBoard event files")
+      ->option_text("DIR");
+
+  CompareOptions compare;
+  CLI::App* compare_app = program.add_subcommand(
+      "compare", "two runs paired by job: differences with intervals and permutation tests; exit 1 on a regression");
+  compare_app->add_option("A", compare.before, "directory of a run, or its results.h5: what was")->required();
+  compare_app->add_option("B", compare.after, "the same: what is")->required();
+  compare_app
+      ->add_option("--threshold", compare.threshold,
+                   "a mean loss of more test points (percent) on a task is a regression")
+      ->check(CLI::Range(0.0, 100.0))
+      ->capture_default_str();
+
+  WatchOptions watch;
+  CLI::App* watch_app = program.add_subcommand(
+      "watch",
+      "how far a run is, from its files, until it ends; exits with the run's code. Ctrl-C leaves the run alone");
+  watch_app->add_option("output", watch.output, "directory of the run")->required();
+  watch_app->add_option("--every", watch.every_s, "seconds between two looks")
+      ->check(CLI::Range(0.1, 3600.0))
+      ->capture_default_str();
+  watch_app->add_flag("--once", watch.once, "look once and leave with 0 if the run goes on");
 
   MeasureOptions measure;
   CLI::App* measure_app = program.add_subcommand(
@@ -225,6 +256,8 @@ int main(int argc, char** argv) {
     if (plan_app->parsed()) return plan_command(plan, &argc, &argv);
     if (measure_app->parsed()) return measure_command(measure, &argc, &argv);
     if (report_app->parsed()) return report_command(report);
+    if (compare_app->parsed()) return compare_command(compare);
+    if (watch_app->parsed()) return watch_command(watch);
     if (verify_app->parsed()) return verify_command(verify);
     if (doctor_app->parsed()) return doctor_command(doctor_output, doctor_data, &argc, &argv);
     if (export_app->parsed()) return export_command(exported, export_output);

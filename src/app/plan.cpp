@@ -15,13 +15,11 @@
 #include "core/progress.hpp"
 #include "model/cost.hpp"
 #include "objective/footprint.hpp"
-#include "report/tables.hpp"
+#include "report/writers.hpp"
 #include "suite/calibrate.hpp"
 
 namespace invaria::app {
 namespace {
-
-using report::Align;
 
 /// Bytes of one rank while it pretrains: weights, gradient and two moments of what is dense; A and two moments of what
 /// is factored; the activations of its share of the views, which the backward pass keeps; a momentum encoder's weights
@@ -57,13 +55,13 @@ std::string kind_name(suite::UnitKind kind) {
 }
 
 void print_encoders(const LoadedSuite& loaded, const suite::TimeEstimate& time, int64_t ranks, report::Style style) {
-  report::TextTable table({{"encoder", "", Align::kLeft},
-                           {"corners", ""},
-                           {"steps", ""},
-                           {"parameters", ""},
-                           {"per image", "MFLOP"},
-                           {"memory per rank", "MiB"},
-                           {"time", "m:s"}});
+  report::Table table("plan-encoders", {report::key_column("encoder"),
+                                        {"corners", ""},
+                                        {"steps", ""},
+                                        {"parameters", ""},
+                                        {"per image", "MFLOP"},
+                                        {"memory per rank", "MiB"},
+                                        {"time", "m:s"}});
   for (size_t index = 0; index < loaded.plan.encoders.size(); ++index) {
     const train::EncoderPlan& encoder = loaded.plan.encoders[index];
     const train::PretrainSettings& settings = encoder.settings;
@@ -76,7 +74,7 @@ void print_encoders(const LoadedSuite& loaded, const suite::TimeEstimate& time, 
          {fmt::format("{:.0f}", pretraining_memory_MiB(encoder, ranks))},
          {format_duration(time.encoder_s[index])}});
   }
-  fmt::print("Encoders\n{}\n", table.render(style));
+  fmt::print("Encoders\n{}\n", report::text(table, style));
 }
 
 void print_units(const LoadedSuite& loaded, const suite::TimeEstimate& time, report::Style style) {
@@ -91,15 +89,16 @@ void print_units(const LoadedSuite& loaded, const suite::TimeEstimate& time, rep
     group.jobs += static_cast<int64_t>(loaded.plan.units[index].jobs.size());
     group.seconds += time.unit_s[index];
   }
-  report::TextTable table(
-      {{"units of work", "", Align::kLeft}, {"units", ""}, {"jobs", ""}, {"time of one core group", "m:s"}});
+  report::Table table(
+      "plan-sweep",
+      {report::key_column("units of work"), {"units", ""}, {"jobs", ""}, {"time of one core group", "m:s"}});
   for (const auto& [kind, group] : groups) {
     table.add_row({{kind_name(kind)},
                    {std::to_string(group.units)},
                    {std::to_string(group.jobs)},
                    {format_duration(group.seconds)}});
   }
-  fmt::print("Sweep\n{}\n", table.render(style));
+  fmt::print("Sweep\n{}\n", report::text(table, style));
 }
 
 void print_plan(const LoadedSuite& loaded, const suite::Calibration& calibration, int64_t ranks, const char* device) {

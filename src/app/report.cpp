@@ -5,13 +5,64 @@
 
 #include "app/app.hpp"
 #include "app/results.hpp"
+#include "io/files.hpp"
+#include "report/comparable.hpp"
+#include "report/page.hpp"
+#include "report/tensorboard.hpp"
 
 namespace invaria::app {
 
-ExitCode report_command(const std::filesystem::path& results) {
-  const io::Results read = io::read_results(results_file(results));
-  const bool is_terminal = isatty(STDOUT_FILENO) != 0;
-  fmt::print("{}", report::render(read, is_terminal ? report::Style::kTerminal : report::Style::kPlain));
+namespace {
+
+void write(const std::filesystem::path& path, const std::string& text) {
+  io::write_file_atomically(path, text);
+  fmt::print("wrote {}\n", path.string());
+}
+
+/// The same rendering of each suite, one after the other.
+template <class Render>
+std::string each(const std::vector<io::Results>& suites, const Render& render) {
+  std::string out;
+  for (const io::Results& results : suites) {
+    if (!out.empty()) out += "\n";
+    out += render(results);
+  }
+  return out;
+}
+
+/// Where a suite's files go: the folder itself, or one below it where there are several suites.
+std::filesystem::path folder_of(const std::filesystem::path& folder, const io::Results& results, bool is_alone) {
+  return is_alone ? folder : folder / report::slug(results.info.suite);
+}
+
+}  // namespace
+
+ExitCode report_command(const ReportOptions& options) {
+  std::vector<report::NamedResults> files;
+  for (const std::filesystem::path& given : options.results) {
+    const std::filesystem::path file = results_file(given);
+    files.push_back({file.string(), io::read_results(file)});
+  }
+  const std::vector<io::Results> suites = report::merged_by_suite(std::move(files));
+  const bool is_alone = suites.size() == 1;
+
+  if (!options.html.empty()) write(options.html, report::page(suites));
+  if (!options.markdown.empty()) write(options.markdown, each(suites, report::render_markdown));
+  if (!options.latex.empty()) write(options.latex, each(suites, report::render_latex));
+  for (const io::Results& results : suites) {
+    if (!options.csv.empty()) {
+      const auto folder = folder_of(options.csv, results, is_alone);
+      fmt::print("wrote {} tables to {}\n", report::write_csv_files(results, folder).size(), folder.string());
+    }
+    if (!options.tensorboard.empty()) {
+      const auto folder = folder_of(options.tensorboard, results, is_alone);
+      fmt::print("wrote {} event files to {}\n", report::write_event_files(results, folder).size(), folder.string());
+    }
+  }
+  if (options.writes_files()) return ExitCode::kOk;
+
+  const report::Style style = isatty(STDOUT_FILENO) != 0 ? report::Style::kTerminal : report::Style::kPlain;
+  fmt::print("{}", each(suites, [&](const io::Results& results) { return report::render(results, style); }));
   return ExitCode::kOk;
 }
 

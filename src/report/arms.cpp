@@ -31,6 +31,17 @@ bool is_contestant(std::string_view arm) {
   return arm != kOracle && !grid_point(arm);
 }
 
+int position(std::string_view arm) {
+  if (arm.starts_with("learned-")) return 0;
+  if (arm == kGridBest) return 1;
+  if (arm.starts_with("corner-")) return 2;
+  if (arm == "centre") return 3;
+  if (arm == "fixed-default") return 4;
+  if (arm == "random") return 6;
+  if (arm == kOracle) return 7;
+  return 5;
+}
+
 std::string main_metric(const std::set<std::string>& metrics) {
   for (const char* metric : {"top1", "map", "box_iou", "r2", "mean_per_class", "top5", "r2_flat", "nme"}) {
     if (metrics.contains(metric)) return metric;

@@ -26,6 +26,9 @@ bool is_derived(std::string_view arm);
 /// Whether the arm is ranked: all but the oracle and single grid points.
 bool is_contestant(std::string_view arm);
 
+/// Where a kind of arm stands in a list: learned first, then chosen, given, baselines, the oracle last.
+int position(std::string_view arm);
+
 /// The metric that ranks arms on a task: the first of top1, map, box_iou, r2, mean_per_class, top5, r2_flat, nme that
 /// is there, else the first by name; empty of nothing.
 std::string main_metric(const std::set<std::string>& metrics);

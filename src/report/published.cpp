@@ -9,6 +9,7 @@
 #include "core/errors.hpp"
 #include "io/files.hpp"
 #include "report/arms.hpp"
+#include "report/numbers.hpp"
 
 namespace invaria::report {
 namespace {
@@ -64,31 +65,31 @@ std::vector<std::string> arms_of(const Published& published) {
   return arms;
 }
 
-std::string side_by_side(const Published& published, const std::vector<SharedTask>& shared, const SummaryView& view,
-                         Style style) {
-  std::vector<TextColumn> columns{{"arm", "", Align::kLeft}, {"from", "", Align::kLeft}};
-  for (const SharedTask& task : shared) columns.push_back({task.task, task.metric + " %", Align::kRight});
-  TextTable table(columns);
+Table side_by_side(const std::string& name, const Published& published, const std::vector<SharedTask>& shared,
+                   const SummaryView& view) {
+  std::vector<Column> columns{key_column("arm"), key_column("from")};
+  for (const SharedTask& task : shared) columns.push_back({task.task, task.metric + " %"});
+  Table table(name, columns, kTasksAcross);
   for (const std::string& arm : arms_of(published)) {
-    std::vector<TextCell> cells{{arm}, {"published"}};
+    std::vector<Cell> cells{{arm}, {"published"}};
     for (const SharedTask& task : shared) {
       const PublishedRow* row = find_row(published, arm, task);
-      cells.push_back({row != nullptr ? percent(row->value) : kNotAvailable});
+      cells.push_back(row != nullptr ? percent_cell(row->value) : no_cell());
     }
     table.add_row(std::move(cells));
   }
   for (const ArmName& arm : view.arms()) {
     if (!is_contestant(arm.arm)) continue;
-    std::vector<TextCell> cells{{view.label(arm)}, {"this run"}};
+    std::vector<Cell> cells{{view.label(arm)}, {"this run"}};
     bool has_value = false;
     for (const SharedTask& task : shared) {
       const SummaryCell* cell = view.find(arm, task.task, task.metric);
       has_value |= cell != nullptr;
-      cells.push_back({cell != nullptr ? percent(cell->mean, cell->ci95) : kNotAvailable});
+      cells.push_back(cell != nullptr ? percent_cell(cell->mean, cell->ci95) : no_cell());
     }
     if (has_value) table.add_row(std::move(cells));
   }
-  return table.render(style);
+  return table;
 }
 
 }  // namespace
@@ -106,21 +107,23 @@ Published read_published(const std::string& name) {
   return published;
 }
 
-std::string published_section(const io::Results& results, const SummaryView& view, Style style) {
-  if (results.info.settings.empty()) return "";  // a run that says nothing of its suite
+std::vector<Section> published_sections(const io::Results& results, const SummaryView& view) {
+  if (results.info.settings.empty()) return {};  // a run that says nothing of its suite
   const json::value suite = config::parse_text(results.info.settings, "the suite in the results");
   const json::value* names = suite.as_object().if_contains("published");  // absent in results of earlier versions
-  if (names == nullptr) return "";
-  std::string out;
+  if (names == nullptr) return {};
+  std::vector<Section> out;
   for (const json::value& name : names->as_array()) {
     const Published published = read_published(std::string(name.as_string()));
-    if (!out.empty()) out += "\n";  // in pieces: g++ 12 takes the sum of texts for an overlapping copy
-    out += bold("Published: " + published.title, style);
-    out += "\n";
+    Section& section = out.emplace_back();
+    section.id = slug("published-" + published.name);
+    section.title = "Published";
+    section.explanation = published.title;
     const std::vector<SharedTask> shared = shared_tasks(published, suite.as_object(), view);
-    out += shared.empty() ? "no task of this run is on its data sets\n" : side_by_side(published, shared, view, style);
-    out += "source: " + published.source + "\n";
-    for (const std::string& missing : published.not_available) out += "not available: " + missing + "\n";
+    if (shared.empty()) section.lines.push_back("no task of this run is on its data sets");
+    if (!shared.empty()) section.add(side_by_side(section.id, published, shared, view));
+    section.lines.push_back("source: " + published.source);
+    for (const std::string& missing : published.not_available) section.lines.push_back("not available: " + missing);
   }
   return out;
 }

@@ -9,8 +9,8 @@
 
 #include "config/setting.hpp"
 #include "io/results.hpp"
+#include "report/sections.hpp"
 #include "report/summary_view.hpp"
-#include "report/tables.hpp"
 
 namespace invaria::report {
 
@@ -54,8 +54,8 @@ struct Published {
 Published read_published(const std::string& name);
 
 /// The tables that the run's suite names in `published`, each with the run's own arms below: columns are the tasks on
-/// its data sets in its metrics. Empty if the suite names none.
+/// its data sets in its metrics. None if the suite names none.
 /// @throws ConfigError as read_published()
-std::string published_section(const io::Results& results, const SummaryView& view, Style style);
+std::vector<Section> published_sections(const io::Results& results, const SummaryView& view);
 
 }  // namespace invaria::report

@@ -10,6 +10,7 @@
 #include <tuple>
 
 #include "report/arms.hpp"
+#include "report/numbers.hpp"
 #include "report/sections.hpp"
 #include "report/statistics.hpp"
 
@@ -22,10 +23,6 @@ struct Measured {
   std::string task;
   std::string metric;
 };
-
-std::string heading(const std::string& title, Style style) {
-  return bold(title, style) + "\n";
-}
 
 /// The best mean among contestants; NaN if there is none.
 double best_mean(const SummaryView& view, const Measured& measured) {
@@ -46,59 +43,49 @@ std::string counts(const std::set<int64_t>& ns) {
   return ns.size() == 1 ? fmt::format("{}", *ns.begin()) : fmt::format("{}-{}", *ns.begin(), *ns.rbegin());
 }
 
-/// Arms down, `across` columns across; arms without any value there are left out.
-std::string arms_table(const SummaryView& view, const std::vector<Measured>& across, Style style) {
-  std::vector<TextColumn> columns{{"arm", "", Align::kLeft}, {"n", "", Align::kRight}};
+/// Arms down, measured columns across; arms without any value there are left out.
+Table arms_table(const std::string& name, const SummaryView& view, const std::vector<Measured>& across) {
+  std::vector<Column> columns{key_column("arm"), {"n", "", Align::kRight, true}};
   std::vector<double> best;
   for (const Measured& measured : across) {
-    columns.push_back({measured.task, measured.metric + " %", Align::kRight});
+    columns.push_back({measured.task, measured.metric + " %"});
     best.push_back(best_mean(view, measured));
   }
 
-  TextTable table(columns);
+  Table table(name, columns, kTasksAcross);
   for (const ArmName& arm : view.arms()) {
-    std::vector<TextCell> row{{view.label(arm)}, {}};
+    std::vector<Cell> row{{view.label(arm)}, {}};
     std::set<int64_t> ns;
     for (size_t k = 0; k < across.size(); ++k) {
       const SummaryCell* cell = view.find(arm, across[k].task, across[k].metric);
       if (cell == nullptr) {
-        row.push_back({kNotAvailable});
+        row.push_back(no_cell());
         continue;
       }
       ns.insert(cell->n);
-      const bool is_best = is_contestant(arm.arm) && cell->mean == best[k];
-      row.push_back({percent(cell->mean, cell->ci95), is_best ? Emphasis::kBest : Emphasis::kNone});
+      row.push_back(percent_cell(cell->mean, cell->ci95));
+      if (is_contestant(arm.arm) && cell->mean == best[k]) row.back().emphasis = Emphasis::kBest;
     }
     row[1].text = counts(ns);
     if (!ns.empty()) table.add_row(std::move(row));
   }
-  return table.empty() ? "" : table.render(style);
-}
-
-/// The tables of all columns, so many at a time that they fit.
-std::string arms_tables(const SummaryView& view, const std::vector<Measured>& columns, Style style) {
-  std::string out;
-  for (size_t first = 0; first < columns.size(); first += kTasksAcross) {
-    const size_t last = std::min(columns.size(), first + kTasksAcross);
-    if (first > 0) out += "\n";
-    out += arms_table(
-        view, {columns.begin() + static_cast<ptrdiff_t>(first), columns.begin() + static_cast<ptrdiff_t>(last)}, style);
-  }
-  return out;
+  return table;
 }
 
 /// "0.96 [0.90, 1.00]"; without the range where there is one value.
-std::string mean_and_range(std::vector<double> values) {
+Cell mean_and_range(std::vector<double> values) {
   std::erase_if(values, [](double value) { return std::isnan(value); });
-  if (values.empty()) return kNotAvailable;
+  if (values.empty()) return no_cell();
   const auto [low, high] = std::minmax_element(values.begin(), values.end());
-  if (values.size() == 1) return decimal(*low, 2);
-  return fmt::format("{} [{}, {}]", decimal(mean(values), 2), decimal(*low, 2), decimal(*high, 2));
+  if (values.size() == 1) return decimal_cell(*low, 2);
+  Cell cell = decimal_cell(mean(values), 2);
+  cell.text += fmt::format(" [{}, {}]", decimal(*low, 2), decimal(*high, 2));
+  return cell;
 }
 
 /// Values of one task over an encoder's grid.
-std::string grid_table(const std::vector<std::string>& axes, const SummaryView& view, const std::string& encoder,
-                       const std::string& task, Style style) {
+Table grid_table(const std::string& name, const std::vector<std::string>& axes, const SummaryView& view,
+                 const std::string& encoder, const std::string& task) {
   const std::string metric = view.main_metric_of(task);
   std::map<config::Invariance, std::map<double, const SummaryCell*>>
       rows;  // all axes but the last -> the last axis -> value
@@ -114,82 +101,80 @@ std::string grid_table(const std::vector<std::string>& axes, const SummaryView& 
     across.insert(last);
     if (std::isnan(best) || goodness(metric, cell->mean) > goodness(metric, best)) best = cell->mean;
   }
-  if (rows.empty()) return "";
 
   const std::string last_axis = axes.empty() ? "last axis" : axes.back();
   const std::vector<std::string> others(axes.begin(), axes.empty() ? axes.end() : axes.end() - 1);
-  std::vector<TextColumn> columns{{others.empty() ? "" : fmt::format("{}", fmt::join(others, ",")), "", Align::kLeft}};
-  for (const double value : across)
-    columns.push_back({fmt::format("{} {}", last_axis, value), metric + " %", Align::kRight});
-  TextTable table(columns);
+  std::vector<Column> columns{key_column(others.empty() ? "" : fmt::format("{}", fmt::join(others, ",")))};
+  for (const double value : across) columns.push_back({fmt::format("{} {}", last_axis, value), metric + " %"});
+  Table table(name, columns);
   for (const auto& [point, values] : rows) {
-    std::vector<TextCell> row{{config::to_string(point)}};
+    std::vector<Cell> row{{config::to_string(point)}};
     for (const double value : across) {
       const auto found = values.find(value);
       if (found == values.end()) {
-        row.push_back({kNotAvailable});
+        row.push_back(no_cell());
       } else {
-        row.push_back({percent(found->second->mean), found->second->mean == best ? Emphasis::kBest : Emphasis::kNone});
+        row.push_back(percent_cell(found->second->mean));
+        if (found->second->mean == best) row.back().emphasis = Emphasis::kBest;
       }
     }
     table.add_row(std::move(row));
   }
-  return table.render(style);
+  return table;
 }
 
 }  // namespace
 
-std::string arms_section(const SummaryView& view, Style style) {
+Section arms_section(const SummaryView& view) {
   std::vector<Measured> columns;
   for (const std::string& task : view.tasks()) columns.push_back({task, view.main_metric_of(task)});
-  const std::string tables = arms_tables(view, columns, style);
-  if (tables.empty()) return "";
-  return heading(
-             "Arms x tasks: test values, mean ± half the 95 % interval over n repeats, or n encoder seeds where "
-             "several",
-             style) +
-         tables;
+  Section section{"arms", "Arms x tasks",
+                  "test values, mean ± half the 95 % interval over n repeats, or n encoder seeds where several"};
+  section.add(arms_table(section.id, view, columns));
+  return section;
 }
 
-std::string other_metrics_section(const SummaryView& view, Style style) {
+Section other_metrics_section(const SummaryView& view) {
   std::vector<Measured> columns;
   for (const std::string& task : view.tasks()) {
     for (const std::string& metric : view.metrics_of(task)) {
       if (metric != view.main_metric_of(task)) columns.push_back({task, metric});
     }
   }
-  const std::string tables = arms_tables(view, columns, style);
-  return tables.empty() ? "" : heading("Other metrics", style) + tables;
+  Section section{"other-metrics", "Other metrics", ""};
+  section.add(arms_table(section.id, view, columns));
+  return section;
 }
 
-std::string learned_section(const io::Results& results, const SummaryView& view, Style style) {
+Section learned_section(const io::Results& results, const SummaryView& view) {
   std::map<std::tuple<std::string, ArmName>, std::vector<const io::JobRecord*>> groups;
   for (const io::JobRecord& job : results.content.jobs) {
     if (job.status != "finished" || !job.arm.starts_with("learned-") || !view.tasks().contains(job.task)) continue;
     if (job.metric == view.main_metric_of(job.task)) groups[{job.task, {job.encoder, job.arm}}].push_back(&job);
   }
-  if (groups.empty()) return "";
 
-  std::vector<TextColumn> columns{{"task", "", Align::kLeft}, {"arm", "", Align::kLeft}};
-  for (const std::string& axis : results.axes) columns.push_back({axis, "", Align::kRight});
-  TextTable table(columns);
+  std::vector<Column> columns{key_column("task"), key_column("arm")};
+  for (const std::string& axis : results.axes) columns.push_back({axis, ""});
+  Table table("learned", columns);
   for (const auto& [key, jobs] : groups) {
     const auto& [task, arm] = key;
     const bool by_views = std::any_of(jobs.begin(), jobs.end(), [](const auto* job) { return job->halves == "views"; });
-    std::vector<TextCell> row{{task}, {view.label(arm) + (by_views ? ", by views" : "")}};
+    std::vector<Cell> row{{task}, {view.label(arm) + (by_views ? ", by views" : "")}};
     for (size_t axis = 0; axis < results.axes.size(); ++axis) {
       std::vector<double> values;
       for (const io::JobRecord* job : jobs) {
         if (axis < job->invariance.size()) values.push_back(job->invariance[axis]);
       }
-      row.push_back({mean_and_range(std::move(values))});
+      row.push_back(mean_and_range(std::move(values)));
     }
     table.add_row(std::move(row));
   }
-  return heading("Learned i: mean [least, greatest] over repeats and encoder seeds", style) + table.render(style);
+  Section section{"learned", "Learned i", "mean [least, greatest] over repeats and encoder seeds"};
+  section.add(std::move(table));
+  return section;
 }
 
-std::string ranks_section(const io::Table& arm_summary, const SummaryView& view, Style style) {
+Section ranks_section(const io::Table& arm_summary, const SummaryView& view) {
   std::map<ArmName, size_t> row_of;
   for (size_t k = 0; k < static_cast<size_t>(arm_summary.rows()); ++k) {
     row_of[{arm_summary.texts("encoder")[k], arm_summary.texts("arm")[k]}] = k;
@@ -205,36 +190,43 @@ std::string ranks_section(const io::Table& arm_summary, const SummaryView& view,
     best_rank = std::fmin(best_rank, arm_summary.doubles("average_rank")[found->second]);
     best_regret = std::fmin(best_regret, arm_summary.doubles("regret")[found->second]);
   }
-  if (rows.empty()) return "";
 
-  TextTable table({{"arm", "", Align::kLeft},
-                   {"average rank", "", Align::kRight},
-                   {"over", "", Align::kRight},
-                   {"regret", "points", Align::kRight},
-                   {"over", "", Align::kRight}});
-  const auto emphasis = [](const ArmName& arm, double value, double best) {
-    return is_contestant(arm.arm) && value == best ? Emphasis::kBest : Emphasis::kNone;
+  Table table("ranks", {key_column("arm"),
+                        {"average rank", ""},
+                        {"ranked over", "cells"},
+                        {"regret", "points"},
+                        {"regret over", "cells"}});
+  const auto marked = [](Cell cell, const ArmName& arm, double best) {
+    if (is_contestant(arm.arm) && cell.value == best) cell.emphasis = Emphasis::kBest;
+    return cell;
+  };
+  const auto count = [&](const char* column, size_t k, double of) {
+    return std::isnan(of) ? no_cell() : count_cell(arm_summary.integers(column)[k]);
   };
   for (const auto& [arm, k] : rows) {
     const double rank = arm_summary.doubles("average_rank")[k];
     const double regret = arm_summary.doubles("regret")[k];
     table.add_row({{view.label(arm)},
-                   {decimal(rank, 2), emphasis(arm, rank, best_rank)},
-                   {std::isnan(rank) ? kNotAvailable : fmt::format("{}", arm_summary.integers("rank_n")[k])},
-                   {decimal(regret, 1), emphasis(arm, regret, best_regret)},
-                   {std::isnan(regret) ? kNotAvailable : fmt::format("{}", arm_summary.integers("regret_n")[k])}});
+                   marked(decimal_cell(rank, 2), arm, best_rank),
+                   count("rank_n", k, rank),
+                   marked(decimal_cell(regret, 1), arm, best_regret),
+                   count("regret_n", k, regret)});
   }
-  return heading("Average rank (1 is best; arms with a value everywhere) and regret (oracle - arm)", style) +
-         table.render(style);
+  Section section{"ranks", "Average rank and regret",
+                  "rank 1 is best, of arms with a value everywhere; regret is oracle - arm; a cell is a task, encoder "
+                  "seed and repeat"};
+  section.add(std::move(table));
+  return section;
 }
 
-std::string corners_section(const SummaryView& view, Style style) {
-  std::vector<TextColumn> columns{{"corner", "", Align::kLeft}};
+Section corners_section(const SummaryView& view) {
+  Section section{"corners", "Corners x known tasks", ""};
+  std::vector<Column> columns{key_column("corner")};
   std::vector<std::string> tasks;
   for (const std::string& task : view.tasks()) {
     if (!task.starts_with("known-")) continue;
     tasks.push_back(task);
-    columns.push_back({task, view.main_metric_of(task) + " %", Align::kRight});
+    columns.push_back({task, view.main_metric_of(task) + " %"});
   }
   std::vector<ArmName> corners;
   std::map<std::pair<std::string, std::string>, double> best;  // by encoder and task
@@ -247,33 +239,30 @@ std::string corners_section(const SummaryView& view, Style style) {
       if (cell != nullptr) of_task = std::max(of_task, cell->mean);
     }
   }
-  if (tasks.empty() || corners.empty()) return "";
+  if (tasks.empty()) return section;
 
-  TextTable table(columns);
+  Table table(section.id, columns);
   for (const ArmName& arm : corners) {
-    std::vector<TextCell> row{{view.label(arm).substr(std::string("corner-").size())}};
+    std::vector<Cell> row{{view.label(arm).substr(std::string("corner-").size())}};
     for (const std::string& task : tasks) {
       const SummaryCell* cell = view.find(arm, task, view.main_metric_of(task));
-      if (cell == nullptr) {
-        row.push_back({kNotAvailable});
-      } else {
-        row.push_back(
-            {percent(cell->mean), cell->mean == best.at({arm.encoder, task}) ? Emphasis::kBest : Emphasis::kNone});
-      }
+      row.push_back(cell == nullptr ? no_cell() : percent_cell(cell->mean));
+      if (cell != nullptr && cell->mean == best.at({arm.encoder, task})) row.back().emphasis = Emphasis::kBest;
     }
     table.add_row(std::move(row));
   }
-  return heading("Corners x known tasks", style) + table.render(style);
+  section.add(std::move(table));
+  return section;
 }
 
-std::string grid_section(const std::vector<std::string>& axes, const SummaryView& view, Style style) {
-  std::string out;
+std::vector<Section> grid_sections(const std::vector<std::string>& axes, const SummaryView& view) {
+  std::vector<Section> out;
   for (const std::string& encoder : view.encoders_with_grid()) {
     for (const std::string& task : view.tasks()) {
-      const std::string table = grid_table(axes, view, encoder, task, style);
-      if (table.empty()) continue;
-      if (!out.empty()) out += "\n";
-      out += heading(fmt::format("Grid of i: {} on {}", encoder, task), style) + table;
+      Section section{slug(fmt::format("grid-{}-{}", encoder, task)), fmt::format("Grid of i: {} on {}", encoder, task),
+                      ""};
+      section.add(grid_table(section.id, axes, view, encoder, task));
+      if (!section.empty()) out.push_back(std::move(section));
     }
   }
   return out;

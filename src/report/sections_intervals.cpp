@@ -6,6 +6,7 @@
 #include <map>
 #include <vector>
 
+#include "report/numbers.hpp"
 #include "report/sections.hpp"
 #include "report/statistics.hpp"
 
@@ -30,48 +31,34 @@ Cells intervals_of(const std::vector<io::JobRecord>& jobs, const SummaryView& vi
   return cells;
 }
 
-std::string table_of(const Cells& cells, const std::vector<std::string>& tasks, const SummaryView& view, Style style) {
-  std::vector<TextColumn> columns{{"arm", "", Align::kLeft}};
-  for (const std::string& task : tasks) columns.push_back({task, view.main_metric_of(task) + " %", Align::kRight});
-  TextTable table(columns);
-  for (const ArmName& arm : view.arms()) {
-    std::vector<TextCell> row{{view.label(arm)}};
-    bool is_empty = true;
-    for (const std::string& task : tasks) {
-      const auto found = cells.find({arm, task});
-      row.push_back({kNotAvailable});
-      if (found == cells.end()) continue;
-      is_empty = false;
-      row.back().text = fmt::format("{} to {}", percent(mean(found->second.low)), percent(mean(found->second.high)));
-    }
-    if (!is_empty) table.add_row(std::move(row));
-  }
-  return table.empty() ? "" : table.render(style);
-}
-
 }  // namespace
 
-std::string intervals_section(const io::Results& results, const SummaryView& view, Style style) {
+Section intervals_section(const io::Results& results, const SummaryView& view) {
   const Cells cells = intervals_of(results.content.jobs, view);
   std::vector<std::string> tasks;
   for (const std::string& task : view.tasks()) {
     const bool has_any = std::any_of(cells.begin(), cells.end(), [&](const auto& c) { return c.first.second == task; });
     if (has_any) tasks.push_back(task);
   }
-  std::string tables;
-  for (size_t first = 0; first < tasks.size(); first += kTasksAcross) {
-    const size_t last = std::min(tasks.size(), first + kTasksAcross);
-    if (first > 0) tables += "\n";
-    tables +=
-        table_of(cells, {tasks.begin() + static_cast<ptrdiff_t>(first), tasks.begin() + static_cast<ptrdiff_t>(last)},
-                 view, style);
+  std::vector<Column> columns{key_column("arm")};
+  for (const std::string& task : tasks) columns.push_back({task, view.main_metric_of(task) + " %"});
+  Table table("intervals", columns, kTasksAcross);
+  for (const ArmName& arm : view.arms()) {
+    std::vector<Cell> row{{view.label(arm)}};
+    bool is_empty = true;
+    for (const std::string& task : tasks) {
+      const auto found = cells.find({arm, task});
+      row.push_back(no_cell());
+      if (found == cells.end()) continue;
+      is_empty = false;
+      row.back().text = fmt::format("{} to {}", percent(mean(found->second.low)), percent(mean(found->second.high)));
+    }
+    if (!is_empty) table.add_row(std::move(row));
   }
-  if (tables.empty()) return "";
-  return bold(
-             "95 % intervals over test samples, or over few-shot episodes: of one job, averaged over repeats and "
-             "encoder seeds",
-             style) +
-         "\n" + tables;
+  Section section{"intervals", "95 % intervals over test samples, or over few-shot episodes",
+                  "of one job, averaged over repeats and encoder seeds"};
+  section.add(std::move(table));
+  return section;
 }
 
 }  // namespace invaria::report

@@ -9,16 +9,13 @@
 #include <set>
 #include <tuple>
 
+#include "report/numbers.hpp"
 #include "report/sections.hpp"
 #include "report/statistics.hpp"
 
 namespace invaria::report {
 
 namespace {
-
-std::string heading(const std::string& title, Style style) {
-  return bold(title, style) + "\n";
-}
 
 /// The mean over the last tenth of a column's rows (at least one): a single step's loss is noise. NaN without rows.
 double mean_of_last_tenth(const io::Table& table, const std::string& name) {
@@ -60,69 +57,70 @@ std::vector<std::string> host_lines(const std::string& hosts) {
 }
 
 /// An error's lines under its job's.
-std::string indented(const std::string& text) {
-  std::string out = "    ";
-  for (const char c : text) {
-    out += c;
-    if (c == '\n') out += "    ";
+void add_indented(const std::string& text, std::vector<std::string>& lines) {
+  for (size_t at = 0; at <= text.size();) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    lines.push_back("    " + text.substr(at, end - at));
+    at = end + 1;
   }
-  return out + "\n";
 }
 
 }  // namespace
 
-std::string run_section(const io::RunInfo& info, Style style) {
-  std::string out = bold(fmt::format("Suite {}", info.suite), style) + "\n";
+Section run_section(const io::RunInfo& info) {
+  Section section{"run", fmt::format("Suite {}", info.suite), ""};
+  std::vector<std::string>& lines = section.lines;
   const std::string commit = info.git_commit.empty() ? ""
                                                      : fmt::format(" (commit {}{})", brief(info.git_commit),
                                                                    info.git_dirty ? ", changed" : "");
-  out += fmt::format("invaria {}{}, {} {}\n", info.version, commit, info.world_size,
-                     info.world_size == 1 ? "rank" : "ranks");
-  out += fmt::format("{} to {}, {} of wall-clock time\n", info.created, info.finished, duration(info.wall_s));
-  if (!std::isnan(info.energy_J)) out += fmt::format("energy: {}J\n", quantity(info.energy_J));
-  for (const std::string& host : host_lines(info.hosts)) out += "host: " + host + "\n";
-  return out;
+  lines.push_back(fmt::format("invaria {}{}, {} {}", info.version, commit, info.world_size,
+                              info.world_size == 1 ? "rank" : "ranks"));
+  lines.push_back(fmt::format("{} to {}, {} of wall-clock time", info.created, info.finished, duration(info.wall_s)));
+  if (!std::isnan(info.energy_J)) lines.push_back(fmt::format("energy: {}J", quantity(info.energy_J)));
+  for (const std::string& host : host_lines(info.hosts)) lines.push_back("host: " + host);
+  return section;
 }
 
-std::string encoders_section(const io::Segment& content, Style style) {
-  if (content.encoders.empty()) return "";
-  TextTable table({{"encoder", "", Align::kLeft},
-                   {"seed", "", Align::kRight},
-                   {"parameters", "", Align::kRight},
-                   {"per image", "FLOP", Align::kRight},
-                   {"steps", "", Align::kRight},
-                   {"time", "", Align::kRight},
-                   {"rate", "images/s", Align::kRight},
-                   {"final loss", "nats", Align::kRight},
-                   {"final top1", "%", Align::kRight},
-                   {"status", "", Align::kLeft}});
+Section encoders_section(const io::Segment& content) {
+  Table table("encoders", {key_column("encoder"),
+                           {"seed", "", Align::kRight, true},
+                           {"parameters", ""},
+                           {"per image", "FLOP"},
+                           {"steps", ""},
+                           {"time", "", Align::kRight, false, "s"},
+                           {"rate", "images/s"},
+                           {"final loss", "nats"},
+                           {"final top1", "%"},
+                           {"status", "", Align::kLeft}});
   for (const io::EncoderRecord& encoder : content.encoders) {
     const io::Table& steps = encoder.pretraining;
     const bool trained = steps.contains("step") && steps.rows() > 0;
     table.add_row({{encoder.name},
-                   {fmt::format("{}", encoder.encoder_seed)},
-                   {quantity(static_cast<double>(encoder.parameters))},
-                   {quantity(encoder.flops_per_image)},
-                   {trained ? fmt::format("{}", steps.integers("step").back() + 1) : kNotAvailable},
-                   {duration(encoder.seconds)},
-                   {quantity(mean_of_column(steps, "images_per_s"))},
-                   {decimal(mean_of_last_tenth(steps, "loss"), 3)},
-                   {percent(mean_of_last_tenth(steps, "top1"))},
+                   count_cell(encoder.encoder_seed),
+                   quantity_cell(static_cast<double>(encoder.parameters)),
+                   quantity_cell(encoder.flops_per_image),
+                   trained ? count_cell(steps.integers("step").back() + 1) : no_cell(),
+                   duration_cell(encoder.seconds),
+                   quantity_cell(mean_of_column(steps, "images_per_s")),
+                   decimal_cell(mean_of_last_tenth(steps, "loss"), 3),
+                   percent_cell(mean_of_last_tenth(steps, "top1")),
                    {encoder.status}});
   }
-  return heading("Encoders (final: mean over the last tenth of the recorded steps)", style) + table.render(style);
+  Section section{"encoders", "Encoders", "final values are means over the last tenth of the recorded steps"};
+  section.add(std::move(table));
+  return section;
 }
 
-std::string data_section(const io::Segment& content, Style style) {
-  if (content.data.empty()) return "";
-  TextTable table({{"data set", "", Align::kLeft},
-                   {"checksum", "", Align::kLeft},
-                   {"split", "", Align::kLeft},
-                   {"hash", "", Align::kLeft},
-                   {"files left out", "", Align::kRight}});
+Section data_section(const io::Segment& content) {
+  Table table("data", {key_column("data set"),
+                       {"checksum", "", Align::kLeft},
+                       {"split", "", Align::kLeft},
+                       {"hash", "", Align::kLeft},
+                       {"files left out", ""}});
+  Section section{"data", "Data sets", ""};
   for (const io::DataRecord& data : content.data) {
-    std::vector<TextCell> first{
-        {data.name}, {brief(data.checksum)}, {}, {}, {fmt::format("{}", data.files_left_out.size())}};
+    std::vector<Cell> first{
+        {data.name}, {brief(data.checksum)}, {}, {}, count_cell(static_cast<int64_t>(data.files_left_out.size()))};
     for (const auto& [split, hash] : data.split_hashes) {
       first[2].text = split;
       first[3].text = brief(hash);
@@ -130,42 +128,46 @@ std::string data_section(const io::Segment& content, Style style) {
       first = {{}, {}, {}, {}, {}};
     }
     if (data.split_hashes.empty()) table.add_row(first);
+    for (const std::string& file : data.files_left_out) {
+      section.lines.push_back(fmt::format("left out of {}: {}", data.name, file));
+    }
   }
-  std::string out = heading("Data sets", style) + table.render(style);
-  for (const io::DataRecord& data : content.data) {
-    for (const std::string& file : data.files_left_out) out += fmt::format("left out of {}: {}\n", data.name, file);
-  }
-  return out;
+  section.add(std::move(table));
+  return section;
 }
 
-std::string sensitivity_section(const io::Segment& content, Style style) {
+Section sensitivity_section(const io::Segment& content) {
   std::map<std::pair<std::string, std::string>, std::map<std::string, std::vector<double>>> rows;
   std::set<std::string> transformations;
   for (const io::SensitivityRecord& row : content.sensitivity) {
     rows[{row.encoder, row.corner}][row.transformation].push_back(row.value);
     transformations.insert(row.transformation);
   }
-  if (rows.empty()) return "";
 
-  std::vector<TextColumn> columns{{"encoder", "", Align::kLeft}, {"corner", "", Align::kLeft}};
-  for (const std::string& transformation : transformations) columns.push_back({transformation, "", Align::kRight});
-  TextTable table(columns);
+  std::vector<Column> columns{key_column("encoder"), key_column("corner")};
+  for (const std::string& transformation : transformations) columns.push_back({transformation, ""});
+  Table table("sensitivity", columns);
   for (const auto& [key, values] : rows) {
-    std::vector<TextCell> row{{key.first}, {key.second}};
+    std::vector<Cell> row{{key.first}, {key.second}};
     for (const std::string& transformation : transformations) {
       const auto found = values.find(transformation);
-      row.push_back({found == values.end() ? kNotAvailable : decimal(mean(found->second), 2)});
+      row.push_back(found == values.end() ? no_cell() : decimal_cell(mean(found->second), 2));
     }
     table.add_row(std::move(row));
   }
-  return heading("Sensitivity: E|f(x) - f(Tx)|^2 / E|f(x) - f(x')|^2, 0 = invariant; mean over encoder seeds", style) +
-         table.render(style);
+  Section section{"sensitivity", "Sensitivity",
+                  "E|f(x) - f(Tx)|^2 / E|f(x) - f(x')|^2, 0 = invariant; mean over encoder seeds"};
+  section.add(std::move(table));
+  return section;
 }
 
-std::string stages_section(const io::Segment& content, Style style) {
+Section stages_section(const io::Segment& content) {
   std::map<std::string, std::vector<double>> seconds;
-  for (const io::StageTime& time : content.stage_times) seconds[time.stage].push_back(time.seconds);
-  if (seconds.empty()) return "";
+  std::map<std::string, double> joules;  // NaN where a part is not known
+  for (const io::StageTime& time : content.stage_times) {
+    seconds[time.stage].push_back(time.seconds);
+    joules[time.stage] += time.cpu_energy_J + time.gpu_energy_J;
+  }
 
   using Row = std::tuple<double, std::string, double, size_t>;  // mean, stage, greatest, ranks
   std::vector<Row> rows;
@@ -178,27 +180,36 @@ std::string stages_section(const io::Segment& content, Style style) {
     return std::tuple(-std::get<0>(a), std::get<1>(a)) < std::tuple(-std::get<0>(b), std::get<1>(b));
   });
 
-  TextTable table({{"stage", "", Align::kLeft},
-                   {"ranks", "", Align::kRight},
-                   {"mean a rank", "", Align::kRight},
-                   {"slowest rank", "", Align::kRight},
-                   {"share", "%", Align::kRight}});
+  const bool has_energy =
+      std::any_of(joules.begin(), joules.end(), [](const auto& stage) { return std::isfinite(stage.second); });
+  std::vector<Column> columns{key_column("stage"),
+                              {"ranks", ""},
+                              {"mean a rank", "", Align::kRight, false, "s"},
+                              {"slowest rank", "", Align::kRight, false, "s"},
+                              {"share", "%"}};
+  if (has_energy) columns.push_back({"energy", "J"});
+  Table table("stages", columns);
   for (const auto& [average, stage, greatest, ranks] : rows) {
-    table.add_row({{stage},
-                   {fmt::format("{}", ranks)},
-                   {duration(average)},
-                   {duration(greatest)},
-                   {percent(average * static_cast<double>(ranks) / all)}});
+    std::vector<Cell> row{{stage},
+                          count_cell(static_cast<int64_t>(ranks)),
+                          duration_cell(average),
+                          duration_cell(greatest),
+                          percent_cell(average * static_cast<double>(ranks) / all)};
+    if (has_energy) row.push_back(quantity_cell(joules.at(stage)));
+    table.add_row(std::move(row));
   }
-  return heading("Time by stage", style) + table.render(style);
+  Section section{"stages", "Time by stage", ""};
+  section.add(std::move(table));
+  return section;
 }
 
-std::string failures_section(const io::Segment& content, Style style) {
-  std::string out;
+Section failures_section(const io::Segment& content) {
+  Section section{"failed", "Failed", ""};
+  std::vector<std::string>& lines = section.lines;
   for (const io::EncoderRecord& encoder : content.encoders) {
     if (encoder.status == "finished") continue;
-    out += fmt::format("  encoder {}, seed {}: {}\n{}", encoder.name, encoder.encoder_seed, encoder.status,
-                       indented(encoder.error));
+    lines.push_back(fmt::format("  encoder {}, seed {}: {}", encoder.name, encoder.encoder_seed, encoder.status));
+    add_indented(encoder.error, lines);
   }
   std::map<std::pair<std::string, int64_t>, std::set<std::string>> blocked;  // ids by encoder and seed
   for (const io::JobRecord& job : content.jobs) {
@@ -207,13 +218,15 @@ std::string failures_section(const io::Segment& content, Style style) {
       blocked[{job.encoder, job.encoder_seed}].insert(job.job_id);
       continue;
     }
-    out += fmt::format("  {} on {}, repeat {} ({}, encoder seed {}; rank {} on {}): {}\n{}", job.arm, job.task,
-                       job.repeat, job.encoder, job.encoder_seed, job.rank, job.host, job.status, indented(job.error));
+    lines.push_back(fmt::format("  {} on {}, repeat {} ({}, encoder seed {}; rank {} on {}): {}", job.arm, job.task,
+                                job.repeat, job.encoder, job.encoder_seed, job.rank, job.host, job.status));
+    add_indented(job.error, lines);
   }
   for (const auto& [encoder, ids] : blocked) {
-    out += fmt::format("  blocked by encoder {}, seed {}: {} jobs\n", encoder.first, encoder.second, ids.size());
+    lines.push_back(
+        fmt::format("  blocked by encoder {}, seed {}: {} jobs", encoder.first, encoder.second, ids.size()));
   }
-  return out.empty() ? "" : heading("Failed", style) + out;
+  return section;
 }
 
 }  // namespace invaria::report

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "config/invariance.hpp"
+#include "report/numbers.hpp"
 #include "report/sections.hpp"
 #include "report/statistics.hpp"
 
@@ -20,44 +21,43 @@ constexpr std::array<Kind, 3> kKinds{{{"cosine", "cosine of features, 1 = invari
                                       {"whitened-cosine", "cosine of whitened features, 1 = invariant"},
                                       {"mahalanobis", "Mahalanobis distance of features, 0 = invariant"}}};
 
-std::string section_of(const Kind& kind, const std::vector<io::SimilarityRecord>& similarities,
-                       const std::vector<std::string>& transformations, Style style) {
+Section section_of(const Kind& kind, const std::vector<io::SimilarityRecord>& similarities,
+                   const std::vector<std::string>& transformations) {
   // By encoder and i, so that i rises down the table: means over strengths of each transformation and encoder seed.
   std::map<std::pair<std::string, std::vector<double>>, std::map<std::string, std::vector<double>>> rows;
   for (const io::SimilarityRecord& record : similarities) {
     if (record.similarity == kind.name)
       rows[{record.encoder, record.invariance}][record.transformation].push_back(mean(record.values));
   }
-  if (rows.empty()) return "";
-  std::vector<TextColumn> columns{{"encoder", "", Align::kLeft}, {"i", "", Align::kLeft}};
-  for (const std::string& transformation : transformations) columns.push_back({transformation, "", Align::kRight});
-  TextTable table(columns);
+  Section section{std::string("measured-") + kind.name, "Measured invariance",
+                  fmt::format("{}; mean over strengths and encoder seeds", kind.meaning)};
+  std::vector<Column> columns{key_column("encoder"), key_column("i")};
+  for (const std::string& transformation : transformations) columns.push_back({transformation, ""});
+  Table table(section.id, columns);
   for (const auto& [key, values] : rows) {
-    std::vector<TextCell> row{{key.first}, {config::to_string(key.second)}};
+    std::vector<Cell> row{{key.first}, {config::to_string(key.second)}};
     for (const std::string& transformation : transformations) {
       const auto found = values.find(transformation);
-      row.push_back({found == values.end() ? kNotAvailable : decimal(mean(found->second), 3)});
+      row.push_back(found == values.end() ? no_cell() : decimal_cell(mean(found->second), 3));
     }
     table.add_row(std::move(row));
   }
-  return bold(fmt::format("Measured invariance: {}; mean over strengths and encoder seeds", kind.meaning), style) +
-         "\n" + table.render(style);
+  section.add(std::move(table));
+  return section;
 }
 
 }  // namespace
 
-std::string similarities_section(const io::Segment& content, Style style) {
+std::vector<Section> similarities_sections(const io::Segment& content) {
   std::vector<std::string> transformations;
   for (const io::SimilarityRecord& record : content.similarities) {
     if (std::find(transformations.begin(), transformations.end(), record.transformation) == transformations.end())
       transformations.push_back(record.transformation);
   }
-  std::string out;
+  std::vector<Section> out;
   for (const Kind& kind : kKinds) {
-    const std::string section = section_of(kind, content.similarities, transformations, style);
-    if (section.empty()) continue;
-    if (!out.empty()) out += "\n";
-    out += section;
+    Section section = section_of(kind, content.similarities, transformations);
+    if (!section.empty()) out.push_back(std::move(section));
   }
   return out;
 }

@@ -79,17 +79,14 @@ std::optional<double> reference(const std::map<Arm, Values>& values, const std::
   return best;
 }
 
-using BySeed = std::map<int64_t, std::vector<double>>;
+}  // namespace
 
-/// Repeats share their encoder, so of several seeds each counts once, by the mean of its repeats.
 std::vector<double> independent_values(const BySeed& by_seed) {
   if (by_seed.size() == 1) return by_seed.begin()->second;
   std::vector<double> means;
   for (const auto& [seed, values] : by_seed) means.push_back(mean(values));
   return means;
 }
-
-}  // namespace
 
 io::Table summary_table(const std::vector<io::JobRecord>& jobs) {
   std::map<std::tuple<std::string, std::string, std::string, std::string>, BySeed> groups;

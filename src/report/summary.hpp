@@ -2,12 +2,20 @@
 /// @file
 /// What the jobs amount to: /summary and the ranks and regrets of the arms.
 
+#include <map>
 #include <vector>
 
 #include "io/records.hpp"
 #include "io/table.hpp"
 
 namespace invaria::report {
+
+/// Values of one arm on one task by encoder seed, one a repeat.
+using BySeed = std::map<int64_t, std::vector<double>>;
+
+/// Values that may be taken as independent. Repeats share their encoder, so of several seeds each counts once, by the
+/// mean of its repeats; of one seed the repeats count.
+std::vector<double> independent_values(const BySeed& by_seed);
 
 /// One row per (encoder, arm, task, metric), sorted so. Columns: `encoder`, `arm`, `task`, `metric`; `mean`,
 /// `standard_deviation` (of the sample) and `ci95` (half the width of the 95 % Student-t interval of the mean) of `n`

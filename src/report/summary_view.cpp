@@ -8,22 +8,6 @@
 
 namespace invaria::report {
 
-namespace {
-
-/// Where a kind of arm stands in a list.
-int position(const std::string& arm) {
-  if (arm.starts_with("learned-")) return 0;
-  if (arm == kGridBest) return 1;
-  if (arm.starts_with("corner-")) return 2;
-  if (arm == "centre") return 3;
-  if (arm == "fixed-default") return 4;
-  if (arm == "random") return 6;
-  if (arm == kOracle) return 7;
-  return 5;
-}
-
-}  // namespace
-
 SummaryView::SummaryView(const io::Table& summary) {
   std::set<ArmName> arms;
   for (int64_t row = 0; row < summary.rows(); ++row) {

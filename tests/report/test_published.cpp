@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "report/merge.hpp"
+#include "report/writers.hpp"
 #include "tests/report/small_run.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/error_of.hpp"
@@ -15,7 +16,12 @@ namespace {
 std::string section_of(const std::string& suite) {
   io::Results results = merge(small_info(), small_axes(), small_segment(), small_expectation());
   results.info.settings = suite;
-  return published_section(results, SummaryView(results.summary), Style::kPlain);
+  std::string text;
+  for (const Section& section : published_sections(results, SummaryView(results.summary))) {
+    for (const Table& table : section.tables) text += report::text(table, Style::kPlain);
+    for (const std::string& line : section.lines) text += line + "\n";
+  }
+  return text;
 }
 
 }  // namespace

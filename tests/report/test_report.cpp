@@ -28,7 +28,7 @@ invaria 0.1.0 (commit 0123456789ab), 2 ranks
 2024-05-01T10:00:00Z to 2024-05-01T10:08:05Z, 8 min 05 s of wall-clock time
 host: node1, CPU Xeon
 
-Encoders (final: mean over the last tenth of the recorded steps)
+Encoders: final values are means over the last tenth of the recorded steps
 encoder        seed  parameters  per image  steps        time      rate  final loss  final top1  status
                                       FLOP                     images/s        nats           %
 -------------  ----  ----------  ---------  -----  ----------  --------  ----------  ----------  --------
@@ -61,17 +61,17 @@ task      arm                          spatial         appearance
 known-01  learned-projected  0.12 [0.00, 0.25]  1.00 [1.00, 1.00]
 known-10  learned-projected  1.00 [1.00, 1.00]  0.12 [0.00, 0.25]
 
-Average rank (1 is best; arms with a value everywhere) and regret (oracle - arm)
-arm                average rank  over  regret  over
-                                       points
------------------  ------------  ----  ------  ----
-learned-projected          2.75     4     1.5     4
-grid-best                  1.62     4     0.0     4
-corner-01                  3.88     4    26.0     4
-corner-10                  3.25     4    22.5     4
-fixed-default              4.00     4    22.0     4
-random                     5.50     4    53.5     4
-oracle                        -     -     0.0     4
+Average rank and regret: rank 1 is best, of arms with a value everywhere; regret is oracle - arm; a cell is a task, encoder seed and repeat
+arm                average rank  ranked over  regret  regret over
+                                       cells  points        cells
+-----------------  ------------  -----------  ------  -----------
+learned-projected          2.75            4     1.5            4
+grid-best                  1.62            4     0.0            4
+corner-01                  3.88            4    26.0            4
+corner-10                  3.25            4    22.5            4
+fixed-default              4.00            4    22.0            4
+random                     5.50            4    53.5            4
+oracle                        -            -     0.0            4
 
 Corners x known tasks
 corner  known-01  known-10
@@ -168,6 +168,16 @@ TEST_CASE("jobs' own intervals stand in a table of theirs, averaged over repeats
                  "learned-projected  62.0 to 76.0\n"));
   CHECK(contains(text, "random             18.0 to 32.0\n"));
   CHECK_FALSE(contains(render(small_results(), Style::kPlain), "95 % intervals"));
+}
+
+TEST_CASE("energy stands beside the time of a stage where it was read", "[report]") {
+  io::Segment segment = small_segment();
+  for (io::StageTime& time : segment.stage_times) {
+    if (time.stage == "pretrain") time.cpu_energy_J = time.gpu_energy_J = time.rank == 0 ? 2500.0 : 0.0;
+  }
+  const std::string text = render(merge(small_info(), small_axes(), segment, small_expectation()), Style::kPlain);
+  CHECK(contains(text, "pretrain      2   4 min 55 s    5 min 00 s   94.4  5.00 k\n"));
+  CHECK(contains(text, "extract       2       17.5 s        20.0 s    5.6       -\n"));
 }
 
 TEST_CASE("of an error the least is marked as the best", "[report]") {

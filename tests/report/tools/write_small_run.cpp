@@ -1,15 +1,23 @@
-// Writes the small run of the report tests to the file named on the command line, for readers in Python.
+// Writes the small run of the report tests to the file named on the command line, for readers in Python; if asked, its
+// page and its event files too.
 #include <cstdio>
+#include <string>
 
+#include "io/files.hpp"
 #include "report/merge.hpp"
+#include "report/page.hpp"
+#include "report/tensorboard.hpp"
 #include "tests/report/small_run.hpp"
 
 int main(int argc, char* argv[]) {
   using namespace invaria;
-  if (argc != 2) {
-    std::fputs("usage: report_write_small_run FILE\n", stderr);
+  if (argc < 2 || argc > 4) {
+    std::fputs("usage: report_write_small_run RESULTS [PAGE [EVENTS]]\n", stderr);
     return 2;
   }
-  io::write_results(argv[1], report::merge(report::small_info(), report::small_axes(), report::small_segment(),
-                                           report::small_expectation()));
+  const io::Results results =
+      report::merge(report::small_info(), report::small_axes(), report::small_segment(), report::small_expectation());
+  io::write_results(argv[1], results);
+  if (argc > 2) io::write_file_atomically(argv[2], report::page({results}));
+  if (argc > 3) report::write_event_files(results, argv[3]);
 }

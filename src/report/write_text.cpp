@@ -1,11 +1,10 @@
-#include "report/tables.hpp"
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <utility>
 
-#include "core/errors.hpp"
+#include "report/writers.hpp"
 
 namespace invaria::report {
 
@@ -55,13 +54,7 @@ bool within(char32_t code, const std::array<Range, N>& ranges) {
                      [&](const Range& range) { return code >= range.first && code <= range.second; });
 }
 
-std::string on_one_line(std::string text) {
-  const auto control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; };
-  std::replace_if(text.begin(), text.end(), control, ' ');
-  return text;
-}
-
-std::string padded(const TextCell& cell, int64_t width, Align align, Style style) {
+std::string padded(const Cell& cell, int64_t width, Align align, Style style) {
   const std::string space(static_cast<size_t>(width - display_width(cell.text)), ' ');
   const std::string text = cell.emphasis == Emphasis::kBest ? bold(cell.text, style) : cell.text;
   return align == Align::kLeft ? text + space : space + text;
@@ -69,37 +62,30 @@ std::string padded(const TextCell& cell, int64_t width, Align align, Style style
 
 }  // namespace
 
-TextTable::TextTable(std::vector<TextColumn> columns) : columns_(std::move(columns)) {}
-
-void TextTable::add_row(std::vector<TextCell> cells) {
-  require(cells.size() == columns_.size(), "TextTable: {} cells for {} columns", cells.size(), columns_.size());
-  for (TextCell& cell : cells) cell.text = on_one_line(std::move(cell.text));
-  rows_.push_back(std::move(cells));
-}
-
-std::string TextTable::render(Style style) const {
+std::string text(const Table& table, Style style) {
+  const std::vector<Column>& columns = table.columns();
   std::vector<int64_t> widths;
-  for (size_t k = 0; k < columns_.size(); ++k) {
-    widths.push_back(std::max(display_width(columns_[k].heading), display_width(columns_[k].units)));
-    for (const auto& row : rows_) widths[k] = std::max(widths[k], display_width(row[k].text));
+  for (size_t k = 0; k < columns.size(); ++k) {
+    widths.push_back(std::max(display_width(columns[k].heading), display_width(columns[k].units)));
+    for (const auto& row : table.rows()) widths[k] = std::max(widths[k], display_width(row[k].text));
   }
 
   std::string out;
   const auto add_line = [&](const auto& cell_of) {
     std::string line;
-    for (size_t k = 0; k < columns_.size(); ++k) {
+    for (size_t k = 0; k < columns.size(); ++k) {
       if (k > 0) line += "  ";
-      line += padded(cell_of(k), widths[k], columns_[k].align, style);
+      line += padded(cell_of(k), widths[k], columns[k].align, style);
     }
     out += line.erase(line.find_last_not_of(' ') + 1) + '\n';
   };
 
-  add_line([&](size_t k) { return TextCell{columns_[k].heading}; });
-  if (std::any_of(columns_.begin(), columns_.end(), [](const TextColumn& column) { return !column.units.empty(); })) {
-    add_line([&](size_t k) { return TextCell{columns_[k].units}; });
+  add_line([&](size_t k) { return Cell{columns[k].heading}; });
+  if (std::any_of(columns.begin(), columns.end(), [](const Column& column) { return !column.units.empty(); })) {
+    add_line([&](size_t k) { return Cell{columns[k].units}; });
   }
-  add_line([&](size_t k) { return TextCell{std::string(static_cast<size_t>(widths[k]), '-')}; });
-  for (const auto& row : rows_) add_line([&](size_t k) { return row[k]; });
+  add_line([&](size_t k) { return Cell{std::string(static_cast<size_t>(widths[k]), '-')}; });
+  for (const auto& row : table.rows()) add_line([&](size_t k) { return row[k]; });
   return out;
 }
 
@@ -115,43 +101,6 @@ int64_t display_width(std::string_view text) {
 
 std::string bold(std::string_view text, Style style) {
   return style == Style::kTerminal ? fmt::format("\x1b[1m{}\x1b[0m", text) : std::string(text);
-}
-
-std::string percent(double fraction) {
-  return decimal(100.0 * fraction, 1);
-}
-
-std::string percent(double fraction, double half_width) {
-  if (std::isnan(fraction) || std::isnan(half_width)) return percent(fraction);
-  return fmt::format("{} ± {}", percent(fraction), percent(half_width));
-}
-
-std::string duration(double seconds) {
-  if (std::isnan(seconds)) return kNotAvailable;
-  if (seconds < 9.995) return fmt::format("{:.2f} s", seconds);
-  if (seconds < 99.95) return fmt::format("{:.1f} s", seconds);
-  const auto whole = static_cast<int64_t>(std::llround(seconds));
-  if (whole < 3600) return fmt::format("{} min {:02} s", whole / 60, whole % 60);
-  const int64_t minutes = (whole + 30) / 60;
-  return fmt::format("{} h {:02} min", minutes / 60, minutes % 60);
-}
-
-std::string quantity(double number) {
-  if (std::isnan(number)) return kNotAvailable;
-  constexpr std::array<const char*, 6> kFactors{"", " k", " M", " G", " T", " P"};
-  size_t factor = 0;
-  // 999.5 would be shown with four digits.
-  for (; std::abs(number) >= 999.5 && factor + 1 < kFactors.size(); ++factor) number /= 1000.0;
-  const double size = std::abs(number);
-  const int decimals = size >= 99.95 || (factor == 0 && number == std::floor(number)) ? 0 : size >= 9.995 ? 1 : 2;
-  return fmt::format("{:.{}f}{}", number, decimals, kFactors[factor]);
-}
-
-std::string decimal(double number, int decimals) {
-  if (std::isnan(number)) return kNotAvailable;
-  const std::string text = fmt::format("{:.{}f}", number, decimals);
-  // A value that rounds to zero has no sign.
-  return text.find_first_not_of("-0.") == std::string::npos && text.front() == '-' ? text.substr(1) : text;
 }
 
 }  // namespace invaria::report

@@ -1,0 +1,31 @@
+#include "report/compare.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "app/app.hpp"
+#include "app/results.hpp"
+#include "report/report.hpp"
+
+namespace invaria::app {
+
+ExitCode compare_command(const CompareOptions& options) {
+  const auto read = [](const std::filesystem::path& given) {
+    const std::filesystem::path file = results_file(given);
+    return report::NamedResults{file.string(), io::read_results(file)};
+  };
+  const report::NamedResults a = read(options.before), b = read(options.after);
+  const report::Comparison comparison = report::compare(a, b);
+  const report::Style style = isatty(STDOUT_FILENO) != 0 ? report::Style::kTerminal : report::Style::kPlain;
+  fmt::print("{}\n", report::text_of(report::comparison_section(comparison, a, b), style));
+
+  const std::vector<report::Change> lost = report::regressions(comparison, options.threshold);
+  for (const report::Change& change : lost) {
+    fmt::print("REGRESSION: {} ({}) on {}: {} fell by {:.1f} points, p {:.3g} after Holm\n", change.arm, change.encoder,
+               change.task, change.metric, -change.difference, change.p_holm);
+  }
+  if (lost.empty()) fmt::print("no regression: no arm lost more than {} points on a task\n", options.threshold);
+  return lost.empty() ? ExitCode::kOk : ExitCode::kSomeFailed;
+}
+
+}  // namespace invaria::app

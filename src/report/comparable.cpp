@@ -1,0 +1,211 @@
+#include "report/comparable.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <map>
+#include <set>
+#include <tuple>
+
+#include "core/errors.hpp"
+#include "report/arms.hpp"
+#include "report/merge.hpp"
+
+namespace invaria::report {
+
+namespace {
+
+using Differences = std::vector<std::string>;
+
+/// "what: x in A, y in B" for each key that both maps have with different values.
+template <class Map, class Name>
+void add_differences(const Map& there, const Map& here, const NamedResults& a, const NamedResults& b, const Name& name,
+                     Differences& out) {
+  for (const auto& [key, value] : there) {
+    const auto found = here.find(key);
+    if (found == here.end() || found->second == value) continue;
+    out.push_back(fmt::format("{}: {} in {}, {} in {}", name(key), value, a.file, found->second, b.file));
+  }
+}
+
+std::string brief(const std::string& hash) {
+  return hash.substr(0, 12);
+}
+
+using Draw = std::pair<std::string, int64_t>;  ///< task, repeat
+
+std::map<Draw, std::string> splits_of(const io::Results& results) {
+  std::map<Draw, std::string> splits;
+  for (const io::JobRecord& job : results.content.jobs) {
+    if (job.status == "finished") splits[{job.task, job.repeat}] = brief(job.split_hash);
+  }
+  return splits;
+}
+
+std::map<std::string, std::string> protocols_of(const io::Results& results) {
+  std::map<std::string, std::string> protocols;
+  for (const io::JobRecord& job : results.content.jobs) {
+    if (job.status == "finished") protocols[job.task] = job.protocol;
+  }
+  return protocols;
+}
+
+using EncoderKey = std::pair<std::string, int64_t>;  ///< name, seed
+
+std::map<EncoderKey, std::string> encoders_of(const io::Results& results, std::string io::EncoderRecord::*member) {
+  std::map<EncoderKey, std::string> encoders;
+  for (const io::EncoderRecord& encoder : results.content.encoders) {
+    if (encoder.status == "finished") encoders[{encoder.name, encoder.encoder_seed}] = encoder.*member;
+  }
+  return encoders;
+}
+
+std::map<std::string, std::string> data_of(const io::Results& results, std::string io::DataRecord::*member) {
+  std::map<std::string, std::string> data;
+  for (const io::DataRecord& record : results.content.data) data[record.name] = record.*member;
+  return data;
+}
+
+using JobKey = std::pair<std::string, std::string>;  ///< id, metric
+
+std::map<JobKey, const io::JobRecord*> jobs_of(const io::Results& results) {
+  std::map<JobKey, const io::JobRecord*> jobs;
+  for (const io::JobRecord& job : results.content.jobs) {
+    if (job.status == "finished" && !is_derived(job.arm)) jobs[{job.job_id, job.metric}] = &job;
+  }
+  return jobs;
+}
+
+void compare_jobs(const NamedResults& a, const NamedResults& b, Differences& out) {
+  const auto here = jobs_of(b.results);
+  for (const auto& [key, job] : jobs_of(a.results)) {
+    const auto found = here.find(key);
+    if (found == here.end() || found->second->value == job->value) continue;
+    out.push_back(fmt::format("job {} ({} on {}, repeat {}, {}): {} in {}, {} in {}", brief(key.first), job->arm,
+                              job->task, job->repeat, job->metric, job->value, a.file, found->second->value, b.file));
+  }
+}
+
+/// What keeps two results of one suite from being one.
+Differences differences_of(const NamedResults& a, const NamedResults& b) {
+  Differences out;
+  if (a.results.axes != b.results.axes) {
+    out.push_back(fmt::format("axes: {} in {}, {} in {}", fmt::join(a.results.axes, ","), a.file,
+                              fmt::join(b.results.axes, ","), b.file));
+  }
+  const Differences judging = differences_in_judging(a, b);
+  out.insert(out.end(), judging.begin(), judging.end());
+  const auto data_name = [](const char* what) {
+    return [what](const std::string& name) { return fmt::format("data {}: {}", name, what); };
+  };
+  for (const auto& [what, member] :
+       {std::pair{"checksum", &io::DataRecord::checksum}, {"settings", &io::DataRecord::settings}}) {
+    add_differences(data_of(a.results, member), data_of(b.results, member), a, b, data_name(what), out);
+  }
+  const auto encoder_name = [](const char* what) {
+    return
+        [what](const EncoderKey& key) { return fmt::format("encoder {}, seed {}: {}", key.first, key.second, what); };
+  };
+  for (const auto& [what, member] : {std::pair{"settings", &io::EncoderRecord::settings},
+                                     {"checkpoint hash", &io::EncoderRecord::checkpoint_hash}}) {
+    add_differences(encoders_of(a.results, member), encoders_of(b.results, member), a, b, encoder_name(what), out);
+  }
+  compare_jobs(a, b, out);
+  return out;
+}
+
+constexpr size_t kShown = 8;
+
+[[noreturn]] void refuse(const std::string& suite, const Differences& differences) {
+  std::string lines;
+  for (size_t k = 0; k < std::min(kShown, differences.size()); ++k) lines += "\n  " + differences[k];
+  if (differences.size() > kShown) lines += fmt::format("\n  and {} more", differences.size() - kShown);
+  throw_config(
+      "suite {}: these files cannot be merged:{}\nReport on them one by one, or lay them side by side with "
+      "`invaria compare`.",
+      suite, lines);
+}
+
+/// The hosts of both, each once.
+std::string united(const std::string& a, const std::string& b) {
+  boost::system::error_code error;
+  boost::json::value all = boost::json::parse(a, error);
+  if (error || !all.is_array()) return a;
+  const boost::json::value more = boost::json::parse(b, error);
+  if (error || !more.is_array()) return a;
+  boost::json::array& hosts = all.as_array();
+  for (const boost::json::value& host : more.as_array()) {
+    if (std::find(hosts.begin(), hosts.end(), host) == hosts.end()) hosts.push_back(host);
+  }
+  return boost::json::serialize(all);
+}
+
+io::RunInfo united(io::RunInfo a, const io::RunInfo& b) {
+  a.created = std::min(a.created, b.created);
+  a.finished = std::max(a.finished, b.finished);
+  a.world_size = std::max(a.world_size, b.world_size);
+  a.wall_s += b.wall_s;
+  a.energy_J += b.energy_J;
+  a.hosts = united(a.hosts, b.hosts);
+  if (a.version != b.version) a.version += ", " + b.version;
+  if (a.git_commit != b.git_commit) a.git_commit = "several";
+  a.git_dirty |= b.git_dirty;
+  return a;
+}
+
+io::Results merged(std::vector<NamedResults> files) {
+  if (files.size() == 1) return std::move(files.front().results);
+  Differences differences;
+  for (size_t a = 0; a < files.size(); ++a) {
+    for (size_t b = a + 1; b < files.size(); ++b) {
+      const Differences more = differences_of(files[a], files[b]);
+      differences.insert(differences.end(), more.begin(), more.end());
+    }
+  }
+  if (!differences.empty()) refuse(files.front().results.info.suite, differences);
+
+  io::RunInfo info = files.front().results.info;
+  io::Segment everything;
+  Differences reasons;
+  for (size_t k = 0; k < files.size(); ++k) {
+    const io::Results& results = files[k].results;
+    if (k > 0) info = united(std::move(info), results.info);
+    if (!results.info.valid) reasons.push_back(fmt::format("{}: {}", files[k].file, results.info.invalid_because));
+    io::append(everything, results.content);
+  }
+  io::Results out = merge(std::move(info), files.front().results.axes, std::move(everything), {});
+  if (!out.info.valid) reasons.push_back(out.info.invalid_because);
+  out.info.invalid_because = fmt::format("{}", fmt::join(reasons, "; "));
+  out.info.valid = reasons.empty();
+  return out;
+}
+
+}  // namespace
+
+std::vector<std::string> differences_in_judging(const NamedResults& a, const NamedResults& b) {
+  Differences out;
+  add_differences(
+      splits_of(a.results), splits_of(b.results), a, b,
+      [](const Draw& draw) { return fmt::format("split of {}, repeat {}", draw.first, draw.second); }, out);
+  add_differences(
+      protocols_of(a.results), protocols_of(b.results), a, b,
+      [](const std::string& task) { return fmt::format("protocol of {}", task); }, out);
+  return out;
+}
+
+std::vector<io::Results> merged_by_suite(std::vector<NamedResults> files) {
+  std::vector<std::vector<NamedResults>> suites;
+  for (NamedResults& file : files) {
+    const auto known = std::find_if(suites.begin(), suites.end(), [&](const std::vector<NamedResults>& suite) {
+      return suite.front().results.info.suite == file.results.info.suite;
+    });
+    (known == suites.end() ? suites.emplace_back() : *known).push_back(std::move(file));
+  }
+  std::vector<io::Results> out;
+  for (std::vector<NamedResults>& suite : suites) out.push_back(merged(std::move(suite)));
+  return out;
+}
+
+}  // namespace invaria::report

@@ -1,0 +1,92 @@
+#include "report/comparable.hpp"
+
+#include "report/merge.hpp"
+#include "report/report.hpp"
+#include "report/verify.hpp"
+#include "tests/report/small_run.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/error_of.hpp"
+
+using namespace invaria;
+using namespace invaria::report;
+
+namespace {
+
+/// The part of the small run that `belongs` to it, as a file of its own.
+template <class Belongs>
+NamedResults part(const std::string& file, const Belongs& belongs) {
+  io::Segment segment = small_segment();
+  std::erase_if(segment.jobs, [&](const io::JobRecord& row) { return !belongs(row); });
+  return {file, merge(small_info(), small_axes(), segment, {})};
+}
+
+NamedResults of_task(const std::string& task) {
+  return part(task + ".h5", [&](const io::JobRecord& row) { return row.task == task; });
+}
+
+}  // namespace
+
+TEST_CASE("files of one suite become one: its tasks in one table, derived arms and ranks made anew",
+          "[report][comparable]") {
+  std::vector<io::Results> merged = merged_by_suite({of_task("known-01"), of_task("known-10")});
+  REQUIRE(merged.size() == 1);
+  io::Results whole = merge(small_info(), small_axes(), small_segment(), {});
+  CHECK(merged[0].summary == whole.summary);
+  CHECK(merged[0].arm_summary == whole.arm_summary);
+  CHECK(merged[0].info.valid);
+  CHECK(merged[0].content.encoders.size() == 3);
+  CHECK(merged[0].info.wall_s == 2 * small_info().wall_s);
+}
+
+TEST_CASE("files of several suites stay apart, in their order", "[report][comparable]") {
+  NamedResults other = of_task("known-10");
+  other.results.info.suite = "other";
+  const std::vector<io::Results> suites = merged_by_suite({of_task("known-01"), other});
+  REQUIRE(suites.size() == 2);
+  CHECK(suites[0].info.suite == "small");
+  CHECK(suites[1].info.suite == "other");
+}
+
+TEST_CASE("one INVALID file makes the whole INVALID and is named", "[report][comparable]") {
+  NamedResults broken = of_task("known-10");
+  broken.results.info.valid = false;
+  broken.results.info.invalid_because = "a job failed";
+  const io::Results merged = merged_by_suite({of_task("known-01"), broken}).front();
+  CHECK_FALSE(merged.info.valid);
+  CHECK(merged.info.invalid_because == "known-10.h5: a job failed");
+}
+
+TEST_CASE("what would mix two things under one name is refused, naming the difference", "[report][comparable]") {
+  const auto refused = [](const auto& alter) {
+    NamedResults other = of_task("known-01");
+    other.file = "other.h5";
+    alter(other.results);
+    return error_of([&] { merged_by_suite({of_task("known-01"), other}); });
+  };
+  CHECK_NOTHROW(merged_by_suite({of_task("known-01"), of_task("known-01")}));
+  CHECK(refused([](io::Results& r) {
+          r.axes = {"pitch", "noise"};
+        }).find("axes: spatial,appearance in known-01.h5, pitch,noise in other.h5") != std::string::npos);
+  CHECK(refused([](io::Results& r) {
+          for (auto& row : r.content.jobs) row.split_hash = "other";
+        }).find("split of known-01, repeat 0") != std::string::npos);
+  CHECK(refused([](io::Results& r) {
+          for (auto& row : r.content.jobs) row.protocol = "paper";
+        }).find("protocol of known-01: default in known-01.h5, paper in other.h5") != std::string::npos);
+  CHECK(refused([](io::Results& r) { r.content.data[0].checksum = "x"; }).find("data caltech101-sample: checksum") !=
+        std::string::npos);
+  CHECK(refused([](io::Results& r) { r.content.data[0].settings = "x"; }).find("data caltech101-sample: settings") !=
+        std::string::npos);
+  CHECK(refused([](io::Results& r) {
+          r.content.encoders[0].settings = "x";
+        }).find("encoder amortised, seed 0: settings") != std::string::npos);
+  CHECK(refused([](io::Results& r) {
+          r.content.encoders[0].checkpoint_hash = "x";
+        }).find("encoder amortised, seed 0: checkpoint hash") != std::string::npos);
+  const std::string value = refused([](io::Results& r) {
+    for (auto& row : r.content.jobs) row.value += row.arm == "corner-01" && row.repeat == 0 ? 0.01 : 0.0;
+  });
+  CHECK(value.find("corner-01 on known-01, repeat 0, top1): 0.92 in known-01.h5, 0.93 in other.h5") !=
+        std::string::npos);
+  CHECK(value.find("invaria compare") != std::string::npos);
+}
