@@ -25,7 +25,7 @@ except ImportError as error:
 WRITE_EXAMPLES = sys.argv.pop(1)
 JOB_COLUMNS = """job_id encoder encoder_seed arm task metric value validation_value value_low value_high repeat protocol shots readout_l2 i_spatial i_appearance
 bn_statistics bn_hash split_hash halves seconds samples_per_s encoder_passes rank host encoder_hash_before encoder_hash_after status error""".split()
-ROOT_ATTRIBUTES = """schema suite settings created finished version git_commit git_dirty libraries hosts world_size valid
+ROOT_ATTRIBUTES = """schema suite settings created finished version git_commit git_dirty compiler flags libraries hosts slurm world_size valid
 invalid_because wall_s energy_J""".split()
 
 
