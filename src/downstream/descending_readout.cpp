@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numbers>
 #include <numeric>
 
 #include "core/errors.hpp"
@@ -40,7 +41,7 @@ at::Tensor DescendingReadout::loss(const at::Tensor& features_BD, const at::Tens
   return at::binary_cross_entropy_with_logits(scores_BC, expected);
 }
 
-void DescendingReadout::step() {
+void DescendingReadout::step(double share) {
   ++steps_;
   const at::NoGradGuard no_grad;
   size_t slot = 0;
@@ -50,7 +51,8 @@ void DescendingReadout::step() {
     moments.first.mul_(0.9).add_(gradient, 0.1);
     moments.second.mul_(0.999).addcmul_(gradient, gradient, 0.001);
     const double correction_1 = 1 - std::pow(0.9, steps_), correction_2 = 1 - std::pow(0.999, steps_);
-    parameter->addcdiv_(moments.first, (moments.second / correction_2).sqrt() + 1e-8, -learning_rate_ / correction_1);
+    parameter->addcdiv_(moments.first, (moments.second / correction_2).sqrt() + 1e-8,
+                        -share * learning_rate_ / correction_1);
     parameter->mutable_grad().reset();
   }
 }
@@ -65,6 +67,41 @@ Readout DescendingReadout::readout() const {
   return readout;
 }
 
+void DescentScaling::fix(const at::Tensor& features_BD) {
+  n_ = 0;
+  square_ = 0.0;
+  is_fixed_ = false;
+  scaled(features_BD.detach());
+  is_fixed_ = true;
+}
+
+at::Tensor DescentScaling::scaled(const at::Tensor& features_BD) {
+  if (kind_ == JointScaling::kNone) return features_BD;
+  if (is_fixed_) return (features_BD - centre_D_) / std::sqrt(square_);
+  const at::Tensor centre_D = features_BD.mean(0);
+  const at::Tensor centred_BD = features_BD - centre_D;
+  const at::Tensor square = centred_BD.square().mean().clamp_min(1e-24);
+  centre_D_ = n_ == 0 ? centre_D.detach() : centre_D_ + centre_D.detach();
+  square_ += square.item<double>();
+  ++n_;
+  return centred_BD / square.sqrt();
+}
+
+void DescentScaling::complete(Readout& readout) {
+  if (kind_ == JointScaling::kNone) return;
+  const auto n = static_cast<double>(n_);
+  readout.centre_D = centre_D_.to(at::kDouble) / n;
+  readout.scale = std::sqrt(square_ / n);
+  if (is_fixed_) return;
+  n_ = 0;
+  square_ = 0.0;
+}
+
+double descent_share(JointSchedule schedule, int64_t step, int64_t n_steps) {
+  if (schedule == JointSchedule::kConstant) return 1.0;
+  return 0.5 * (1.0 + std::cos(std::numbers::pi * static_cast<double>(step) / static_cast<double>(n_steps)));
+}
+
 at::Tensor descent_order(int64_t n, uint64_t seed, int64_t epoch) {
   std::vector<int64_t> order(static_cast<size_t>(n));
   std::iota(order.begin(), order.end(), 0);
@@ -75,7 +112,15 @@ at::Tensor descent_order(int64_t n, uint64_t seed, int64_t epoch) {
 Readout fit_by_descent(const LabelledFeatures& train, const LabelledFeatures& validation, const JointSettings& settings,
                        Metric metric, uint64_t seed) {
   const int64_t n = train.features_BD.size(0);
-  const at::Tensor features_BD = train.features_BD.to(at::kFloat);
+  DescentScaling scaling(settings.scaling);
+  if (settings.scaling != JointScaling::kNone) scaling.fix(train.features_BD.to(at::kFloat));
+  const at::Tensor features_BD = scaling.scaled(train.features_BD.to(at::kFloat));
+  const auto readout_now = [&](const DescendingReadout& descending) {
+    Readout readout = descending.readout();
+    scaling.complete(readout);
+    return readout;
+  };
+  const int64_t steps_an_epoch = (n + settings.batch - 1) / settings.batch;
   const double sign = less_is_better(metric) ? -1.0 : 1.0;
   DescendingReadout descending(train, features_BD.size(1), settings.readout_learning_rate);
   Readout kept;
@@ -85,16 +130,17 @@ Readout fit_by_descent(const LabelledFeatures& train, const LabelledFeatures& va
     for (int64_t first = 0; first < n; first += settings.batch) {
       const at::Tensor index_B = order_B.narrow(0, first, std::min(settings.batch, n - first));
       descending.loss(features_BD.index_select(0, index_B), index_B).backward();
-      descending.step();
+      descending.step(descent_share(settings.schedule, epoch * steps_an_epoch + first / settings.batch,
+                                    settings.epochs * steps_an_epoch));
     }
     if (settings.keep == KeptEpoch::kLast) continue;
-    const Readout readout = descending.readout();
+    const Readout readout = readout_now(descending);
     const double value = sign * evaluate(readout, validation, metric);
     if (!(value > best)) continue;
     best = value;
     kept = readout;
   }
-  if (settings.keep == KeptEpoch::kLast) return descending.readout();
+  if (settings.keep == KeptEpoch::kLast) return readout_now(descending);
   require(kept.weight_DC.defined(), "fit_by_descent: no epoch gave a finite validation metric");
   return kept;
 }

@@ -1,8 +1,8 @@
 #pragma once
 /// @file
-/// A linear readout that descends by Adam (arXiv:1412.6980, its default betas) in batches, as published: on features as
-/// they are, from zero, without a penalty. Cross-entropy of classes, mean binary cross-entropy of attributes, L1 of
-/// standardised numbers.
+/// A linear readout that descends by Adam (arXiv:1412.6980, its default betas) in batches, as published: from
+/// zero, without a penalty, on features as they are or scaled. Cross-entropy of classes, mean binary cross-entropy of
+/// attributes, L1 of standardised numbers.
 
 #include <cstdint>
 #include <vector>
@@ -22,7 +22,8 @@ class DescendingReadout {
   at::Tensor loss(const at::Tensor& features_BD, const at::Tensor& index_B) const;
 
   /// One step of Adam along the gradients of the losses since the last step.
-  void step();
+  /// @param share  of the learning rate
+  void step(double share = 1.0);
 
   /// As it is now, in the targets' own units.
   Readout readout() const;
@@ -41,11 +42,35 @@ class DescendingReadout {
   std::vector<Moments> moments_;
 };
 
+/// How a descending readout's features are centred and divided by one scalar, see JointScaling.
+class DescentScaling {
+ public:
+  explicit DescentScaling(JointScaling kind) : kind_(kind) {}
+
+  /// Take the moments of features for all that follow.
+  void fix(const at::Tensor& features_BD);
+  /// The features as the readout sees them; differentiable. Of kBatch the moments are remembered.
+  at::Tensor scaled(const at::Tensor& features_BD);
+  /// A readout of scaled features made one of features: with the fixed moments, or the means since it was last asked.
+  void complete(Readout& readout);
+
+ private:
+  JointScaling kind_;
+  bool is_fixed_ = false;
+  at::Tensor centre_D_;  ///< of kBatch: summed over batches
+  double square_ = 0.0;  ///< mean feature variance; of kBatch: summed over batches
+  int64_t n_ = 0;
+};
+
+/// The share of its rates that a descent has at step `step` of `n_steps`.
+double descent_share(JointSchedule schedule, int64_t step, int64_t n_steps);
+
 /// The order of a training set in one epoch of a descent, drawn from (seed, epoch): int64 [n].
 at::Tensor descent_order(int64_t n, uint64_t seed, int64_t epoch);
 
 /// A readout that descends on cached features, as learned-joint's does at an i that stays: `settings.epochs` epochs in
-/// batches; of them the best by the validation metric is kept, or the last.
+/// batches; of them the best by the validation metric is kept, or the last. Scaling, if any, is by the training set's
+/// moments.
 Readout fit_by_descent(const LabelledFeatures& train, const LabelledFeatures& validation, const JointSettings& settings,
                        Metric metric, uint64_t seed);
 

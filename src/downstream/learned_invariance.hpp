@@ -28,6 +28,8 @@ struct LearnedInvariance {
   io::Trajectory trajectory;   ///< the points that were visited, the start first, the last one last
   int64_t encoder_passes = 0;  ///< images sent through the encoder
   std::string halves;          ///< of learned-projected: "samples" or "views"; else empty
+  /// Of learned-projected: where the descents ended, each once, the lowest held-out loss first.
+  std::vector<config::Invariance> valleys;
 };
 
 /// Thrown by a long arm when it is asked to stop: its work is given up and done again by the run that continues.
@@ -36,24 +38,25 @@ struct StoppedError : std::runtime_error {
 };
 using StopRequested = std::function<bool()>;
 
-/// The held-out ridge loss of features, as `projected` descends on it, differentiable in the features.
+/// Learn i under running statistics by descending on the held-out loss (held_out_loss.hpp), from the centre of
+/// [0, 1]^K or from several points, see the settings.
 ///
-/// Features are centred, divided by the root mean feature variance and by sqrt(D); targets are one-hot and centred, or
-/// standardised per coordinate. With halves P, Q: W = F_P^T (F_P F_P^T + lambda I)^-1 Y_P, loss = mean |F_Q W - Y_Q|^2,
-/// plus P and Q exchanged.
-/// @param half_B  int64 [B], 0 for P and 1 for Q
-at::Tensor projected_loss(const at::Tensor& features_BD, const at::Tensor& targets_BT, const at::Tensor& half_B,
-                          double ridge);
-
-/// Learn i from the centre of [0, 1]^K under running statistics, in `settings.steps` steps of Adam.
-///
-/// The trajectory has a point a step, with the loss at it, and the point that the last step led to, whose loss is NaN.
-/// Each step splits a stratified batch in halves of different samples. Where some class has a single sample, which one
-/// half would not know, the halves are two random views of the same samples instead, drawn by `train.draw_views` at the
-/// address (seed, step, sample, half); `halves` of the result says which.
+/// Where some class has a single sample, which one half would not know, the halves are two random views of the same
+/// samples instead, drawn by `train.draw_views` at the address (seed, draw, sample, half); `halves` of the result says
+/// which. The trajectory has the points of the descent that ended best, each with the loss at it, and where it ended,
+/// whose loss is NaN.
+/// @param kind  of targets, without classes
 /// @throws PreconditionError if views are needed and `train` cannot draw any
 LearnedInvariance learn_projected(const model::Encoder& encoder, const Samples& train, int64_t n_classes,
-                                  const ProjectedSettings& settings, uint64_t seed, const StopRequested& stop);
+                                  const ProjectedSettings& settings, uint64_t seed, const StopRequested& stop,
+                                  TargetKind kind = TargetKind::kNumbers);
+
+/// Images that learn_projected() sends through the encoder at most.
+struct ProjectedImages {
+  int64_t with_gradient = 0;
+  int64_t forward_only = 0;
+};
+ProjectedImages projected_images(const ProjectedSettings& settings, int64_t n_train, int64_t n_axes);
 
 /// What `joint` ends with: besides i, the readout that descended with it.
 struct JointResult {
@@ -73,8 +76,5 @@ JointResult learn_joint(const model::Encoder& encoder, const TaskData& task, con
 
 /// i rounded to the nearest corner: 0.5 and above is 1.
 config::Invariance discretised(const config::Invariance& invariance);
-
-/// Targets as `projected` sees them: centred one-hot [B, C], or coordinates standardised [B, T]. Double.
-at::Tensor regression_targets(const Samples& samples, int64_t n_classes);
 
 }  // namespace invaria::downstream

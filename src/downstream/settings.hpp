@@ -48,26 +48,78 @@ struct ReadoutSettings {
   }
 };
 
-/// Learning i by projecting the readout out: every step solves ridge regression at the present i and descends on its
+/// The readout inside learned-projected, solved for at every step.
+enum class InnerReadout {
+  kRidge,     ///< of centred one-hot classes, or of standardised numbers: in closed form
+  kLogistic,  ///< of classes and attributes, as the final readout: implicit differentiation through its optimum
+};
+
+/// How learned-projected moves i on the held-out loss.
+enum class Descent {
+  kAdam,         ///< a batch of its own for every step, clamped to [0, 1]^K
+  kQuasiNewton,  ///< box-constrained, on batches that grow and lie within one another
+};
+
+/// What decides where learned-projected ends.
+enum class Choice {
+  kLoss,        ///< the lowest held-out loss
+  kValidation,  ///< of the valleys found and their nearest corners the best by the task's metric on validation
+};
+
+/// Learning i by projecting the readout out: every step solves for the readout at the present i and descends on its
 /// held-out loss.
 struct ProjectedSettings {
-  int64_t batch = 1000;  ///< samples a step at most, stratified
+  InnerReadout readout = InnerReadout::kRidge;
+  std::vector<double> ridge = {1.0};
+  std::vector<double> l2 = {1e-3, 1e-2, 1e-1};
+  Descent descent = Descent::kAdam;
+  int64_t batch = 1000;
+  int64_t first_batch = 1000;
   int64_t steps = 14;
-  double ridge = 1.0;
-  double learning_rate = 0.1;  ///< of Adam on i
+  int64_t starts = 1;
+  Choice choice = Choice::kLoss;
+  double learning_rate = 0.1;
   double beta1 = 0.9;
   double beta2 = 0.99;
 
   static auto settings() {
     using S = ProjectedSettings;
     return std::tuple{
+        config::setting("readout", &S::readout,
+                        "the readout inside: ridge (in closed form) or logistic (implicit differentiation through its "
+                        "optimum); numbers are regressed in any case"),
+        config::setting("ridge", &S::ridge,
+                        "penalties lambda of the ridge regression; the one with the lowest loss counts",
+                        config::above(0)),
+        config::setting("l2", &S::l2,
+                        "penalties l2/2 |W|^2 of the logistic readout; the one with the lowest loss counts",
+                        config::above(0)),
+        config::setting("descent", &S::descent,
+                        "adam (a batch of its own for every step) or quasi-newton (box-constrained, on batches that "
+                        "grow from first_batch to batch, fourfold)"),
         config::setting("batch", &S::batch, "samples a step at most", config::between(4, 1e6)),
-        config::setting("steps", &S::steps, "steps of i", config::between(1, 1e5)),
-        config::setting("ridge", &S::ridge, "lambda of the inner ridge regression", config::above(0)),
+        config::setting("first_batch", &S::first_batch,
+                        "samples of the first step; later ones grow geometrically up to batch",
+                        config::between(4, 1e6)),
+        config::setting("steps", &S::steps, "steps of Adam, or evaluations of quasi-newton on each batch",
+                        config::between(1, 1e5)),
+        config::setting(
+            "starts", &S::starts,
+            "descents: 1 from the centre; more from the points with the lowest loss on the first batch among "
+            "the centre and the corners (32 of them where there are more)",
+            config::between(1, 32)),
+        config::setting("choice", &S::choice,
+                        "where it ends: loss (the lowest of the descents), or validation (of the ends of all descents "
+                        "and their nearest corners the best by the first metric on the validation set, each judged as "
+                        "any fixed i; not in few-shot episodes, which have no validation set)"),
         config::setting("learning_rate", &S::learning_rate, "of Adam on i", config::between(1e-6, 10)),
         config::setting("beta1", &S::beta1, "of Adam on i", config::between(0, 0.999999)),
         config::setting("beta2", &S::beta2, "of Adam on i", config::between(0, 0.999999)),
     };
+  }
+  void validate(const std::string& path, config::Problems& problems) const {
+    if (ridge.empty()) problems.add(config::join_path(path, "ridge"), "[]", "at least one penalty");
+    if (l2.empty()) problems.add(config::join_path(path, "l2"), "[]", "at least one penalty");
   }
 };
 
@@ -77,12 +129,28 @@ enum class KeptEpoch {
   kLast,
 };
 
+/// How learned-joint's readout sees features. Scaled: centred, and divided by one scalar, the root mean feature
+/// variance.
+enum class JointScaling {
+  kNone,   ///< as they are, as published
+  kBatch,  ///< scaled by the moments of the batch, with gradient; judged with their means over the epoch
+  kStart,  ///< scaled by the training set's moments at the i that learning starts from
+};
+
+/// How learned-joint's rates fall.
+enum class JointSchedule {
+  kConstant,  ///< as published
+  kCosine,    ///< to 0 at the last step
+};
+
 /// Learning i jointly with the readout by gradient descent, as published.
 struct JointSettings {
   int64_t epochs = 100;
   int64_t batch = 16;
   double readout_learning_rate = 0.01;
   double invariance_learning_rate = 0.01;
+  JointScaling scaling = JointScaling::kNone;
+  JointSchedule schedule = JointSchedule::kConstant;
   KeptEpoch keep = KeptEpoch::kBest;
   int64_t repeats = 1;
 
@@ -95,6 +163,10 @@ struct JointSettings {
                         config::between(1e-6, 10)),
         config::setting("invariance_learning_rate", &S::invariance_learning_rate, "of Adam on i",
                         config::between(1e-6, 10)),
+        config::setting("scaling", &S::scaling,
+                        "of the features that the readout sees: none (as published), batch (centred and divided by one "
+                        "scalar, moments of the batch) or start (moments of the training set at the first i)"),
+        config::setting("schedule", &S::schedule, "of both rates: constant (as published) or cosine (to 0)"),
         config::setting("keep", &S::keep, "the epoch that is kept: best (by the validation metric) or last"),
         config::setting("repeats", &S::repeats, "of the suite's repeats, how many (it is slow)",
                         config::between(0, 1e4)),
@@ -166,6 +238,36 @@ struct invaria::config::EnumNames<invaria::downstream::Refit> {
   using enum invaria::downstream::Refit;
   static constexpr std::array<std::pair<invaria::downstream::Refit, const char*>, 2> kNames{
       {{kNone, "none"}, {kTrainAndValidation, "train-and-validation"}}};
+};
+template <>
+struct invaria::config::EnumNames<invaria::downstream::InnerReadout> {
+  using enum invaria::downstream::InnerReadout;
+  static constexpr std::array<std::pair<invaria::downstream::InnerReadout, const char*>, 2> kNames{
+      {{kRidge, "ridge"}, {kLogistic, "logistic"}}};
+};
+template <>
+struct invaria::config::EnumNames<invaria::downstream::Descent> {
+  using enum invaria::downstream::Descent;
+  static constexpr std::array<std::pair<invaria::downstream::Descent, const char*>, 2> kNames{
+      {{kAdam, "adam"}, {kQuasiNewton, "quasi-newton"}}};
+};
+template <>
+struct invaria::config::EnumNames<invaria::downstream::Choice> {
+  using enum invaria::downstream::Choice;
+  static constexpr std::array<std::pair<invaria::downstream::Choice, const char*>, 2> kNames{
+      {{kLoss, "loss"}, {kValidation, "validation"}}};
+};
+template <>
+struct invaria::config::EnumNames<invaria::downstream::JointScaling> {
+  using enum invaria::downstream::JointScaling;
+  static constexpr std::array<std::pair<invaria::downstream::JointScaling, const char*>, 3> kNames{
+      {{kNone, "none"}, {kBatch, "batch"}, {kStart, "start"}}};
+};
+template <>
+struct invaria::config::EnumNames<invaria::downstream::JointSchedule> {
+  using enum invaria::downstream::JointSchedule;
+  static constexpr std::array<std::pair<invaria::downstream::JointSchedule, const char*>, 2> kNames{
+      {{kConstant, "constant"}, {kCosine, "cosine"}}};
 };
 template <>
 struct invaria::config::EnumNames<invaria::downstream::KeptEpoch> {

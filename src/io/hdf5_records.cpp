@@ -1,6 +1,7 @@
 #include "io/hdf5_records.hpp"
 
 #include <algorithm>
+#include <array>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
@@ -20,38 +21,55 @@ namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
+/// A list of a trajectory that holds one number a point, as a data set of /trajectories.
+struct PointColumn {
+  const char* name;
+  const char* units;
+  const char* long_name;
+  std::vector<double> Trajectory::*list;
+};
+
+constexpr std::array<PointColumn, 4> kPointColumns{{
+    {"loss", "", "training loss", &Trajectory::loss},
+    {"validation", "1", "metric on the validation set", &Trajectory::validation},
+    {"encoder_passes", "1", "images sent through the encoder up to the point", &Trajectory::encoder_passes},
+    {"seconds", "s", "wall-clock time from the beginning of learning to the point", &Trajectory::seconds},
+}};
+
 size_t n_points(const JobRecord& job) {
   const Trajectory& trajectory = job.trajectory;
-  require(
-      trajectory.invariance.size() == trajectory.loss.size() && trajectory.loss.size() == trajectory.validation.size(),
-      "job {}: a trajectory of {} invariances, {} losses and {} validation values", job.job_id,
-      trajectory.invariance.size(), trajectory.loss.size(), trajectory.validation.size());
-  return trajectory.loss.size();
+  for (const PointColumn& column : kPointColumns) {
+    const size_t n = (trajectory.*column.list).size();
+    require(n == trajectory.invariance.size(), "job {}: a trajectory of {} invariances, and {} of {}", job.job_id,
+            trajectory.invariance.size(), n, column.name);
+  }
+  return trajectory.invariance.size();
 }
 
-/// The trajectories as arrays with room for `points` points a job.
-struct TrajectoryArrays {
-  TrajectoryArrays(const std::vector<JobRecord>& jobs, size_t points, size_t n_axes)
-      : invariance(jobs.size() * points * n_axes, kNaN),
-        loss(jobs.size() * points, kNaN),
-        validation(jobs.size() * points, kNaN) {
-    for (size_t j = 0; j < jobs.size(); ++j) {
-      const Trajectory& trajectory = jobs[j].trajectory;
-      count.push_back(static_cast<int64_t>(trajectory.loss.size()));
-      std::copy(trajectory.loss.begin(), trajectory.loss.end(), loss.begin() + static_cast<ptrdiff_t>(j * points));
-      std::copy(trajectory.validation.begin(), trajectory.validation.end(),
-                validation.begin() + static_cast<ptrdiff_t>(j * points));
-      for (size_t p = 0; p < trajectory.invariance.size(); ++p) {
-        const std::vector<double>& i = trajectory.invariance[p];
-        require(i.size() <= n_axes, "job {}: a trajectory of {} axes, expected at most {}", jobs[j].job_id, i.size(),
-                n_axes);
-        std::copy(i.begin(), i.end(), invariance.begin() + static_cast<ptrdiff_t>((j * points + p) * n_axes));
-      }
+/// One number a point, with room for `points` points a job.
+std::vector<double> point_array(const std::vector<JobRecord>& jobs, size_t points, const PointColumn& column) {
+  std::vector<double> cells(jobs.size() * points, kNaN);
+  for (size_t j = 0; j < jobs.size(); ++j) {
+    const std::vector<double>& list = jobs[j].trajectory.*column.list;
+    std::copy(list.begin(), list.end(), cells.begin() + static_cast<ptrdiff_t>(j * points));
+  }
+  return cells;
+}
+
+/// Invariances [job][point][axis].
+std::vector<double> invariance_array(const std::vector<JobRecord>& jobs, size_t points, size_t n_axes) {
+  std::vector<double> cells(jobs.size() * points * n_axes, kNaN);
+  for (size_t j = 0; j < jobs.size(); ++j) {
+    const Trajectory& trajectory = jobs[j].trajectory;
+    for (size_t p = 0; p < trajectory.invariance.size(); ++p) {
+      const std::vector<double>& i = trajectory.invariance[p];
+      require(i.size() <= n_axes, "job {}: a trajectory of {} axes, expected at most {}", jobs[j].job_id, i.size(),
+              n_axes);
+      std::copy(i.begin(), i.end(), cells.begin() + static_cast<ptrdiff_t>((j * points + p) * n_axes));
     }
   }
-  std::vector<double> invariance, loss, validation;
-  std::vector<int64_t> count;
-};
+  return cells;
+}
 
 void write_array(hid_t group, const Column& column, const std::vector<int64_t>& shape,
                  const std::vector<hid_t>& scales) {
@@ -67,17 +85,22 @@ void write_array(hid_t group, const Column& column, const std::vector<int64_t>& 
 void write_trajectories(hid_t file, const std::vector<JobRecord>& jobs, const Scales& scales) {
   const int64_t points = scales.size("point");
   const int64_t n_axes = scales.size("axis");
-  const auto count = static_cast<int64_t>(jobs.size());
+  const auto n_jobs = static_cast<int64_t>(jobs.size());
   const hid_t job = scales.at("job");
   const hid_t point = scales.at("point");
-  TrajectoryArrays arrays(jobs, static_cast<size_t>(points), static_cast<size_t>(n_axes));
   const GroupHandle group = create_group(file, "trajectories");
-  write_array(group.get(), {"invariance", std::move(arrays.invariance), "1", "learned invariance"},
-              {count, points, n_axes}, {job, point, scales.at("axis")});
-  write_array(group.get(), {"loss", std::move(arrays.loss), "", "training loss"}, {count, points}, {job, point});
-  write_array(group.get(), {"validation", std::move(arrays.validation), "1", "metric on the validation set"},
-              {count, points}, {job, point});
-  write_array(group.get(), {"n_points", std::move(arrays.count), "", "recorded points of the job"}, {count}, {job});
+  write_array(group.get(),
+              {"invariance", invariance_array(jobs, static_cast<size_t>(points), static_cast<size_t>(n_axes)), "1",
+               "learned invariance"},
+              {n_jobs, points, n_axes}, {job, point, scales.at("axis")});
+  for (const PointColumn& column : kPointColumns) {
+    write_array(group.get(),
+                {column.name, point_array(jobs, static_cast<size_t>(points), column), column.units, column.long_name},
+                {n_jobs, points}, {job, point});
+  }
+  std::vector<int64_t> count;
+  for (const JobRecord& row : jobs) count.push_back(static_cast<int64_t>(row.trajectory.invariance.size()));
+  write_array(group.get(), {"n_points", std::move(count), "", "recorded points of the job"}, {n_jobs}, {job});
 }
 
 void read_trajectories(hid_t file, std::vector<JobRecord>& jobs) {
@@ -85,20 +108,22 @@ void read_trajectories(hid_t file, std::vector<JobRecord>& jobs) {
   const auto open = [&](const char* name) { return open_dataset(group.get(), name); };
   const std::vector<int64_t> shape = shape_of(open("invariance").get());
   const std::vector<double> invariance = read_doubles(open("invariance").get());
-  const std::vector<double> loss = read_doubles(open("loss").get());
-  const std::vector<double> validation = read_doubles(open("validation").get());
   const std::vector<int64_t> count = read_integers(open("n_points").get());
-  const bool agree = shape.size() == 3 && count.size() == jobs.size() &&
-                     shape[0] == static_cast<int64_t>(jobs.size()) &&
-                     static_cast<int64_t>(loss.size()) == shape[0] * shape[1] && validation.size() == loss.size() &&
-                     std::all_of(count.begin(), count.end(), [&](int64_t n) { return n >= 0 && n <= shape[1]; });
+  bool agree = shape.size() == 3 && count.size() == jobs.size() && shape[0] == static_cast<int64_t>(jobs.size()) &&
+               std::all_of(count.begin(), count.end(), [&](int64_t n) { return n >= 0 && n <= shape[1]; });
+  std::vector<std::vector<double>> columns;
+  for (const PointColumn& column : kPointColumns) {
+    columns.push_back(read_doubles(open(column.name).get()));
+    agree = agree && static_cast<int64_t>(columns.back().size()) == shape[0] * shape[1];
+  }
   if (!agree) throw_environment("{}: the arrays disagree in shape", hdf5::describe(group.get()));
   const auto n_axes = static_cast<ptrdiff_t>(shape[2]);
   for (size_t j = 0; j < jobs.size(); ++j) {
     const ptrdiff_t first = static_cast<ptrdiff_t>(j) * shape[1];
     Trajectory& trajectory = jobs[j].trajectory;
-    trajectory.loss.assign(loss.begin() + first, loss.begin() + first + count[j]);
-    trajectory.validation.assign(validation.begin() + first, validation.begin() + first + count[j]);
+    for (size_t c = 0; c < columns.size(); ++c) {
+      (trajectory.*kPointColumns[c].list).assign(columns[c].begin() + first, columns[c].begin() + first + count[j]);
+    }
     for (ptrdiff_t p = first; p < first + count[j]; ++p) {
       trajectory.invariance.emplace_back(invariance.begin() + p * n_axes, invariance.begin() + (p + 1) * n_axes);
     }

@@ -14,19 +14,21 @@
 
 namespace invaria::io {
 
-/// A learned invariance on its way, one entry a recorded point. The three lists are of equal length.
+/// A learned invariance on its way, one entry a recorded point. The lists are of equal length.
 struct Trajectory {
   std::vector<std::vector<double>> invariance;  ///< [point][axis], each in [0, 1]
-  std::vector<double> loss;        ///< [point] training loss; NaN at a start or end where it was not computed
-  std::vector<double> validation;  ///< [point] validation metric; NaN where it was not computed
+  std::vector<double> loss;            ///< [point] training loss; NaN at a start or end where it was not computed
+  std::vector<double> validation;      ///< [point] validation metric; NaN where it was not computed
+  std::vector<double> encoder_passes;  ///< [point] images sent through the encoder up to there
+  std::vector<double> seconds;         ///< [point] wall-clock time from the beginning of learning up to there
 
-  void add(std::vector<double> at, double loss_there, double validation_there) {
+  void add(std::vector<double> at, double loss_there, double validation_there, int64_t passes, double seconds_since) {
     invariance.push_back(std::move(at));
     loss.push_back(loss_there);
     validation.push_back(validation_there);
+    encoder_passes.push_back(static_cast<double>(passes));
+    seconds.push_back(seconds_since);
   }
-
-  bool operator==(const Trajectory&) const = default;
 };
 
 /// Whether a metric of that name measures an error: less is better. Of all others more is better.

@@ -56,13 +56,13 @@ struct Results {
 ///
 /// Root: dimension scales `job`, `point`, `axis`, `encoder`, `task`, `arm`, `metric`, `corner`, `transformation`,
 /// `draw`, `picture`, `timing`, `measurement`, `strength_number`. /jobs, /stages, /tasks/draws, /tasks/pictures:
-/// columns along `job`, `timing`, `draw`, `picture`. /trajectories: `invariance` (job, point, axis), `loss` and
-/// `validation` (job, point), NaN past a job's last step, `n_points` (job). /encoders/<name>: attributes and
-/// pretraining/<column> along its own `step`; where pretraining was monitored, monitor/<column> along its own `step`,
-/// which repeats for each corner. /data/<name>: attributes, `splits` and `files_left_out` as JSON.
-/// /summary: arrays over (arm, task, metric) and (arm). /sensitivity: an array over (encoder, corner, transformation).
-/// /invariance, once it was measured: columns of `measurements` along `measurement`, `strength` and `value` over
-/// (measurement, strength_number), NaN past n_strengths.
+/// columns along `job`, `timing`, `draw`, `picture`. /trajectories: `invariance` (job, point, axis), `loss`,
+/// `validation`, `encoder_passes` and `seconds` (job, point), NaN past a job's last step, `n_points` (job).
+/// /encoders/<name>: attributes and pretraining/<column> along its own `step`; where pretraining was monitored,
+/// monitor/<column> along its own `step`, which repeats for each corner. /data/<name>: attributes, `splits` and
+/// `files_left_out` as JSON. /summary: arrays over (arm, task, metric) and (arm). /sensitivity: an array over (encoder,
+/// corner, transformation). /invariance, once it was measured: columns of `measurements` along `measurement`,
+/// `strength` and `value` over (measurement, strength_number), NaN past n_strengths.
 ///
 /// @throws PreconditionError if an encoder's (name, seed) or a data set's name repeats or cannot name a group (empty,
 /// ".", with "/");

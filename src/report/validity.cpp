@@ -108,12 +108,15 @@ void check_split_hashes(const io::Segment& content, Reasons& reasons) {
   }
 }
 
-/// One point has no loss of its own: the start of learned-joint, the end of learned-projected.
+/// Points without a loss of their own: the start of learned-joint; the end of learned-projected, and what validation
+/// chose after it.
 void check_trajectory(const io::JobRecord& job, Reasons& reasons) {
   const io::Trajectory& trajectory = job.trajectory;
+  const size_t n_chosen = !trajectory.validation.empty() && std::isfinite(trajectory.validation.back()) ? 1 : 0;
   for (size_t point = 0; point < trajectory.loss.size(); ++point) {
     const double loss = trajectory.loss[point];
-    const bool has_loss = point != (job.arm.starts_with("learned-joint") ? 0 : trajectory.loss.size() - 1);
+    const bool has_loss =
+        job.arm.starts_with("learned-joint") ? point > 0 : point + 1 + n_chosen < trajectory.loss.size();
     const std::vector<double>& at = trajectory.invariance[point];
     const bool is_somewhere = std::all_of(at.begin(), at.end(), [](double value) { return std::isfinite(value); });
     if (is_somewhere && (std::isfinite(loss) || (!has_loss && std::isnan(loss)))) continue;

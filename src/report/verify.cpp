@@ -193,12 +193,16 @@ void compare_trajectories(const std::vector<io::JobRecord>& stored, const std::v
     }
     for (size_t point = 0; point < n; ++point) {
       if (same(a.loss[point], b.loss[point]) && same(a.validation[point], b.validation[point]) &&
+          same(a.encoder_passes[point], b.encoder_passes[point]) && same(a.seconds[point], b.seconds[point]) &&
           same(a.invariance[point], b.invariance[point]))
         continue;
-      out.push_back(fmt::format(
-          "{}: trajectory, point {}: i {}, loss {}, validation {}; its segment has i {}, loss {}, validation {}",
-          name_of(job), point, text(a.invariance[point]), a.loss[point], a.validation[point], text(b.invariance[point]),
-          b.loss[point], b.validation[point]));
+      out.push_back(
+          fmt::format("{}: trajectory, point {}: i {}, loss {}, validation {}, passes {}, seconds {}; its segment has "
+                      "i {}, loss {}, "
+                      "validation {}, passes {}, seconds {}",
+                      name_of(job), point, text(a.invariance[point]), a.loss[point], a.validation[point],
+                      a.encoder_passes[point], a.seconds[point], text(b.invariance[point]), b.loss[point],
+                      b.validation[point], b.encoder_passes[point], b.seconds[point]));
       break;
     }
   }

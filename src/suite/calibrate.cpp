@@ -127,18 +127,21 @@ downstream::Samples made_samples(int64_t n, int64_t n_classes, int64_t view_size
   return samples;
 }
 
-/// Seconds of learning i once on a task.
+/// Seconds of learning i once on a task: what one image takes in a step, times the images at most.
 double measure_projected(const train::EncoderPlan& plan, const TaskSize& size, int64_t n_classes,
                          downstream::ProjectedSettings settings, const CalibrationPlace& place) {
-  const double steps = static_cast<double>(settings.steps);
+  const auto images = downstream::projected_images(settings, size.train, plan.n_axes());
   const int64_t batch = std::max<int64_t>(2 * std::max<int64_t>(n_classes, 1), std::min(size.train, settings.batch));
   const int64_t measured = std::max<int64_t>(2 * std::max<int64_t>(n_classes, 1), std::min(batch, kMostImages));
-  settings.steps = 1;
+  settings.steps = settings.starts = 1;
+  settings.first_batch = settings.batch;
   const model::Encoder encoder = frozen_encoder(plan, place.device);
   const downstream::Samples samples = made_samples(measured, n_classes, plan.settings.view_size);
   const double step_s = mean_seconds(
       place, [&] { return [&] { downstream::learn_projected(encoder, samples, n_classes, settings, 0, {}); }; });
-  return steps * step_s * static_cast<double>(batch) / static_cast<double>(measured);
+  constexpr double kForwardShare = 1.0 / 3.0;  // of a step with its backward pass
+  return step_s / static_cast<double>(measured) *
+         (static_cast<double>(images.with_gradient) + kForwardShare * static_cast<double>(images.forward_only));
 }
 
 double measure_joint(const train::EncoderPlan& plan, const TaskSize& size, int64_t n_classes, downstream::Metric metric,

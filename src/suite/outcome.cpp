@@ -46,21 +46,32 @@ void add_validation_values(const Judged& task, const downstream::Readout& readou
   }
 }
 
+downstream::ChosenReadout chosen_readout(const Judged& task, const LabelledFeatures& train,
+                                         const LabelledFeatures& validation) {
+  const downstream::ReadoutSettings& readout = task.downstream.readout;
+  const Metric metric = task.settings.resolved_metrics().front();
+  return readout.solver == downstream::Solver::kExact
+             ? downstream::choose_readout(train, validation, readout, metric)
+             : descended(downstream::fit_by_descent(train, validation, task.downstream.joint, metric, seed_of(task)));
+}
+
 }  // namespace
 
+double validation_value(const Judged& task, const at::Tensor& pool_features) {
+  const LabelledFeatures train = part(pool_features, task.data.train, task.data);
+  const LabelledFeatures validation = part(pool_features, task.data.validation, task.data);
+  return downstream::evaluate(chosen_readout(task, train, validation).on_train, validation,
+                              task.settings.resolved_metrics().front());
+}
+
 Outcome judge(const Judged& task, const at::Tensor& pool_features) {
-  const downstream::ReadoutSettings& readout = task.downstream.readout;
   if (task.settings.kind == downstream::TaskKind::kFewShot) {
-    return outcome_of(
-        downstream::judge_episodes(pool_features, task.data, task.settings.few_shot, readout, task.seed, task.repeat));
+    return outcome_of(downstream::judge_episodes(pool_features, task.data, task.settings.few_shot,
+                                                 task.downstream.readout, task.seed, task.repeat));
   }
   const LabelledFeatures train = part(pool_features, task.data.train, task.data);
   const LabelledFeatures validation = part(pool_features, task.data.validation, task.data);
-  const Metric metric = task.settings.resolved_metrics().front();
-  const downstream::ChosenReadout chosen =
-      readout.solver == downstream::Solver::kExact
-          ? downstream::choose_readout(train, validation, readout, metric)
-          : descended(downstream::fit_by_descent(train, validation, task.downstream.joint, metric, seed_of(task)));
+  const downstream::ChosenReadout chosen = chosen_readout(task, train, validation);
   Outcome outcome;
   outcome.readout_l2 = chosen.final.l2;
   add_test_values(task, chosen.final, pool_features, "", outcome);

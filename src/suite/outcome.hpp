@@ -40,6 +40,10 @@ struct Judged {
   int64_t repeat;
 };
 
+/// The first metric on the validation set, of the readout chosen on it; of a few-shot task on its base classes.
+/// @param pool_features  [pool, D] of the task's pool
+double validation_value(const Judged& task, const at::Tensor& pool_features);
+
 /// The readout chosen on validation, or episodes; the test set read once.
 /// @param pool_features  [pool, D] of the task's pool
 Outcome judge(const Judged& task, const at::Tensor& pool_features);

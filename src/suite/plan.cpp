@@ -8,6 +8,7 @@
 #include <map>
 
 #include "core/sha256.hpp"
+#include "downstream/learned_invariance.hpp"
 #include "downstream/sensitivity.hpp"
 #include "model/cost.hpp"
 #include "suite/clean_pictures.hpp"
@@ -249,18 +250,25 @@ void estimate_costs(Plan& plan, const Suite& suite, const std::vector<TaskSize>&
   for (const train::EncoderPlan& encoder : plan.encoders) {
     flops.push_back(model::flops_per_image(encoder.settings.model, encoder.settings.view_size));
   }
+  const downstream::DownstreamSettings& settings = suite.downstream;
+  const auto images_of_projected = [&](int64_t n_train) {
+    const downstream::ProjectedImages images =
+        downstream::projected_images(settings.projected, n_train, static_cast<int64_t>(suite.axes.size()));
+    return kWithBackward * static_cast<double>(images.with_gradient) + static_cast<double>(images.forward_only);
+  };
   for (Unit& unit : plan.units) {
-    const downstream::DownstreamSettings& settings = suite.downstream;
     unit.forward_images = forward_images(suite, sizes, unit);
     auto images = static_cast<double>(unit.forward_images);
     if (unit.kind == UnitKind::kProjected) {
-      images += kWithBackward * static_cast<double>(settings.projected.steps) *
-                static_cast<double>(std::min(sizes[unit.task].train, settings.projected.batch));
+      images += images_of_projected(sizes[unit.task].train);
+      // What validation chooses among is read as any fixed i is: the ends of the descents and their corners.
+      if (settings.projected.choice == downstream::Choice::kValidation)
+        images += static_cast<double>((2 * settings.projected.starts - 1) * unit.forward_images);
     }
     if (unit.kind == UnitKind::kEpisodes) {
       const downstream::FewShotSettings& few_shot = suite.tasks[unit.task].few_shot;
-      const int64_t support = std::min(few_shot.ways * few_shot.shots, settings.projected.batch);
-      images += kWithBackward * static_cast<double>(2 * few_shot.learned_episodes * settings.projected.steps * support);
+      images +=
+          static_cast<double>(2 * few_shot.learned_episodes) * images_of_projected(few_shot.ways * few_shot.shots);
     }
     if (unit.kind == UnitKind::kJoint) {
       images +=

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <boost/json/serialize.hpp>
+#include <cmath>
 #include <limits>
 #include <map>
 #include <optional>
@@ -120,12 +121,22 @@ struct UnitRunner::Impl {
     return statistics != nullptr ? model::BatchNormPass::with(*statistics) : model::BatchNormPass::running();
   }
 
-  Outcome judge_at(const Unit& unit, int64_t repeat, LoadedEncoder& encoder, const config::Invariance& invariance) {
+  /// The features of a task's pool at an i, and the statistics that they were read under.
+  struct Read {
+    at::Tensor features_BD;
+    const model::BatchNormStatistics* statistics;
+  };
+
+  Read read_at(const Unit& unit, int64_t repeat, LoadedEncoder& encoder, const config::Invariance& invariance) {
     const model::BatchNormStatistics* statistics = statistics_for(unit, encoder, invariance);
-    const at::Tensor features_BD = pool_features(encoder, invariance, pass_with(statistics), task(unit, repeat));
-    Outcome outcome = judge(judged(unit, repeat), features_BD);
+    return {pool_features(encoder, invariance, pass_with(statistics), task(unit, repeat)), statistics};
+  }
+
+  Outcome judge_at(const Unit& unit, int64_t repeat, LoadedEncoder& encoder, const config::Invariance& invariance) {
+    const Read read = read_at(unit, repeat, encoder, invariance);
+    Outcome outcome = judge(judged(unit, repeat), read.features_BD);
     outcome.invariance = invariance;
-    record_statistics(statistics, outcome);
+    record_statistics(read.statistics, outcome);
     return outcome;
   }
 
@@ -174,12 +185,36 @@ struct UnitRunner::Impl {
     std::optional<downstream::Readout> readout;
   };
 
+  /// Of the valleys and their nearest corners the one that is best on validation, each judged as any fixed i; of equals
+  /// the one with the lower held-out loss. What it was is added to the trajectory.
+  void choose_on_validation(const Unit& unit, int64_t repeat, LoadedEncoder& encoder,
+                            downstream::LearnedInvariance& learned) {
+    const Timer timer;
+    const int64_t passes_before = encoder_passes;
+    const bool less_is_better = downstream::less_is_better(suite.tasks[unit.task].resolved_metrics().front());
+    std::vector<config::Invariance> candidates = learned.valleys;
+    for (const config::Invariance& valley : learned.valleys) candidates.push_back(downstream::discretised(valley));
+    double best = kNaN;
+    for (const config::Invariance& candidate : candidates) {
+      const double value =
+          validation_value(judged(unit, repeat), read_at(unit, repeat, encoder, candidate).features_BD);
+      if (!(std::isnan(best) || (less_is_better ? value < best : value > best))) continue;
+      best = value;
+      learned.invariance = candidate;
+    }
+    learned.trajectory.add(learned.invariance, kNaN, best, learned.encoder_passes + encoder_passes - passes_before,
+                           learned.trajectory.seconds.back() + timer.seconds());
+  }
+
   Learned learn(const Unit& unit, int64_t repeat, LoadedEncoder& encoder) {
     const downstream::TaskData& data = task(unit, repeat);
     if (unit.kind == UnitKind::kProjected) {
-      return {downstream::learn_projected(encoder.encoder, data.train, data.n_classes, suite.downstream.projected,
-                                          arm_seed(repeat), stop_requested),
-              {}};
+      downstream::LearnedInvariance learned =
+          downstream::learn_projected(encoder.encoder, data.train, data.n_classes, suite.downstream.projected,
+                                      arm_seed(repeat), stop_requested, data.target_kind);
+      if (suite.downstream.projected.choice == downstream::Choice::kValidation)
+        choose_on_validation(unit, repeat, encoder, learned);
+      return {learned, {}};
     }
     const downstream::JointResult joint =
         downstream::learn_joint(encoder.encoder, data, suite.downstream.joint,

@@ -86,6 +86,19 @@ std::vector<Unread> unread_of(const Suite& suite) {
   std::vector<Unread> unread;
   const std::string why = "no arm asks for it";
   if (!suite.learns_projected()) add_all(unread, {"downstream.projected"}, why);
+  const downstream::ProjectedSettings& projected = suite.downstream.projected;
+  const std::string at = "downstream.projected.";
+  if (projected.descent != downstream::Descent::kAdam) {
+    add_all(unread, {at + "learning_rate", at + "beta1", at + "beta2"},
+            "descent is " + config::name_of(projected.descent));
+  }
+  const auto is_regressed = [](const auto& task) {
+    return !task.has_classes() && task.kind != downstream::TaskKind::kMultiLabel;
+  };
+  const bool is_logistic = projected.readout == downstream::InnerReadout::kLogistic;
+  if (!is_logistic) add_all(unread, {at + "l2"}, "readout is ridge");
+  if (is_logistic && std::none_of(suite.tasks.begin(), suite.tasks.end(), is_regressed))
+    add_all(unread, {at + "ridge"}, "readout is logistic, and no task is regressed");
   const bool descends = suite.downstream.readout.solver == downstream::Solver::kDescent;
   if (!suite.asks_for_joint() && !descends) add_all(unread, {"downstream.joint"}, why);
   if (!suite.asks_for_joint() && descends) {

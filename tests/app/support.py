@@ -101,7 +101,7 @@ def numbers(output):
         for group in ("summary", "trajectories", "sensitivity"):
             if group in file:
                 datasets = [file[group]] if isinstance(file[group], h5py.Dataset) else file[group].values()
-                found |= {dataset.name: dataset[()] for dataset in datasets}
+                found |= {dataset.name: dataset[()] for dataset in datasets if dataset.name != "/trajectories/seconds"}
         for name, encoder in file["encoders"].items():
             found |= {f"/encoders/{name}/pretraining/{column}": encoder[f"pretraining/{column}"][()]
                       for column in ("step", "loss", "top1", "lr", "corner")}

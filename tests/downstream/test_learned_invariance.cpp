@@ -8,6 +8,7 @@
 
 #include "core/errors.hpp"
 #include "downstream/features.hpp"
+#include "downstream/held_out_loss.hpp"
 #include "downstream/learned_invariance.hpp"
 #include "tests/downstream/made.hpp"
 #include "tests/support/catch.hpp"
@@ -172,7 +173,8 @@ TEST_CASE("where a class has one sample, the halves are two views of the same sa
   CHECK(learn_projected(encoder, task.train, 3, {.steps = 2}, 6, {}).invariance != learned.invariance);
   // A small batch is stratified: half of each class, and the lone sample.
   calls.clear();
-  CHECK(learn_projected(encoder, task.train, 3, {.batch = 18, .steps = 1}, 5, {}).encoder_passes == 2 * (4 + 5 + 1));
+  CHECK(learn_projected(encoder, task.train, 3, {.batch = 18, .first_batch = 18, .steps = 1}, 5, {}).encoder_passes ==
+        2 * (4 + 5 + 1));
 }
 
 TEST_CASE("the joint arm keeps the epoch that is best on validation, and stops when asked", "[downstream]") {

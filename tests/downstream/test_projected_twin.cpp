@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "downstream/features.hpp"
+#include "downstream/held_out_loss.hpp"
 #include "downstream/learned_invariance.hpp"
 #include "tests/downstream/made.hpp"
 #include "tests/model/support.hpp"
@@ -222,7 +223,7 @@ TEST_CASE("learned-projected takes the steps of its plain twin", "[downstream][o
   constexpr uint64_t kSeed = 11;
   const model::Encoder encoder = double_encoder();
   const Samples samples = noise_samples(24, is_regression);
-  const ProjectedSettings settings{.steps = 8, .ridge = 0.7, .learning_rate = 0.08};
+  const ProjectedSettings settings{.ridge = {0.7}, .steps = 8, .learning_rate = 0.08};
   const LearnedInvariance learned = learn_projected(encoder, samples, is_regression ? 0 : 4, settings, kSeed, {});
 
   const Rows targets = plain_targets(samples);
@@ -231,7 +232,7 @@ TEST_CASE("learned-projected takes the steps of its plain twin", "[downstream][o
   for (int64_t step = 0; step < settings.steps; ++step) {
     const std::vector<int> half = plain_halves(samples, kSeed, step);
     const auto loss = [&](const config::Invariance& at) {
-      return plain_loss(features_at(encoder, at, samples.images_BCHW), targets, half, settings.ridge);
+      return plain_loss(features_at(encoder, at, samples.images_BCHW), targets, half, settings.ridge[0]);
     };
     INFO("step " << step);
     CHECK(learned.trajectory.loss[static_cast<size_t>(step)] == Approx(loss(i)).epsilon(1e-5));

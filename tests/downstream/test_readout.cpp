@@ -1,5 +1,7 @@
 #include <ATen/ATen.h>
 
+#include <cmath>
+
 #include "downstream/descending_readout.hpp"
 #include "downstream/readout.hpp"
 #include "tests/downstream/made.hpp"
@@ -200,4 +202,31 @@ TEST_CASE("shuffled labels leave a readout at chance", "[downstream][control]") 
   }
   // Three binomial standard deviations of 2000 guesses at four classes.
   CHECK(evaluate(fit_readout(train, 1e-2, 300), test, Metric::kTop1) == Approx(0.25).margin(0.03));
+}
+
+TEST_CASE("a descent's scaling centres and divides by one scalar, and what it learned reads features as they are",
+          "[downstream]") {
+  const at::Tensor features = (3.0 * noise({20, 4}, 61) + 5.0).to(at::kFloat);
+  const Readout on_scaled{at::zeros({4}, at::kDouble), 1.0, noise({4, 2}, 62), noise({2}, 63), 0.0};
+  for (JointScaling kind : {JointScaling::kNone, JointScaling::kBatch, JointScaling::kStart}) {
+    DescentScaling scaling(kind);
+    if (kind == JointScaling::kStart) scaling.fix(features);
+    const at::Tensor scaled = scaling.scaled(features);
+    Readout readout = on_scaled;
+    scaling.complete(readout);
+    CHECK(at::allclose(readout.predict(features), on_scaled.predict(scaled), 1e-4, 1e-5));
+    if (kind == JointScaling::kNone) continue;
+    CHECK(scaled.mean(0).abs().max().item<double>() < 1e-5);
+    CHECK(scaled.square().mean().item<double>() == Approx(1.0).epsilon(1e-4));
+    // Other features: a batch has moments of its own, a fixed scaling does not.
+    const double shifted_mean = scaling.scaled(features + 2.0).mean().item<double>();
+    CHECK((std::abs(shifted_mean) < 1e-4) == (kind == JointScaling::kBatch));
+  }
+}
+
+TEST_CASE("a descent's rates stay, or fall to nothing along half a cosine", "[downstream]") {
+  for (int64_t step : {0, 5, 9}) CHECK(descent_share(JointSchedule::kConstant, step, 10) == 1.0);
+  CHECK(descent_share(JointSchedule::kCosine, 0, 10) == 1.0);
+  CHECK(descent_share(JointSchedule::kCosine, 5, 10) == Approx(0.5));
+  CHECK(descent_share(JointSchedule::kCosine, 10, 10) == Approx(0.0).margin(1e-12));
 }

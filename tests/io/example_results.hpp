@@ -40,8 +40,10 @@ inline invaria::io::Segment example_segment() {
     job.encoder_hash_after = "e";
     job.status = n == 3 ? "failed" : "finished";
     job.error = n == 3 ? "out of luck" : "";
-    if (n == 0) job.trajectory = {{{0.5, 0.5}, {0.4, 0.75}, {0.1, 1.0}}, {2.0, 1.0, nan}, {0.25, nan, nan}};
-    if (n == 1) job.trajectory = {{{0.5, 0.5}}, {3.0}, {0.5}};
+    if (n == 0)
+      job.trajectory = {
+          {{0.5, 0.5}, {0.4, 0.75}, {0.1, 1.0}}, {2.0, 1.0, nan}, {0.25, nan, nan}, {10, 30, 70}, {0.5, 1, 2.5}};
+    if (n == 1) job.trajectory = {{{0.5, 0.5}}, {3.0}, {0.5}, {20}, {0.25}};
     segment.jobs.push_back(job);
   }
   for (const int64_t seed : {0, 1}) {
@@ -125,8 +127,10 @@ inline bool same_content(const invaria::io::Segment& a, const invaria::io::Segme
       for (const auto& i : segment.jobs[n].trajectory.invariance) {
         for (const double value : i) table.append({number, value});
       }
-      for (const double loss : segment.jobs[n].trajectory.loss) table.append({number, loss});
-      for (const double value : segment.jobs[n].trajectory.validation) table.append({number, value});
+      const Trajectory& trajectory = segment.jobs[n].trajectory;
+      for (const auto& list : {trajectory.loss, trajectory.validation, trajectory.encoder_passes, trajectory.seconds}) {
+        for (const double value : list) table.append({number, value});
+      }
     }
     return table;
   };

@@ -108,7 +108,7 @@ inline io::Segment small_segment() {
     if (row.arm != "learned-projected") continue;
     const double other = row.repeat == 0 ? 0.0 : 0.25;
     row.invariance = row.task == "known-01" ? config::Invariance{other, 1.0} : config::Invariance{1.0, other};
-    row.trajectory = {{{0.5, 0.5}, row.invariance}, {0.5, 0.25}, {kNoNumber, kNoNumber}};
+    row.trajectory = {{{0.5, 0.5}, row.invariance}, {0.5, 0.25}, {kNoNumber, kNoNumber}, {40, 80}, {1, 2}};
     if (row.task != "known-01") continue;
     io::JobRecord second = row;  // the same job's other metric
     second.metric = "mean_per_class";

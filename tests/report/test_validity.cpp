@@ -135,6 +135,19 @@ TEST_CASE("the start of learned-joint and the end of learned-projected have no l
   CHECK(why_invalid(segment, {}).empty());
 }
 
+TEST_CASE("what validation chose after learned-projected's end has no loss either, but its points before have",
+          "[report][validity]") {
+  io::Segment segment = small_segment();
+  io::JobRecord& learned = row(segment, "learned-projected", "known-10", 1);
+  learned.trajectory = {};
+  learned.trajectory.add({0.5, 0.5}, 0.5, kNoNumber, 40, 1.0);
+  learned.trajectory.add({0.7, 0.4}, kNoNumber, kNoNumber, 40, 1.0);
+  learned.trajectory.add({1.0, 0.0}, kNoNumber, 0.75, 80, 2.0);
+  CHECK(why_invalid(segment, {}).empty());
+  learned.trajectory.loss[0] = kNoNumber;
+  CHECK_FALSE(why_invalid(segment, {}).empty());
+}
+
 TEST_CASE("the paper's protocol may do without validation", "[report][validity]") {
   io::Segment segment = small_segment();
   row(segment, "random", "known-10", 1).validation_value = kNoNumber;

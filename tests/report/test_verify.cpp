@@ -113,9 +113,7 @@ TEST_CASE("what cannot be recomputed is compared with the files that the results
   // A file fills short trajectories up.
   CHECK(differences_after([](auto& content) {
           for (io::JobRecord& job : content.jobs) {
-            job.trajectory.invariance.push_back({kNoNumber, kNoNumber});
-            job.trajectory.loss.push_back(kNoNumber);
-            job.trajectory.validation.push_back(kNoNumber);
+            job.trajectory.add({kNoNumber, kNoNumber}, kNoNumber, kNoNumber, 0, kNoNumber);
           }
         }).empty());
 
@@ -130,6 +128,8 @@ TEST_CASE("what cannot be recomputed is compared with the files that the results
       {"trajectory, point 1: i ", [&](auto& content) { learner(content).trajectory.loss[1] += 1e-9; }},
       {"trajectory, point 0: i ", [&](auto& content) { learner(content).trajectory.invariance[0][1] += 1e-9; }},
       {"trajectory, point 0: i ", [&](auto& content) { learner(content).trajectory.validation[0] = 0.25; }},
+      {"trajectory, point 1: i ", [&](auto& content) { learner(content).trajectory.encoder_passes[1] += 1; }},
+      {"trajectory, point 1: i ", [&](auto& content) { learner(content).trajectory.seconds[1] += 1e-9; }},
       {"its segment has ",
        [&](auto& content) {
          io::Trajectory& trajectory = learner(content).trajectory;

@@ -80,7 +80,7 @@ TEST_CASE("a job's id depends on what decides its value and on nothing else", "[
   }
   // Some matter to some jobs only.
   const std::map<std::string, size_t> partial{
-      {"downstream.projected.ridge=2", 4},      // learned-projected: 2 tasks, 2 repeats
+      {"downstream.projected.ridge=[2]", 4},    // learned-projected: 2 tasks, 2 repeats
       {"downstream.joint.epochs=3", 4},         // learned-joint: 2 tasks, 1 repeat, 2 readouts
       {"downstream.batch_norm.images=40", 64},  // all of the conditioned encoder
       {"tasks[1].known.test_per_class=3", 36},  // of one task
