@@ -77,7 +77,7 @@ struct ProjectedSettings {
   int64_t first_batch = 1000;
   int64_t steps = 14;
   int64_t starts = 1;
-  Choice choice = Choice::kLoss;
+  Choice choice = Choice::kValidation;
   double learning_rate = 0.1;
   double beta1 = 0.9;
   double beta2 = 0.99;
