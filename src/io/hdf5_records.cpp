@@ -27,13 +27,14 @@ struct PointColumn {
   const char* units;
   const char* long_name;
   std::vector<double> Trajectory::*list;
+  bool may_be_missing = false;  ///< in files of schema 1: read as NaN
 };
 
 constexpr std::array<PointColumn, 4> kPointColumns{{
     {"loss", "", "training loss", &Trajectory::loss},
     {"validation", "1", "metric on the validation set", &Trajectory::validation},
-    {"encoder_passes", "1", "images sent through the encoder up to the point", &Trajectory::encoder_passes},
-    {"seconds", "s", "wall-clock time from the beginning of learning to the point", &Trajectory::seconds},
+    {"encoder_passes", "1", "images sent through the encoder up to the point", &Trajectory::encoder_passes, true},
+    {"seconds", "s", "wall-clock time from the beginning of learning to the point", &Trajectory::seconds, true},
 }};
 
 size_t n_points(const JobRecord& job) {
@@ -112,9 +113,12 @@ void read_trajectories(hid_t file, std::vector<JobRecord>& jobs) {
   bool agree = shape.size() == 3 && count.size() == jobs.size() && shape[0] == static_cast<int64_t>(jobs.size()) &&
                std::all_of(count.begin(), count.end(), [&](int64_t n) { return n >= 0 && n <= shape[1]; });
   std::vector<std::vector<double>> columns;
-  for (const PointColumn& column : kPointColumns) {
-    columns.push_back(read_doubles(open(column.name).get()));
-    agree = agree && static_cast<int64_t>(columns.back().size()) == shape[0] * shape[1];
+  for (size_t c = 0; agree && c < kPointColumns.size(); ++c) {
+    const PointColumn& column = kPointColumns[c];
+    const auto n_cells = static_cast<size_t>(shape[0] * shape[1]);
+    const bool is_missing = column.may_be_missing && !exists(group.get(), column.name);
+    columns.push_back(is_missing ? std::vector<double>(n_cells, kNaN) : read_doubles(open(column.name).get()));
+    agree = columns.back().size() == n_cells;
   }
   if (!agree) throw_environment("{}: the arrays disagree in shape", hdf5::describe(group.get()));
   const auto n_axes = static_cast<ptrdiff_t>(shape[2]);

@@ -1,3 +1,7 @@
+#include <hdf5.h>
+
+#include <cmath>
+
 #include "core/errors.hpp"
 #include "io/hdf5.hpp"
 #include "io/results.hpp"
@@ -65,6 +69,22 @@ TEST_CASE("records that no group could hold are refused before the file is touch
   refuses([](Segment& s) { s.sensitivity[0].encoder = "unknown"; });
   refuses([](Segment& s) { s.jobs[0].trajectory.loss.pop_back(); });
   refuses([](Segment& s) { s.jobs[0].invariance = {0.0, 0.0, 0.0}; });
+}
+
+TEST_CASE("trajectories that were written without passes and seconds are read with NaN there", "[io][results]") {
+  const ScratchDirectory scratch;
+  const fs::path path = scratch / "results.h5";
+  write_results(path, example_results());
+  const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+  REQUIRE(file >= 0);
+  for (const char* name : {"/trajectories/encoder_passes", "/trajectories/seconds"})
+    CHECK(H5Ldelete(file, name, H5P_DEFAULT) >= 0);
+  H5Fclose(file);
+  const Trajectory trajectory = read_results(path).content.jobs[0].trajectory;
+  CHECK(trajectory.loss[1] == 1.0);
+  REQUIRE(trajectory.seconds.size() == 3);
+  for (size_t point = 0; point < 3; ++point)
+    CHECK((std::isnan(trajectory.encoder_passes[point]) && std::isnan(trajectory.seconds[point])));
 }
 
 TEST_CASE("a results file cut off at any length is an error that names it", "[io][results][corrupt]") {

@@ -129,7 +129,7 @@ TEST_CASE("with five axes the learned i is drawn as parallel coordinates and gri
 TEST_CASE("long trajectories and curves are thinned out but keep their ends", "[report][page]") {
   io::Segment segment;
   io::JobRecord learned = job("learned-projected", "t", 0, 0.5);
-  for (int point = 0; point < 1000; ++point) learned.trajectory.add({0.5, point / 1000.0}, 1.0, 0.5);
+  for (int point = 0; point < 1000; ++point) learned.trajectory.add({0.5, point / 1000.0}, 1.0, 0.5, 40, 1.0);
   segment.jobs = {learned};
   segment.encoders = {encoder("amortised")};
   segment.encoders[0].pretraining =
