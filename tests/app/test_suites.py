@@ -14,8 +14,10 @@ SUITES = SOURCE / "suites"
 WORK = scratch()
 WHOLE = sys.argv[2:] == ["whole"]
 LARGE = sorted(path for path in SUITES.glob("vision-*.json") if not path.stem.endswith("-mini"))
+REFERENCE = sorted(SUITES.glob("reference-*.json"))
 SMALL = sorted(SUITES.glob("vision-*-mini.json"))
 assert len(LARGE) >= 7 and all((SUITES / f"{path.stem}-mini.json").exists() for path in LARGE), LARGE
+assert len(REFERENCE) == 4, REFERENCE
 
 
 def shortened(suite):
@@ -60,7 +62,7 @@ def shortened(suite):
 
 
 # A large suite is wrong in nothing but that its data are not here.
-for path in LARGE:
+for path in LARGE + REFERENCE:
     code, text = run("check", path)
     problems = text.strip().splitlines()
     assert code == 2 and f"{len(problems) - 1} problem" in problems[0], text
