@@ -30,6 +30,17 @@ struct TurboJpegTraits {
   static void close(Type handle) noexcept { tjDestroy(handle); }
 };
 
+/// Pillow's convert("RGB") of CMYK that is stored as Adobe does, 255 for no ink: as the few of ImageNet are.
+void inks_to_rgb(const std::vector<uint8_t>& inks, std::vector<uint8_t>& rgb) {
+  for (size_t pixel = 0; pixel < inks.size() / 4; ++pixel) {
+    const int light = inks[4 * pixel + 3];
+    for (size_t channel = 0; channel < 3; ++channel) {
+      const int product = (255 - inks[4 * pixel + channel]) * light + 128;
+      rgb[3 * pixel + channel] = static_cast<uint8_t>(light - (((product >> 8) + product) >> 8));
+    }
+  }
+}
+
 Image decode_jpeg(std::span<const std::byte> bytes, const std::string& name) {
   const UniqueHandle<TurboJpegTraits> decoder(tjInitDecompress());
   if (!decoder) throw_environment("tjInitDecompress: {}", tjGetErrorStr2(nullptr));
@@ -43,15 +54,16 @@ Image decode_jpeg(std::span<const std::byte> bytes, const std::string& name) {
   int subsampling = 0;
   int colour_space = 0;
   check(tjDecompressHeader3(decoder.get(), data, size, &width, &height, &subsampling, &colour_space));
-  if (colour_space == TJCS_CMYK || colour_space == TJCS_YCCK) {
-    throw_config("{}: a CMYK JPEG, expected RGB or grey; convert it", name);
-  }
   check_size(width, height, name);
+  const bool is_cmyk = colour_space == TJCS_CMYK || colour_space == TJCS_YCCK;
   Image image = empty_image(width, height);
+  std::vector<uint8_t> inks(is_cmyk ? static_cast<size_t>(width * height) * 4 : 0);
   // A warning (a premature end, say) also gives a status other than 0. A limit on scans: a small progressive file could
   // take minutes.
   constexpr int flags = TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS;
-  check(tjDecompress2(decoder.get(), data, size, image.pixels.data(), width, 0, height, TJPF_RGB, flags));
+  check(tjDecompress2(decoder.get(), data, size, is_cmyk ? inks.data() : image.pixels.data(), width, 0, height,
+                      is_cmyk ? TJPF_CMYK : TJPF_RGB, flags));
+  if (is_cmyk) inks_to_rgb(inks, image.pixels);
   return image;
 }
 

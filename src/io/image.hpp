@@ -23,10 +23,10 @@ constexpr int64_t kMaxImagePixels = 100'000'000;
 
 /// Decode one picture; the format is told from the first bytes.
 ///
-/// JPEG by libjpeg-turbo with the accurate inverse DCT; grey is widened to three equal channels; CMYK and YCCK are
-/// refused. PNG by libpng: palettes, grey and 1 to 16 bits a channel become 8-bit sRGB; alpha is dropped, not
-/// composited, as Pillow's convert("RGB") does. EXIF orientation is not applied (torchvision's ImageFolder does not
-/// either).
+/// JPEG by libjpeg-turbo with the accurate inverse DCT; grey is widened to three equal channels; CMYK and YCCK become
+/// RGB as by Pillow, which takes them as Adobe's. PNG by libpng: palettes, grey and 1 to 16 bits a channel become 8-bit
+/// sRGB; alpha is dropped, not composited, as Pillow's convert("RGB") does. EXIF orientation is not applied
+/// (torchvision's ImageFolder does not either).
 ///
 /// @param name  names the picture in messages: a path, or archive:entry
 /// @throws ConfigError naming the picture and the reason if it is no JPEG or PNG, truncated or corrupt in any way that

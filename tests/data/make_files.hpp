@@ -77,11 +77,6 @@ inline std::string grey_jpeg(int64_t height, int64_t width, uint8_t level) {
   return compress_jpeg(pixels.data(), height, width, TJPF_GRAY, TJSAMP_GRAY);
 }
 
-inline std::string cmyk_jpeg(int64_t height, int64_t width) {
-  const std::vector<uint8_t> pixels(static_cast<size_t>(height * width * 4), 100);
-  return compress_jpeg(pixels.data(), height, width, TJPF_CMYK, TJSAMP_444);
-}
-
 inline std::string png(const io::Image& image) {
   png_image header{};
   header.version = PNG_IMAGE_VERSION;

@@ -32,9 +32,9 @@ int largest_difference(const Image& image, const std::string& expected) {
 }  // namespace
 
 TEST_CASE("pictures decode to the pixels that Pillow gives", "[io][image][golden]") {
-  const auto* name =
-      GENERATE("rgb-420.jpg", "rgb-444.jpg", "rgb-422.jpg", "progressive.jpg", "grey.jpg", "rgb.png", "grey.png",
-               "bilevel.png", "palette.png", "palette-transparent.png", "rgba.png", "grey-alpha.png", "rgb16.png");
+  const auto* name = GENERATE("rgb-420.jpg", "rgb-444.jpg", "rgb-422.jpg", "progressive.jpg", "grey.jpg", "cmyk.jpg",
+                              "rgb.png", "grey.png", "bilevel.png", "palette.png", "palette-transparent.png",
+                              "rgba.png", "grey-alpha.png", "rgb16.png");
   const Image image = decode_image(golden(name), name);
   INFO(name);
   CHECK(image.height == kHeight);
@@ -43,7 +43,6 @@ TEST_CASE("pictures decode to the pixels that Pillow gives", "[io][image][golden
 }
 
 TEST_CASE("what is no picture is refused by name with the reason", "[io][image][corrupt]") {
-  CHECK_THROWS_WITH(decode_image(golden("cmyk.jpg"), "x/cmyk.jpg"), Catch::StartsWith("x/cmyk.jpg: a CMYK JPEG"));
   CHECK_THROWS_WITH(decode_image(std::string_view("GIF89a"), "a.gif"),
                     Catch::Contains("a.gif: neither a JPEG nor a PNG"));
   CHECK_THROWS_WITH(decode_image(std::string_view(), "a"), Catch::Contains("0 bytes"));

@@ -40,7 +40,7 @@ def main():
     save("rgb-422.jpg", rgb, quality=90, subsampling=1)
     save("progressive.jpg", rgb, quality=85, progressive=True)
     save("grey.jpg", grey, quality=85)
-    rgb.convert("CMYK").save(HERE / "cmyk.jpg")
+    save("cmyk.jpg", Image.fromarray(np.dstack([255 - RGB, ALPHA]), "CMYK"), quality=90)
     save("rgb.png", rgb)
     save("grey.png", grey)
     save("bilevel.png", Image.fromarray(RGB[..., 0] > 100))
