@@ -3,8 +3,10 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <ranges>
 #include <set>
+#include <utility>
 
 #include "core/errors.hpp"
 #include "data/pattern.hpp"
@@ -25,6 +27,19 @@ fs::path program_folder() {
   std::error_code error;
   const fs::path program = fs::read_symlink("/proc/self/exe", error);
   return error ? fs::path() : program.parent_path();
+}
+
+/// Keys that only one kind of data set reads, given to another.
+void refuse_unread(const config::json::value& given, const Manifest& manifest, config::Problems& problems) {
+  const std::array<std::pair<const char*, DatasetKind>, 5> owners{{{"tables", DatasetKind::kTable},
+                                                                   {"picture", DatasetKind::kTable},
+                                                                   {"class_name", DatasetKind::kTable},
+                                                                   {"split_seed", DatasetKind::kTable},
+                                                                   {"synthetic", DatasetKind::kSynthetic}}};
+  for (const auto& [key, owner] : owners) {
+    if (manifest.kind == owner || !given.as_object().contains(key)) continue;
+    problems.add(key, key, fmt::format("none: only the kind {} reads it", config::name_of(owner)));
+  }
 }
 
 }  // namespace
@@ -141,7 +156,9 @@ std::vector<std::string> Manifest::folder_names() const {
 
 Manifest read_manifest(const fs::path& path) {
   config::Problems problems;
-  auto manifest = config::parse<Manifest>(config::parse_text(io::read_file(path), path.string()), "", problems);
+  const config::json::value given = config::parse_text(io::read_file(path), path.string());
+  auto manifest = config::parse<Manifest>(given, "", problems);
+  if (problems.empty()) refuse_unread(given, manifest, problems);
   if (problems.empty() && path.stem() != manifest.name) {
     problems.add("name", manifest.name, fmt::format("\"{}\", as the file is named", path.stem().string()));
   }
