@@ -96,5 +96,5 @@ TEST_CASE("an idle counter burns no core, nor does a rank that is done early", "
     begin = std::clock();
     if (communicator.is_root()) std::this_thread::sleep_for(std::chrono::milliseconds(500));
   }
-  CHECK(double(std::clock() - begin) / CLOCKS_PER_SEC < 0.1);
+  CHECK(double(std::clock() - begin) / CLOCKS_PER_SEC < 0.25);  // of half a second
 }
