@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "report/charts.hpp"
+
 namespace invaria::report {
 
 namespace json = boost::json;
@@ -36,5 +38,13 @@ void set(json::object& spec, std::string_view pointer, T&& value) {
   whole.set_at_pointer(pointer, json::value_from(std::forward<T>(value)));
   spec = std::move(whole.as_object());
 }
+
+/// A chart of lines, a colour a name: line_point()s over `x`, drawn from the least to the greatest.
+struct LineAxes {
+  std::string x;  ///< titles
+  std::string y;
+};
+json::object line_point(const std::string& name, double x, double y);
+Chart line_chart(const std::string& id, const std::string& title, json::array points, const LineAxes& axes);
 
 }  // namespace invaria::report

@@ -35,7 +35,11 @@ std::vector<Chart> trajectory_charts(const io::Results& results, const SummaryVi
 std::vector<Chart> grid_charts(const io::Results& results, const SummaryView& view);
 /// Encoders at corners down, transformations across.
 std::vector<Chart> sensitivity_charts(const io::Segment& content);
-/// Loss and top-1 of encoders over steps, as means over as many steps as a pixel or two stand for.
+/// One kind of measured similarity: a chart a transformation, encoders at the corners over its strengths; and a chart
+/// an axis, every transformation's mean along it while the other axes are 1. Means over encoder seeds.
+std::vector<Chart> similarity_charts(const io::Results& results, const std::string& kind);
+/// Loss, top-1 and rate of encoders over steps, as means over as many steps as a pixel or two stand for; what monitors
+/// saw at each corner.
 std::vector<Chart> pretraining_charts(const io::Segment& content);
 /// Mean and slowest rank of each stage.
 std::vector<Chart> stages_charts(const io::Segment& content);

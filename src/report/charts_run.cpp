@@ -41,21 +41,6 @@ constexpr std::string_view kSensitivity = R"json({
   ]
 })json";
 
-constexpr std::string_view kCurve = R"json({
-  "height": 220,
-  "mark": {"type": "line", "strokeWidth": 1.5},
-  "encoding": {
-    "x": {"field": "step", "type": "quantitative", "title": "step", "axis": {"tickMinStep": 1}, "scale": {"nice": false}},
-    "y": {"field": "value", "type": "quantitative", "scale": {"zero": false}},
-    "color": {"field": "encoder", "type": "nominal", "title": null, "sort": null, "scale": {"range": "category"}},
-    "tooltip": [
-      {"field": "encoder", "type": "nominal"},
-      {"field": "step", "type": "quantitative"},
-      {"field": "value", "type": "quantitative", "format": ".4g"}
-    ]
-  }
-})json";
-
 constexpr std::string_view kStages = R"json({
   "encoding": {"y": {"field": "stage", "type": "nominal", "sort": null, "title": null}},
   "layer": [
@@ -96,8 +81,7 @@ void add_curve(const std::string& name, const io::Table& table, const char* colu
     }
     const auto count = static_cast<double>(last) - static_cast<double>(first);
     if (!std::isfinite(value)) continue;
-    rows.push_back(
-        json::object{{"encoder", name}, {"step", number(step / count)}, {"value", number(factor * value / count)}});
+    rows.push_back(line_point(name, step / count, factor * value / count));
   }
 }
 
@@ -106,9 +90,21 @@ Chart curves(const io::Segment& content, const char* column, double factor, cons
   for (const io::EncoderRecord& encoder : content.encoders) {
     add_curve(io::encoder_group_name(encoder, content.encoders), encoder.pretraining, column, factor, rows);
   }
-  json::object spec = specification(kCurve, std::move(rows), fmt::format("{} of pretraining over steps", title));
-  set(spec, "/encoding/y/title", title);
-  return {id, title, "", {std::move(spec)}};
+  return line_chart(id, title, std::move(rows), {"step", title});
+}
+
+/// What a monitor saw of encoders at their corners.
+Chart monitored(const io::Segment& content, const char* column, const char* title, const std::string& id) {
+  json::array rows;
+  for (const io::EncoderRecord& encoder : content.encoders) {
+    const io::Table& seen = encoder.monitor;
+    if (!seen.contains("step") || !seen.contains("corner") || !seen.contains(column)) continue;
+    for (size_t k = 0; k < static_cast<size_t>(seen.rows()); ++k) {
+      const std::string name = io::encoder_group_name(encoder, content.encoders) + " at " + seen.texts("corner")[k];
+      rows.push_back(line_point(name, static_cast<double>(seen.integers("step")[k]), 100.0 * seen.doubles(column)[k]));
+    }
+  }
+  return line_chart(id, title, std::move(rows), {"step", title});
 }
 
 }  // namespace
@@ -136,13 +132,13 @@ std::vector<Chart> sensitivity_charts(const io::Segment& content) {
 }
 
 std::vector<Chart> pretraining_charts(const io::Segment& content) {
-  std::vector<Chart> charts;
-  for (Chart& chart :
-       std::vector<Chart>{curves(content, "loss", 1.0, "loss (nats)", "chart-pretraining-loss"),
-                          curves(content, "top1", 100.0, "contrastive top-1 (%)", "chart-pretraining-top1"),
-                          curves(content, "images_per_s", 1.0, "images a second", "chart-pretraining-rate")}) {
-    if (!chart.specs.front().at("data").at("values").as_array().empty()) charts.push_back(std::move(chart));
-  }
+  std::vector<Chart> charts{curves(content, "loss", 1.0, "loss (nats)", "chart-pretraining-loss"),
+                            curves(content, "top1", 100.0, "contrastive top-1 (%)", "chart-pretraining-top1"),
+                            curves(content, "images_per_s", 1.0, "images a second", "chart-pretraining-rate"),
+                            monitored(content, "knn_top1", "monitor: kNN top-1 (%)", "chart-monitor-knn"),
+                            monitored(content, "readout_top1", "monitor: readout top-1 (%)", "chart-monitor-readout")};
+  std::erase_if(charts,
+                [](const Chart& chart) { return chart.specs.front().at("data").at("values").as_array().empty(); });
   return charts;
 }
 

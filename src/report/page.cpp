@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <functional>
 #include <set>
 
 #include "config/setting.hpp"
@@ -76,13 +77,14 @@ class Part {
                        "how i and the training loss went, a line a repeat and encoder seed",
                        trajectory_charts(results_, view_));
     write("ranks", ranks_charts(results_.arm_summary, view_));
+    write("effort", {});
     write_grids();
     write("corners", {});
     write("intervals", {});
     write("other-metrics", {});
-    write_all_starting_with("published-");
+    write_all_starting_with("published-", {});
     write("sensitivity", sensitivity_charts(results_.content));
-    write_all_starting_with("measured-");
+    write_all_starting_with("measured-", [&](const std::string& kind) { return similarity_charts(results_, kind); });
     write("encoders", pretraining_charts(results_.content), "wide");
     write("stages", stages_charts(results_.content), "wide");
     write("data", {});
@@ -186,9 +188,12 @@ class Part {
     body_ += "</div>\n</section>\n";
   }
 
-  void write_all_starting_with(const std::string& prefix) {
+  /// @param charts  what belongs to the rest of a section's id; may be empty
+  void write_all_starting_with(const std::string& prefix,
+                               const std::function<std::vector<Chart>(const std::string&)>& charts) {
     for (const Section& section : sections_) {
-      if (section.id.starts_with(prefix)) write(section.id, {});
+      if (!section.id.starts_with(prefix)) continue;
+      write(section.id, charts ? charts(section.id.substr(prefix.size())) : std::vector<Chart>());
     }
   }
 

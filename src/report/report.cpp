@@ -52,6 +52,7 @@ std::vector<Section> sections_of(const io::Results& results) {
   add(intervals_section(results, view));
   add_all(published_sections(results, view));
   add(learned_section(results, view));
+  add(effort_section(results, view));
   add(ranks_section(results.arm_summary, view));
   add(corners_section(view));
   add_all(grid_sections(results.axes, view));

@@ -49,6 +49,8 @@ Section intervals_section(const io::Results& results, const SummaryView& view);
 Section other_metrics_section(const SummaryView& view);
 /// Where the learned i went: per task and arm the mean and the range over repeats and encoder seeds.
 Section learned_section(const io::Results& results, const SummaryView& view);
+/// What learning i costs learned-projected and learned-joint up to the same validation value, where both ran.
+Section effort_section(const io::Results& results, const SummaryView& view);
 /// Average rank and regret.
 Section ranks_section(const io::Table& arm_summary, const SummaryView& view);
 /// Corners x known tasks.

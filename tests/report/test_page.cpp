@@ -25,7 +25,14 @@ size_t count(const std::string& text, const std::string& part) {
   return n;
 }
 
-/// The rows of a chart's data that are of a kind.
+/// The rows of a chart's data.
+std::vector<config::json::object> rows_of(const Chart& chart) {
+  std::vector<config::json::object> rows;
+  for (const auto& row : chart.specs.front().at("data").at("values").as_array()) rows.push_back(row.as_object());
+  return rows;
+}
+
+/// Those that are of a kind.
 std::vector<config::json::object> rows_of(const Chart& chart, const std::string& what) {
   std::vector<config::json::object> rows;
   for (const auto& row : chart.specs.front().at("data").at("values").as_array()) {
@@ -147,4 +154,51 @@ TEST_CASE("long trajectories and curves are thinned out but keep their ends", "[
   const auto& curve = curves.at(0).specs[0].at("data").at("values").as_array();
   CHECK(curve.size() == 250);
   CHECK(curve.front().at("value").to_number<double>() == 0.5);  // a mean over forty steps, not one of them
+}
+
+TEST_CASE("measured similarities are drawn over strengths at corners, and along each axis of i", "[report][page]") {
+  io::Segment segment = small_segment();
+  for (double there : {0.0, 1.0}) {  // along appearance, with a second seed
+    for (int64_t seed : {0, 1})
+      segment.similarities.push_back({"amortised",
+                                      seed,
+                                      {1.0, there},
+                                      "flip",
+                                      "cosine",
+                                      7,
+                                      R"({"images": 20})",
+                                      {1},
+                                      {0.5 * there + 0.1 * double(seed)}});
+  }
+  const io::Results results = merge(small_info(), small_axes(), std::move(segment), {});
+  const std::vector<Chart> charts = similarity_charts(results, "cosine");
+  REQUIRE(charts.size() == 3);  // flip has one strength, and none over it
+  CHECK(charts[0].id == "chart-cosine-along-spatial");
+  CHECK(rows_of(charts[0]).size() == 3);  // flip at 0 and 1, rotation at 0
+  CHECK(charts[1].id == "chart-cosine-along-appearance");
+  const auto along = rows_of(charts[1]);  // flip at 0, .5 and 1, rotation at .5
+  REQUIRE(along.size() == 4);
+  CHECK(along[2].at("name") == "amortised: flip");
+  CHECK(along[2].at("x").to_number<double>() == 1.0);
+  CHECK(along[2].at("value").to_number<double>() == Approx(0.55));
+  CHECK(charts[2].id == "chart-cosine-rotation");
+  const auto over_strengths = rows_of(charts[2]);
+  REQUIRE(over_strengths.size() == 2);  // at the corner (0,1) alone
+  CHECK(over_strengths[0].at("x").to_number<double>() == -180.0);
+  CHECK(similarity_charts(results, "mahalanobis").empty());
+}
+
+TEST_CASE("what a monitor saw is drawn for each corner", "[report][page]") {
+  io::Segment segment;
+  segment.encoders = {encoder("amortised")};
+  segment.encoders[0].monitor = io::Table({{"step", std::vector<int64_t>{10, 10, 20, 20}, "", ""},
+                                           {"corner", std::vector<std::string>{"01", "10", "01", "10"}, "", ""},
+                                           {"knn_top1", std::vector<double>{0.25, 0.3, 0.5, 0.4}, "", ""}});
+  const std::vector<Chart> charts = pretraining_charts(segment);
+  REQUIRE(charts.back().id == "chart-monitor-knn");
+  const auto rows = rows_of(charts.back());
+  REQUIRE(rows.size() == 4);
+  CHECK(rows[2].at("name") == "amortised at 01");
+  CHECK(rows[2].at("x").to_number<double>() == 20.0);
+  CHECK(rows[2].at("value").to_number<double>() == 50.0);
 }

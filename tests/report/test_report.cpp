@@ -170,6 +170,32 @@ TEST_CASE("jobs' own intervals stand in a table of theirs, averaged over repeats
   CHECK_FALSE(contains(render(small_results(), Style::kPlain), "95 % intervals"));
 }
 
+TEST_CASE("projected and joint are compared by what they spent up to the same validation value", "[report]") {
+  io::Segment segment = small_segment();
+  const auto add = [&](const std::string& arm, int64_t repeat, std::vector<double> validation,
+                       std::vector<double> passes) {
+    std::erase_if(segment.jobs, [&](const io::JobRecord& row) {
+      return row.arm == arm && row.task == "known-10" && row.repeat == repeat;
+    });
+    io::JobRecord row = job(arm, "known-10", repeat, 0.7);  // validation 0.69
+    const size_t n = validation.size();
+    row.trajectory = {std::vector<std::vector<double>>(n, {0.5, 0.5}), std::vector<double>(n, 0.1),
+                      std::move(validation), passes, passes};
+    segment.jobs.push_back(row);
+  };
+  // joint passes projected's .69 in its third point; in the second repeat it never comes to .69.
+  add("learned-projected", 0, {kNoNumber, kNoNumber}, {10, 20});
+  add("learned-joint", 0, {kNoNumber, 0.5, 0.7, 0.8}, {0, 100, 200, 300});
+  add("learned-projected", 1, {kNoNumber, kNoNumber}, {10, 30});
+  add("learned-joint", 1, {kNoNumber, 0.6, 0.5}, {0, 110, 220});
+  MergeExpectation expected = small_expectation();
+  for (int64_t repeat : {0, 1}) expected.job_ids.push_back(job("learned-joint", "known-10", repeat, 0.7).job_id);
+  const std::string report = render(merge(small_info(), small_axes(), std::move(segment), expected), Style::kPlain);
+  // Both reach (.69 + .6) / 2; 20 and 30 images against 200 and 110.
+  CHECK(std::regex_search(report, std::regex("known-10 +amortised +64\\.5 +25 +155 +25\\.0 s +2 min 35 s +1 +1 +2")));
+  CHECK_FALSE(contains(render(small_results(), Style::kPlain), "Effort of learning i"));
+}
+
 TEST_CASE("energy stands beside the time of a stage where it was read", "[report]") {
   io::Segment segment = small_segment();
   for (io::StageTime& time : segment.stage_times) {
