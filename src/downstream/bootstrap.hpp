@@ -24,6 +24,11 @@ at::Tensor resample_weights(int64_t n, int64_t first, int64_t count, uint64_t se
 Interval bootstrap_interval(Metric metric, const at::Tensor& scores_BC, const Truth& truth, int64_t resamples,
                             uint64_t seed);
 
+/// Standard error of the difference of a metric between two predictions of one set: its standard deviation over paired
+/// resamples (ibid., Ch. 6). 0 with fewer than two resamples in which both are defined.
+double difference_standard_error(Metric metric, const at::Tensor& a_BC, const at::Tensor& b_BC, const Truth& truth,
+                                 int64_t resamples, uint64_t seed);
+
 /// Percentile `share` in [0, 1] of sorted values, linear between them (NumPy's default).
 double percentile(const std::vector<double>& sorted, double share);
 

@@ -63,7 +63,7 @@ enum class Descent {
 /// What decides where learned-projected ends.
 enum class Choice {
   kLoss,        ///< the lowest held-out loss
-  kValidation,  ///< of the valleys found and their nearest corners the best by the task's metric on validation
+  kValidation,  ///< the task's metric on validation, among the ends of the descents and the nearest corner
 };
 
 /// Learning i by projecting the readout out: every step solves for the readout at the present i and descends on its
@@ -109,9 +109,10 @@ struct ProjectedSettings {
             "the centre and the corners (32 of them where there are more)",
             config::between(1, 32)),
         config::setting("choice", &S::choice,
-                        "where it ends: loss (the lowest of the descents), or validation (of the ends of all descents "
-                        "and their nearest corners the best by the first metric on the validation set, each judged as "
-                        "any fixed i; not in few-shot episodes, which have no validation set)"),
+                        "where it ends: loss (the lowest of the descents), or validation, by the first metric on the "
+                        "validation set: another descent's end if it is better than the lowest by more than a standard "
+                        "error, then the nearest corner if that is better; each judged as any fixed i (not in few-shot "
+                        "episodes, which have no validation set)"),
         config::setting("learning_rate", &S::learning_rate, "of Adam on i", config::between(1e-6, 10)),
         config::setting("beta1", &S::beta1, "of Adam on i", config::between(0, 0.999999)),
         config::setting("beta2", &S::beta2, "of Adam on i", config::between(0, 0.999999)),

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
+
 #include "downstream/descending_readout.hpp"
 
 namespace invaria::suite {
@@ -57,11 +59,21 @@ downstream::ChosenReadout chosen_readout(const Judged& task, const LabelledFeatu
 
 }  // namespace
 
-double validation_value(const Judged& task, const at::Tensor& pool_features) {
+Validated validated(const Judged& task, const at::Tensor& pool_features) {
   const LabelledFeatures train = part(pool_features, task.data.train, task.data);
   const LabelledFeatures validation = part(pool_features, task.data.validation, task.data);
-  return downstream::evaluate(chosen_readout(task, train, validation).on_train, validation,
-                              task.settings.resolved_metrics().front());
+  const at::Tensor scores_BC = chosen_readout(task, train, validation).on_train.predict(validation.features_BD);
+  return {downstream::evaluate(task.settings.resolved_metrics().front(), scores_BC, validation.truth()), scores_BC};
+}
+
+bool is_better(const Judged& task, const Validated& a, const Validated& b, double standard_errors) {
+  const Metric metric = task.settings.resolved_metrics().front();
+  const double gain = downstream::less_is_better(metric) ? b.value - a.value : a.value - b.value;
+  if (!(gain > 0.0)) return std::isnan(b.value) && !std::isnan(a.value);
+  if (standard_errors == 0.0) return true;
+  const downstream::Truth truth = downstream::labelled({}, task.data.validation, task.data).truth();
+  return gain > standard_errors * downstream::difference_standard_error(metric, a.scores_BC, b.scores_BC, truth,
+                                                                        task.downstream.bootstrap, seed_of(task));
 }
 
 Outcome judge(const Judged& task, const at::Tensor& pool_features) {

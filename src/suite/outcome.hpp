@@ -40,9 +40,17 @@ struct Judged {
   int64_t repeat;
 };
 
-/// The first metric on the validation set, of the readout chosen on it; of a few-shot task on its base classes.
+/// What the readout chosen on the validation set makes of it; of a few-shot task on its base classes.
+struct Validated {
+  double value = 0.0;    ///< the task's first metric
+  at::Tensor scores_BC;  ///< of the validation samples
+};
+
 /// @param pool_features  [pool, D] of the task's pool
-double validation_value(const Judged& task, const at::Tensor& pool_features);
+Validated validated(const Judged& task, const at::Tensor& pool_features);
+
+/// Whether `a` is better than `b` by more than so many standard errors of their difference (0: at all).
+bool is_better(const Judged& task, const Validated& a, const Validated& b, double standard_errors);
 
 /// The readout chosen on validation, or episodes; the test set read once.
 /// @param pool_features  [pool, D] of the task's pool

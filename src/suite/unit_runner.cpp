@@ -42,6 +42,7 @@ struct UnitRunner::Impl {
   // Of the present unit:
   std::map<std::string, at::Tensor> features_of_unit;
   std::map<config::Invariance, model::Generated> generated_of_unit;
+  std::set<config::Invariance> estimated_in_unit;
   int64_t encoder_passes = 0;
 
   /// What the conditioning makes of an i, once a unit and only where something reads them.
@@ -66,6 +67,11 @@ struct UnitRunner::Impl {
     return clean_images;
   }
 
+  int64_t n_clean_pictures(const train::EncoderPlan& encoder) const {
+    return std::min(suite.downstream.batch_norm.images,
+                    datasets.at(encoder.settings.data).split(encoder.settings.split).n);
+  }
+
   const downstream::TaskData& task(const Unit& unit, int64_t repeat) {
     const train::EncoderPlan& encoder = encoder_plan(unit);
     // Encoders with equal views share rendered tasks.
@@ -79,14 +85,15 @@ struct UnitRunner::Impl {
     return task_data;
   }
 
-  /// Statistics that features at `invariance` are read under.
+  /// Statistics that features at `invariance` are read under. Their passes count once a unit, whether or not an earlier
+  /// unit of this rank has left them: rows do not depend on what ran where.
   const model::BatchNormStatistics* statistics_for(const Unit& unit, LoadedEncoder& encoder,
                                                    const config::Invariance& invariance) {
     if (!unit.reestimates) return nullptr;
+    if (estimated_in_unit.insert(invariance).second) encoder_passes += n_clean_pictures(encoder_plan(unit));
     const auto found = encoder.statistics.find(invariance);
     if (found != encoder.statistics.end()) return &found->second;
     const at::Tensor& images = clean_pictures(encoder_plan(unit));
-    encoder_passes += images.size(0);
     return &encoder.statistics
                 .emplace(invariance,
                          downstream::reestimate_statistics(encoder.encoder, generated_at(encoder, invariance), images,
@@ -185,24 +192,30 @@ struct UnitRunner::Impl {
     std::optional<downstream::Readout> readout;
   };
 
-  /// Of the valleys and their nearest corners the one that is best on validation, each judged as any fixed i; of equals
-  /// the one with the lower held-out loss. What it was is added to the trajectory.
+  /// Where learned-projected ends, by the first metric on validation, each point judged as any fixed i. The valley with
+  /// the lowest held-out loss stands unless another is better by more than a standard error of the difference: among
+  /// many points a small validation set would choose by chance. Then the nearest corner, if it is better at all. What
+  /// it was is added to the trajectory.
   void choose_on_validation(const Unit& unit, int64_t repeat, LoadedEncoder& encoder,
                             downstream::LearnedInvariance& learned) {
     const Timer timer;
     const int64_t passes_before = encoder_passes;
-    const bool less_is_better = downstream::less_is_better(suite.tasks[unit.task].resolved_metrics().front());
-    std::vector<config::Invariance> candidates = learned.valleys;
-    for (const config::Invariance& valley : learned.valleys) candidates.push_back(downstream::discretised(valley));
-    double best = kNaN;
-    for (const config::Invariance& candidate : candidates) {
-      const double value =
-          validation_value(judged(unit, repeat), read_at(unit, repeat, encoder, candidate).features_BD);
-      if (!(std::isnan(best) || (less_is_better ? value < best : value > best))) continue;
-      best = value;
-      learned.invariance = candidate;
-    }
-    learned.trajectory.add(learned.invariance, kNaN, best, learned.encoder_passes + encoder_passes - passes_before,
+    const Judged task = judged(unit, repeat);
+    const auto validated_at = [&](const config::Invariance& i) {
+      return validated(task, read_at(unit, repeat, encoder, i).features_BD);
+    };
+    learned.invariance = learned.valleys.front();
+    Validated best = validated_at(learned.invariance);
+    const auto move_to = [&](const config::Invariance& i, double standard_errors) {
+      Validated other = validated_at(i);
+      if (!is_better(task, other, best, standard_errors)) return;
+      best = std::move(other);
+      learned.invariance = i;
+    };
+    for (size_t valley = 1; valley < learned.valleys.size(); ++valley) move_to(learned.valleys[valley], 1.0);
+    move_to(downstream::discretised(learned.invariance), 0.0);
+    learned.trajectory.add(learned.invariance, kNaN, best.value,
+                           learned.encoder_passes + encoder_passes - passes_before,
                            learned.trajectory.seconds.back() + timer.seconds());
   }
 
@@ -330,7 +343,8 @@ UnitRunner::UnitRunner(const Suite& suite, const Plan& plan, const Datasets& dat
                      .task_key = {},
                      .task_data = {},
                      .features_of_unit = {},
-                     .generated_of_unit = {}}) {}
+                     .generated_of_unit = {},
+                     .estimated_in_unit = {}}) {}
 
 UnitRunner::~UnitRunner() = default;
 
@@ -359,6 +373,7 @@ io::Segment UnitRunner::run(const Unit& unit) {
   impl_->encoder_passes = 0;
   impl_->features_of_unit.clear();
   impl_->generated_of_unit.clear();
+  impl_->estimated_in_unit.clear();
   io::Segment segment;
   if (unit.kind == UnitKind::kSensitivity) {
     segment.sensitivity = impl_->sensitivity(unit, impl_->encoders.get(unit.encoder));

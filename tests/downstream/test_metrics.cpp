@@ -149,3 +149,21 @@ TEST_CASE("the bootstrap's interval is the normal one of a share, and does not d
   CHECK(std::isnan(bootstrap_interval(Metric::kTop1, scores, {labels, {}, {}}, 0, 7).low));
   CHECK(percentile({1, 2, 3, 5}, 0.25) == Approx(1.75));  // numpy.percentile([1, 2, 3, 5], 25)
 }
+
+TEST_CASE("the standard error of a difference is that of paired samples", "[downstream]") {
+  // b is wrong where a is right on 30 of 400, and right where a is wrong on 10.
+  const at::Tensor labels = at::zeros({400}, at::kLong);
+  const auto right_on = [](int64_t first, int64_t count) {
+    at::Tensor scores = at::zeros({400, 2}, at::kDouble);
+    scores.select(1, 1).fill_(1.0);
+    scores.select(1, 0).narrow(0, first, count).fill_(2.0);
+    return scores;
+  };
+  const at::Tensor a = right_on(0, 300), b = right_on(30, 280);
+  const Truth truth{labels, {}, {}};
+  const double mean = 20.0 / 400.0, variance = 40.0 / 400.0 - mean * mean;
+  CHECK(difference_standard_error(Metric::kTop1, a, b, truth, 2000, 7) ==
+        Approx(std::sqrt(variance / 400.0)).epsilon(0.06));
+  CHECK(difference_standard_error(Metric::kTop1, a, a, truth, 100, 7) == 0.0);
+  CHECK(difference_standard_error(Metric::kTop1, a, b, truth, 0, 7) == 0.0);
+}
