@@ -35,6 +35,7 @@ struct PlanOptions {
   SuiteOptions suite;
   std::string device = "auto";
   int64_t ranks = 1;  ///< of the run; under a launcher its ranks
+  bool without_data = false;
 };
 
 struct MeasureOptions {

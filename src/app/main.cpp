@@ -156,6 +156,8 @@ int main(int argc, char** argv) {
       ->add_option("--ranks", plan.ranks, "ranks to plan for, where plan runs alone; under mpirun, the ranks there are")
       ->check(CLI::Range(1, 1'000'000))
       ->capture_default_str();
+  plan_app->add_flag("--without-data", plan.without_data,
+                     "look for no data: count pictures and classes as the manifests do, before anything is downloaded");
 
   ReportOptions report;
   CLI::App* report_app = program.add_subcommand(

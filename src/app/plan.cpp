@@ -12,7 +12,9 @@
 #include "app/loaded_suite.hpp"
 #include "comm/agree.hpp"
 #include "comm/communicator.hpp"
+#include "core/errors.hpp"
 #include "core/progress.hpp"
+#include "data/listing.hpp"
 #include "model/cost.hpp"
 #include "objective/footprint.hpp"
 #include "report/writers.hpp"
@@ -36,6 +38,20 @@ double pretraining_memory_MiB(const train::EncoderPlan& encoder, int64_t ranks) 
                       static_cast<double>(encoder.corners.size());
   return (4.0 * static_cast<double>(n.dense) + 3.0 * static_cast<double>(n.factored) + activations + averages + keys) *
          sizeof(float) / 1048576.0;
+}
+
+/// Ranks that share this node measure at once, as many of `wanted` as its memory holds.
+int64_t ranks_at_once(const train::EncoderPlan& largest, int64_t ranks, int64_t wanted) {
+  constexpr double kShare = 0.7;  // the rest is the machine's, and the estimate's
+  const double takes = pretraining_memory_MiB(largest, ranks);
+  const double there_is = kShare * static_cast<double>(data::node_memory_bytes()) / 1048576.0;
+  if (takes > there_is) {
+    throw_environment(
+        "plan: pretraining {} takes {:.0f} MiB on each of {} rank{}, this node has {:.0f} MiB for it; plan on a larger "
+        "node, or with more --ranks",
+        largest.key(), takes, ranks, ranks == 1 ? "" : "s", there_is);
+  }
+  return std::clamp<int64_t>(static_cast<int64_t>(there_is / takes), 1, wanted);
 }
 
 std::string kind_name(suite::UnitKind kind) {
@@ -112,6 +128,18 @@ void print_plan(const LoadedSuite& loaded, const suite::Calibration& calibration
              format_duration(time.total_s()), time.total_s());
 }
 
+/// Without data a task's samples are counted by its manifest; where that does not say, nothing can be planned.
+void refuse_uncounted(const LoadedSuite& loaded, const std::string& suite) {
+  const std::vector<suite::TaskSize> sizes = suite::task_sizes(loaded.suite, loaded.found);
+  config::Problems problems;
+  for (size_t task = 0; task < sizes.size(); ++task) {
+    if (sizes[task].train > 0 && sizes[task].test > 0) continue;
+    problems.add(fmt::format("tasks[{}].data", task), "\"" + loaded.suite.tasks[task].data + "\"",
+                 "a data set whose manifest counts its splits; plan this suite where the data are");
+  }
+  problems.throw_if_any(suite);
+}
+
 }  // namespace
 
 ExitCode plan_command(const PlanOptions& options, int* argc, char*** argv) {
@@ -124,12 +152,22 @@ ExitCode plan_command(const PlanOptions& options, int* argc, char*** argv) {
   }
   const int64_t ranks = is_alone ? options.ranks : comm.size();
   LoadedSuite loaded;
-  comm::together(comm, [&] { loaded = load_suite(options.suite, data::CheckDepth::kListing); });
+  comm::together(comm, [&] {
+    loaded = load_suite(options.suite, options.without_data ? data::CheckDepth::kPromise : data::CheckDepth::kListing);
+    if (options.without_data) refuse_uncounted(loaded, options.suite.suite);
+  });
   const auto cores = static_cast<int64_t>(std::thread::hardware_concurrency());
   const int64_t threads = is_alone ? std::max<int64_t>(1, cores / ranks) : choose_threads(comm);
   at::set_num_threads(static_cast<int>(threads));
   const c10::Device device = choose_device(options.device, comm);
-  const int64_t beside = is_alone && device.is_cpu() ? std::min(ranks, cores / threads) : 1;
+  int64_t beside = is_alone && device.is_cpu() ? std::min(ranks, cores / threads) : 1;
+  if (is_alone && device.is_cpu()) {
+    const auto smaller = [&](const train::EncoderPlan& a, const train::EncoderPlan& b) {
+      return pretraining_memory_MiB(a, ranks) < pretraining_memory_MiB(b, ranks);
+    };
+    beside = ranks_at_once(*std::max_element(loaded.plan.encoders.begin(), loaded.plan.encoders.end(), smaller), ranks,
+                           beside);
+  }
   const suite::Calibration calibration =
       suite::calibrate(loaded.suite, loaded.found, loaded.plan, {comm, device, ranks, beside});
   if (!comm.is_root()) return ExitCode::kOk;

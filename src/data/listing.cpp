@@ -13,6 +13,7 @@
 #include "data/kinds.hpp"
 #include "data/pack.hpp"
 #include "data/splits.hpp"
+#include "data/table_kind.hpp"
 #include "data/targets.hpp"
 
 namespace invaria::data {
@@ -198,6 +199,37 @@ Listing list_dataset(const Manifest& manifest, const DatasetSettings& settings,
     for (const std::string& name : listing.classes) names.push_back(fmt::format("\"{}\"", name));
     problems.add(where, fmt::format("{} classes in {}: {}", names.size(), manifest.name, shortened(names)),
                  fmt::format("{}, as the manifest says", manifest.classes));
+  }
+  if (settings.validation_fraction > 0) {
+    check_validation(manifest, listing, settings, where, problems);
+    if (problems.list().size() == problems_before) cut_validation(listing, settings);
+  }
+  return listing;
+}
+
+Listing list_promised(const Manifest& manifest, const DatasetSettings& settings, const std::string& where,
+                      config::Problems& problems) {
+  Listing listing;
+  listing.classes = manifest.class_names;
+  for (int64_t label = std::ssize(listing.classes); label < manifest.classes; ++label)
+    listing.classes.push_back(fmt::format("class {:06}", label));
+  listing.targets = target_columns(manifest, {});
+  for (const SplitManifest& promised : manifest.splits) {
+    SplitListing split{.name = promised.name, .drawn_from = promised.name};
+    const int64_t n = promised.count.value_or(promised.per_class * manifest.classes);
+    for (int64_t sample = 0; sample < n; ++sample)
+      split.samples.push_back({.name = {},
+                               .class_name = {},
+                               .record = sample,
+                               .label = manifest.classes > 0 ? sample % manifest.classes : -1,
+                               .targets = {}});
+    listing.splits.push_back(std::move(split));
+  }
+  const size_t problems_before = problems.list().size();
+  try {
+    add_class_splits(manifest, listing);
+  } catch (const ConfigError& error) {
+    problems.add(where, error.what(), "class names in the manifest, or the data themselves");
   }
   if (settings.validation_fraction > 0) {
     check_validation(manifest, listing, settings, where, problems);

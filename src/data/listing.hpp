@@ -60,6 +60,11 @@ Listing list_dataset(const Manifest& manifest, const DatasetSettings& settings,
                      const std::vector<fs::path>& data_folders, int threads, const std::string& where,
                      config::Problems& problems, PreferPacks packs = PreferPacks::kYes);
 
+/// What the manifest alone promises, as if the data were there: so many samples a split with classes in turn, targets
+/// without values. A split without `count` has as many as `per_class` allows, else none. Good for planning only.
+Listing list_promised(const Manifest& manifest, const DatasetSettings& settings, const std::string& where,
+                      config::Problems& problems);
+
 /// Bytes of memory that the decoded pictures take: none for those that lie decoded in a pack.
 int64_t decoded_bytes(const Listing& listing, const DatasetSettings& settings);
 

@@ -284,6 +284,11 @@ std::optional<DatasetSummary> check_dataset(const Manifest& manifest, const Data
                                             const LoadOptions& options, CheckDepth depth, const std::string& where,
                                             config::Problems& problems) {
   const size_t problems_before = problems.list().size();
+  if (depth == CheckDepth::kPromise) {
+    const Listing promised = list_promised(manifest, settings, where, problems);
+    if (problems.list().size() != problems_before) return std::nullopt;
+    return summary_of(promised);
+  }
   const Listing listing =
       list_dataset(manifest, settings, options.data_folders, options.threads, where, problems, options.packs);
   check_memory(listing, settings, where, problems);

@@ -31,6 +31,7 @@ struct LoadOptions {
 
 /// How much of a data set a check reads.
 enum class CheckDepth {
+  kPromise,   ///< nothing is looked for: what the manifest says (list_promised())
   kListing,   ///< existence, counts, classes, checksum of names and sizes (CIFAR's labels are in its files: those are
               ///< read)
   kPictures,  ///< all of that, and every picture is decoded

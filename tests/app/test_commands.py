@@ -1,9 +1,11 @@
 """`schema`, `--help`, `--version` and `plan` as a user meets them."""
 import json
+import re
+import shutil
 
 import jsonschema
 
-from support import SOURCE, TINY, run
+from support import SOURCE, TINY, run, scratch, spots_suite, write_spots
 
 code, text = run("schema")
 schema = json.loads(text)
@@ -23,4 +25,28 @@ assert run("report", "/no/such/run")[0] == 2
 
 code, text = run("plan", TINY, "--ranks", 2)
 assert code == 0 and "in all" in text and "amortised-seed0" in text, text
+
+# Before the data are there: the same plan from the manifest's counts; without a count there is none.
+folder = scratch()
+write_spots(folder / "spots", ".png")
+suite = folder / "suite.json"
+suite.write_text(json.dumps(spots_suite("spots")))
+
+
+def planned(text):
+    """What does not depend on the machine: encoders with their steps and sizes, kinds of units with their numbers."""
+    return re.findall(r"^(?:[\w-]+-seed0|features at .*?|learned-\w+|sensitivity) +\d+ +\d+", text, re.MULTILINE)
+
+
+code, text = run("plan", suite, "--data", folder)
+assert code == 0 and len(planned(text)) >= 4, text
+shutil.rmtree(folder / "spots")
+assert run("plan", suite, "--data", folder)[0] == 2
+code, without = run("plan", suite, "--data", folder, "--without-data")
+assert code == 0 and planned(without) == planned(text), (without, text)
+manifest = json.loads((folder / "spots.json").read_text())
+del manifest["splits"][1]["count"]
+(folder / "spots.json").write_text(json.dumps(manifest))
+code, text = run("plan", suite, "--without-data")
+assert code == 2 and "tasks[0].data" in text and "whose manifest counts its splits" in text, text
 print("ok")
