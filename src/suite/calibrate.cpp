@@ -3,10 +3,12 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include <fmt/format.h>
 #include <boost/json/serialize.hpp>
 
 #include <algorithm>
 #include <barrier>
+#include <cmath>
 #include <cstdlib>
 #include <functional>
 #include <future>
@@ -48,12 +50,27 @@ data::ImageSplit noise_pictures(int64_t n, int64_t side) {
   return split;
 }
 
-/// Mean seconds of a few calls after one that warms up.
-double mean_seconds(const std::function<void()>& work) {
+/// Mean seconds of a few calls after one that warms up: fewer where each takes long.
+double mean_seconds(const comm::Communicator& comm, const std::function<void()>& work) {
+  constexpr double kMost_s = 4.0;
+  Timer warm_up;
   work();
+  double slowest = warm_up.seconds();
+  if (comm.size() > 1) {  // ranks that wait for each other agree on rounds; of one rank several threads may be here
+    const std::vector<double> all = comm.all_gather(slowest);
+    slowest = *std::max_element(all.begin(), all.end());
+  }
+  const auto rounds = std::clamp<int64_t>(std::llround(kMost_s / std::max(slowest, 1e-9)), 1, kRounds - 1);
   Timer timer;
-  for (int round = 1; round < kRounds; ++round) work();
-  return timer.seconds() / (kRounds - 1);
+  for (int64_t round = 0; round < rounds; ++round) work();
+  return timer.seconds() / static_cast<double>(rounds);
+}
+
+/// Pictures that show what one takes: fewer of those that take long.
+int64_t n_measured(const train::EncoderPlan& plan) {
+  constexpr double kOperations = 2e11;  // seconds on one core
+  const double each = model::flops_per_image(plan.settings.model, plan.settings.view_size);
+  return std::clamp<int64_t>(static_cast<int64_t>(kOperations / each), 16, kMostImages);
 }
 
 /// The same while `place.beside` threads do it at once, each as a rank would: cores share caches and memory. Slowest
@@ -67,7 +84,7 @@ double mean_seconds(const CalibrationPlace& place, const std::function<std::func
     at::set_num_threads(threads);  // a setting of each thread
     const std::function<void()> work = make();
     start.arrive_and_wait();
-    return mean_seconds(work);
+    return mean_seconds(place.comm, work);
   };
   for (int64_t n = 1; n < place.beside; ++n) others.push_back(std::async(std::launch::async, measure));
   double slowest = measure();
@@ -104,7 +121,8 @@ model::Encoder frozen_encoder(const train::EncoderPlan& plan, c10::Device device
 double measure_image(const train::EncoderPlan& plan, const CalibrationPlace& place) {
   const model::Encoder encoder = frozen_encoder(plan, place.device);
   const model::Generated generated = encoder.generate(config::centre(plan.n_axes()));
-  const at::Tensor images_BCHW = at::zeros({kMostImages, 3, plan.settings.view_size, plan.settings.view_size});
+  const int64_t n = n_measured(plan);
+  const at::Tensor images_BCHW = at::zeros({n, 3, plan.settings.view_size, plan.settings.view_size});
   return mean_seconds(place,
                       [&] {
                         return [&] {
@@ -112,7 +130,7 @@ double measure_image(const train::EncoderPlan& plan, const CalibrationPlace& pla
                                                        images_BCHW);
                         };
                       }) /
-         static_cast<double>(kMostImages);
+         static_cast<double>(n);
 }
 
 /// `n` pictures of noise, sorted into classes in turn, or with four targets.
@@ -127,37 +145,51 @@ downstream::Samples made_samples(int64_t n, int64_t n_classes, int64_t view_size
   return samples;
 }
 
+/// What was measured on one encoder, by what it depends on: tasks that are alike to it share a measurement.
+using Shared = std::map<std::string, double>;
+
+double shared(Shared& known, const std::string& key, const std::function<double()>& measure) {
+  const auto found = known.find(key);
+  return found != known.end() ? found->second : known.emplace(key, measure()).first->second;
+}
+
 /// Seconds of learning i once on a task: what one image takes in a step, times the images at most.
 double measure_projected(const train::EncoderPlan& plan, const TaskSize& size, int64_t n_classes,
-                         downstream::ProjectedSettings settings, const CalibrationPlace& place) {
+                         downstream::ProjectedSettings settings, const CalibrationPlace& place, Shared& known) {
   const auto images = downstream::projected_images(settings, size.train, plan.n_axes());
-  const int64_t batch = std::max<int64_t>(2 * std::max<int64_t>(n_classes, 1), std::min(size.train, settings.batch));
-  const int64_t measured = std::max<int64_t>(2 * std::max<int64_t>(n_classes, 1), std::min(batch, kMostImages));
+  n_classes = std::min(n_classes, n_measured(plan) / 2);
+  const int64_t least = 2 * std::max<int64_t>(n_classes, 1);
+  const int64_t measured = std::max(least, std::min({size.train, settings.batch, n_measured(plan)}));
   settings.steps = settings.starts = 1;
   settings.first_batch = settings.batch;
-  const model::Encoder encoder = frozen_encoder(plan, place.device);
-  const downstream::Samples samples = made_samples(measured, n_classes, plan.settings.view_size);
-  const double step_s = mean_seconds(
-      place, [&] { return [&] { downstream::learn_projected(encoder, samples, n_classes, settings, 0, {}); }; });
+  const double step_s = shared(known, fmt::format("projected {} {}", n_classes, measured), [&] {
+    const model::Encoder encoder = frozen_encoder(plan, place.device);
+    const downstream::Samples samples = made_samples(measured, n_classes, plan.settings.view_size);
+    return mean_seconds(
+        place, [&] { return [&] { downstream::learn_projected(encoder, samples, n_classes, settings, 0, {}); }; });
+  });
   constexpr double kForwardShare = 1.0 / 3.0;  // of a step with its backward pass
   return step_s / static_cast<double>(measured) *
          (static_cast<double>(images.with_gradient) + kForwardShare * static_cast<double>(images.forward_only));
 }
 
+/// @param image_s  of one image forward, which is what validation takes
 double measure_joint(const train::EncoderPlan& plan, const TaskSize& size, int64_t n_classes, downstream::Metric metric,
-                     downstream::JointSettings settings, const CalibrationPlace& place) {
-  const double epochs = static_cast<double>(settings.epochs);
-  downstream::TaskData task;
-  task.n_classes = n_classes;
-  task.train = made_samples(std::min(size.train, 2 * settings.batch), n_classes, plan.settings.view_size);
-  task.validation =
-      made_samples(std::max<int64_t>(2, size.validation * task.train.size() / std::max<int64_t>(size.train, 1)),
-                   n_classes, plan.settings.view_size);
+                     downstream::JointSettings settings, double image_s, const CalibrationPlace& place, Shared& known) {
+  const auto epochs = static_cast<double>(settings.epochs);
   settings.epochs = 1;
-  const model::Encoder encoder = frozen_encoder(plan, place.device);
-  const double epoch_s =
-      mean_seconds(place, [&] { return [&] { downstream::learn_joint(encoder, task, settings, metric, 0, {}); }; });
-  return epochs * epoch_s * static_cast<double>(size.train) / static_cast<double>(task.train.size());
+  const int64_t batches = std::min<int64_t>(2 * settings.batch, size.train);
+  const double epoch_s = shared(known, fmt::format("joint {} {}", n_classes, batches), [&] {
+    downstream::TaskData task;
+    task.n_classes = n_classes;
+    task.train = made_samples(batches, n_classes, plan.settings.view_size);
+    task.validation = made_samples(2, n_classes, plan.settings.view_size);
+    const model::Encoder encoder = frozen_encoder(plan, place.device);
+    return mean_seconds(place,
+                        [&] { return [&] { downstream::learn_joint(encoder, task, settings, metric, 0, {}); }; });
+  });
+  return epochs * (epoch_s * static_cast<double>(size.train) / static_cast<double>(batches) +
+                   image_s * static_cast<double>(size.validation));
 }
 
 /// `n` features that are not quite separable, as a task of this kind has them: class centres with noise around them, or
@@ -207,26 +239,40 @@ double measure_episodes(const downstream::TaskSettings& task, int64_t feature_di
   return timer.seconds() * all / (20.0 + 20.0 * static_cast<double>(settings.l2.size()));
 }
 
-/// One readout, chosen on validation and judged.
+/// One readout, chosen on validation and judged: a share of the samples and of the penalties where there are many, the
+/// whole by proportion.
 double measure_readout(const downstream::TaskSettings& task, const TaskSize& size, int64_t n_classes,
                        int64_t feature_dim, const downstream::DownstreamSettings& settings) {
   if (task.kind == downstream::TaskKind::kFewShot) return measure_episodes(task, feature_dim, settings.readout);
+  constexpr double kMostSamples = 3000.0;
+  constexpr size_t kMostPenalties = 4;
+  const double share =
+      std::min(1.0, kMostSamples / static_cast<double>(std::max<int64_t>(size.train + size.validation, 1)));
   Draws draws({.purpose = Purpose::kCalibration, .sample = 1});
   const auto part = [&](int64_t n) {
-    return made_features(draws, std::max<int64_t>(n, 4), feature_dim, task, n_classes);
+    return made_features(draws, std::max<int64_t>(std::llround(share * static_cast<double>(n)), 4), feature_dim, task,
+                         n_classes);
   };
   const downstream::LabelledFeatures train = part(size.train), validation = part(size.validation),
                                      test = part(size.test);
+  downstream::ReadoutSettings some = settings.readout;
+  const size_t every = (some.l2.size() + kMostPenalties - 1) / kMostPenalties;
+  std::vector<double> l2;
+  for (size_t k = 0; k < some.l2.size(); k += every) l2.push_back(some.l2[k]);
+  const double per_penalty = static_cast<double>(some.l2.size()) / static_cast<double>(l2.size());
+  some.l2 = l2;
   Timer timer;
   const downstream::Metric metric = task.resolved_metrics().front();
-  const downstream::Readout readout =
-      settings.readout.solver == downstream::Solver::kExact
-          ? downstream::choose_readout(train, validation, settings.readout, metric).final
-          : downstream::fit_by_descent(train, validation, settings.joint, metric, 0);
+  const bool is_exact = settings.readout.solver == downstream::Solver::kExact;
+  const downstream::Readout readout = is_exact
+                                          ? downstream::choose_readout(train, validation, some, metric).final
+                                          : downstream::fit_by_descent(train, validation, settings.joint, metric, 0);
+  const double fit_s = timer.seconds() * (is_exact ? per_penalty : 1.0);
+  timer = Timer();
   const at::Tensor scores = readout.predict(test.features_BD);
   for (downstream::Metric each : task.resolved_metrics())
     downstream::bootstrap_interval(each, scores, test.truth(), settings.bootstrap, 0);
-  return timer.seconds();
+  return (fit_s + timer.seconds()) / share;
 }
 
 /// When the last of `ranks` is done, each claiming the next unit as soon as it is free.
@@ -264,6 +310,7 @@ Calibration calibrate(const Suite& suite, const Summaries& summaries, const Plan
       mine.projected_s.resize(suite.tasks.size());
       mine.joint_s.resize(suite.tasks.size());
       mine.episodes_s.resize(suite.tasks.size());
+      Shared known;
       for (size_t task = 0; task < suite.tasks.size(); ++task) {
         const int64_t n_classes = class_count(suite.tasks[task], summaries.at(suite.tasks[task].data));
         const downstream::Metric metric = suite.tasks[task].resolved_metrics().front();
@@ -271,16 +318,17 @@ Calibration calibrate(const Suite& suite, const Summaries& summaries, const Plan
                                                  model::feature_dim(encoder.settings.model), suite.downstream));
         if (encoder.is_conditioned() && suite.asks_for_projected())
           mine.projected_s[task] =
-              measure_projected(encoder, sizes[task], n_classes, suite.downstream.projected, place);
+              measure_projected(encoder, sizes[task], n_classes, suite.downstream.projected, place, known);
         if (encoder.is_conditioned() && suite.asks_for(Arm::kLearnedEpisode) &&
             allows_learned_episodes(suite.tasks[task])) {
           const downstream::FewShotSettings& few_shot = suite.tasks[task].few_shot;
           mine.episodes_s[task] = static_cast<double>(2 * few_shot.learned_episodes) *
                                   measure_projected(encoder, {.train = few_shot.ways * few_shot.shots}, few_shot.ways,
-                                                    suite.downstream.projected, place);
+                                                    suite.downstream.projected, place, known);
         }
         if (encoder.is_conditioned() && suite.asks_for_joint())
-          mine.joint_s[task] = measure_joint(encoder, sizes[task], n_classes, metric, suite.downstream.joint, place);
+          mine.joint_s[task] = measure_joint(encoder, sizes[task], n_classes, metric, suite.downstream.joint,
+                                             mine.image_s, place, known);
       }
     }
     const Measured& mine = measured.at(key);
