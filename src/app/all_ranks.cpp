@@ -3,27 +3,40 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <string>
 
+#include "app/host.hpp"
 #include "comm/agree.hpp"
+#include "core/machine_refusal.hpp"
 #include "core/shutdown.hpp"
 
 namespace invaria::app {
 
 ExitCode on_all_ranks(int* argc, char*** argv, const std::function<ExitCode(const comm::Communicator&)>& work) {
+  const int64_t meant = slurm_ranks();
   install_shutdown_handlers();  // a batch system may signal while the data is still looked at
   // Declared first, so that MPI ends after everything that uses it.
   const comm::MpiEnvironment environment(argc, argv);
   const comm::Communicator comm = comm::Communicator::world();
+  if (const std::string why = why_another_world(meant, comm.size()); !why.empty()) {
+    if (slurm_number("PROCID") == 0) fmt::print(stderr, "error: {}\n", why);  // each task is a world of its own
+    return ExitCode::kEnvironment;
+  }
   ExitCode code = ExitCode::kPrecondition;
   const auto fail = [&](ExitCode kind, const std::exception& error) {
+    std::string what = error.what();
+    if (const std::string refusal = machine_refusal(error); kind == ExitCode::kPrecondition && !refusal.empty()) {
+      kind = ExitCode::kEnvironment;
+      what = refusal;
+    }
     const bool is_shared = comm.size() == 1 || dynamic_cast<const comm::SharedFailure*>(&error) != nullptr;
     if (!is_shared) {
       // The others wait for this rank somewhere: nobody can leave in good order.
-      fmt::print(stderr, "error on rank {} ({}): {}\n", comm.rank(), comm.host(), error.what());
+      fmt::print(stderr, "error on rank {} ({}): {}\n", comm.rank(), comm.host(), what);
       comm::abort_all(static_cast<int>(kind));
     }
     if (comm.is_root())
-      fmt::print(stderr, "{}: {}\n", kind == ExitCode::kPrecondition ? "internal error" : "error", error.what());
+      fmt::print(stderr, "{}: {}\n", kind == ExitCode::kPrecondition ? "internal error" : "error", what);
     code = kind;
   };
   try {

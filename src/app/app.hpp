@@ -24,6 +24,9 @@ struct RunOptions {
   std::string device = "auto";  ///< cpu, cuda, auto
   std::filesystem::path output;
   double stop_after_s = 0.0;  ///< 0: no limit
+  double watchdog_s = 600.0;  ///< 0: off
+  std::string stage = "all";  ///< all, pretrain, sweep
+  std::string share = "1/1";  ///< K/N, of the sweep
 };
 
 struct CheckOptions {
@@ -36,6 +39,7 @@ struct PlanOptions {
   std::string device = "auto";
   int64_t ranks = 1;  ///< of the run; under a launcher its ranks
   bool without_data = false;
+  bool json = false;  ///< for programs rather than people
 };
 
 struct MeasureOptions {

@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <map>
 
+#include "app/host.hpp"
 #include "comm/agree.hpp"
 #include "core/errors.hpp"
 
@@ -50,6 +51,11 @@ c10::Device choose_device(const std::string& name, const comm::Communicator& com
   if (!reason.empty()) {
     comm::together(comm, [&] {
       if (name == "cuda") throw_environment("--device cuda: every rank needs a GPU of its own: {}", reason);
+      if (slurm_number("GPUS_ON_NODE") > 0)
+        throw_environment(
+            "Slurm gives the job {} GPUs on {}, and not every rank has one of its own: {}; --device cpu "
+            "does without them",
+            slurm_number("GPUS_ON_NODE"), comm.host(), reason);
     });
     return {c10::kCPU};
   }
@@ -65,12 +71,21 @@ int choose_threads(const comm::Communicator& comm) {
   cpu_set_t allowed;
   CPU_ZERO(&allowed);
   sched_getaffinity(0, sizeof(allowed), &allowed);
+  const auto of_task = static_cast<int>(slurm_number("CPUS_PER_TASK"));
+  comm::together(comm, [&] {
+    if (CPU_COUNT(&allowed) < of_task)
+      throw_environment(
+          "Slurm counts {} CPUs a task and a rank may run on {}: give srun --cpus-per-task too, or mpirun "
+          "--map-by slot:PE={}",
+          of_task, CPU_COUNT(&allowed), of_task);
+  });
   std::string mine = comm.host() + " ";
   for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) mine += CPU_ISSET(cpu, &allowed) != 0 ? '1' : '0';
   const std::vector<std::string> all = comm.all_gather(mine);
   const auto sharing = std::count(all.begin(), all.end(), mine);
   if (std::getenv("OMP_NUM_THREADS") != nullptr) return at::get_num_threads();
-  return std::max(1, CPU_COUNT(&allowed) / static_cast<int>(sharing));
+  const int own = std::max(1, CPU_COUNT(&allowed) / static_cast<int>(sharing));
+  return of_task > 0 ? std::min(own, of_task) : own;
 }
 
 }  // namespace invaria::app

@@ -13,7 +13,8 @@ namespace invaria::app {
 
 /// Collective: all ranks compute on one kind of device. "cpu"; "cuda": every rank on a GPU of its own, picked by its
 /// index on the node; "auto": the same if every rank has one, else the CPU.
-/// @throws EnvironmentError on all ranks if "cuda" is asked for and some rank has no GPU of its own
+/// @throws EnvironmentError on all ranks if "cuda" is asked for, or Slurm has given the job GPUs, and some rank has no
+/// GPU of its own
 c10::Device choose_device(const std::string& name, const comm::Communicator& comm);
 
 /// Why ranks cannot have a GPU each, empty if they can. @param gpu_of_rank  "host uuid", or "host" of a rank that sees
@@ -21,7 +22,8 @@ c10::Device choose_device(const std::string& name, const comm::Communicator& com
 std::string why_no_gpus(const std::vector<std::string>& gpu_of_rank);
 
 /// Collective. Threads of this rank: the cores that it may run on, shared with the ranks that have the same ones;
-/// OMP_NUM_THREADS wins.
+/// no more than Slurm gives a task; OMP_NUM_THREADS wins.
+/// @throws EnvironmentError on all ranks if some rank may run on fewer cores than Slurm gives a task
 int choose_threads(const comm::Communicator& comm);
 
 }  // namespace invaria::app

@@ -54,6 +54,24 @@ json::object slurm_job() {
   return job;
 }
 
+int64_t slurm_number(const std::string& name) {
+  const char* value = std::getenv(("SLURM_" + name).c_str());
+  return value == nullptr ? 0 : std::atoll(value);
+}
+
+int64_t slurm_ranks() {
+  if (std::getenv("OMPI_COMM_WORLD_SIZE") != nullptr || slurm_number("JOB_ID") == 0) return 0;
+  return slurm_number("NTASKS");
+}
+
+std::string why_another_world(int64_t slurm_ranks, int64_t world_size) {
+  if (slurm_ranks == 0 || slurm_ranks == world_size) return "";
+  return fmt::format(
+      "Slurm counts {} tasks here and MPI sees {} rank{}: start the program with `srun --mpi=pmix` (`srun --mpi=list` "
+      "says what there is) or mpirun; `srun --mpi=pmix -n {}` for {} of them",
+      slurm_ranks, world_size, world_size == 1 ? "" : "s", world_size, world_size);
+}
+
 std::string describe_hosts(const comm::Communicator& comm) {
   std::set<std::string> seen;
   json::array hosts;

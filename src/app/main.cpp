@@ -7,6 +7,7 @@
 
 #include "app/app.hpp"
 #include "app/version.hpp"
+#include "core/machine_refusal.hpp"
 
 namespace invaria::app {
 namespace {
@@ -116,6 +117,10 @@ ExitCode guarded(const std::function<ExitCode()>& command) {
     fmt::print(stderr, "error: {}\n", error.what());
     return ExitCode::kEnvironment;
   } catch (const std::exception& error) {
+    if (const std::string refusal = machine_refusal(error); !refusal.empty()) {
+      fmt::print(stderr, "error: {}\n", refusal);
+      return ExitCode::kEnvironment;
+    }
     fmt::print(stderr, "internal error: {}\nThis is a bug; please report it with the command and the suite.\n",
                error.what());
     return ExitCode::kPrecondition;
@@ -140,6 +145,20 @@ int main(int argc, char** argv) {
       ->add_option("--stop-after", run.stop_after_s,
                    "seconds after which to stop as on a signal: checkpoint, exit 75, resumable")
       ->check(CLI::Range(1e-3, 1e9));
+  run_app
+      ->add_option("--watchdog", run.watchdog_s,
+                   "seconds after which a rank that is silent, or late where others wait, is named and all stop with "
+                   "exit 75, resumable; 0: never")
+      ->check(CLI::Range(0.0, 1e9))
+      ->capture_default_str();
+  run_app->add_option("--stage", run.stage, "what to do: pretrain every encoder, sweep with pretrained ones, or all")
+      ->check(CLI::IsMember({"all", "pretrain", "sweep"}))
+      ->capture_default_str();
+  run_app
+      ->add_option("--share", run.share,
+                   "with --stage sweep: only share K of N, beside the others' runs in the same directory; a last "
+                   "--stage sweep without it merges")
+      ->option_text("K/N");
 
   CheckOptions check;
   CLI::App* check_app =
@@ -158,6 +177,7 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   plan_app->add_flag("--without-data", plan.without_data,
                      "look for no data: count pictures and classes as the manifests do, before anything is downloaded");
+  plan_app->add_flag("--json", plan.json, "print one JSON object, for programs");
 
   ReportOptions report;
   CLI::App* report_app = program.add_subcommand(

@@ -3,8 +3,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <boost/json/array.hpp>
+#include <boost/json/serialize.hpp>
+#include <fstream>
 #include <map>
-#include <numeric>
 #include <thread>
 
 #include "app/app.hpp"
@@ -19,13 +21,16 @@
 #include "objective/footprint.hpp"
 #include "report/writers.hpp"
 #include "suite/calibrate.hpp"
+#include "suite/load.hpp"
 
 namespace invaria::app {
 namespace {
 
-/// Bytes of one rank while it pretrains: weights, gradient and two moments of what is dense; A and two moments of what
-/// is factored; the activations of its share of the views, which the backward pass keeps; a momentum encoder's weights
-/// and remembered keys where the objective has them.
+constexpr double kMiB = 1048576.0;
+
+/// Of one rank while it pretrains, in floats: weights, gradient and two moments of what is dense; A and two moments of
+/// what is factored; the activations of its share of the views, which the backward pass keeps; a momentum encoder's
+/// weights and remembered keys where the objective has them.
 double pretraining_memory_MiB(const train::EncoderPlan& encoder, int64_t ranks) {
   const model::EncoderSettings& settings = encoder.settings.model;
   const model::ParameterCounts n = model::count_parameters(settings, encoder.n_axes(), encoder.settings.view_size);
@@ -37,14 +42,79 @@ double pretraining_memory_MiB(const train::EncoderPlan& encoder, int64_t ranks) 
   const double keys = static_cast<double>(extra.keys_per_corner * encoder.settings.projection.out) *
                       static_cast<double>(encoder.corners.size());
   return (4.0 * static_cast<double>(n.dense) + 3.0 * static_cast<double>(n.factored) + activations + averages + keys) *
-         sizeof(float) / 1048576.0;
+         sizeof(float) / kMiB;
+}
+
+/// Of one rank in the sweep: the largest task's pictures and features as floats, beside an encoder's weights.
+double sweep_memory_MiB(const LoadedSuite& loaded) {
+  const std::vector<suite::TaskSize> sizes = suite::task_sizes(loaded.suite, loaded.found);
+  double most = 0.0;
+  for (const train::EncoderPlan& encoder : loaded.plan.encoders) {
+    const auto side = static_cast<double>(encoder.settings.view_size);
+    const double per_sample = 3.0 * side * side + static_cast<double>(model::feature_dim(encoder.settings.model));
+    const auto weights = static_cast<double>(
+        model::count_parameters(encoder.settings.model, encoder.n_axes(), encoder.settings.view_size).total());
+    for (const suite::TaskSize& size : sizes)
+      most = std::max(most, weights + per_sample * static_cast<double>(size.train + size.validation + size.test));
+  }
+  return most * sizeof(float) / kMiB;
+}
+
+/// The decoded pictures, which the ranks of a node share.
+double data_memory_MiB(const LoadedSuite& loaded) {
+  double bytes = 0.0;
+  for (const data::DatasetSettings& data : loaded.suite.data) {
+    for (const auto& [split, n] : loaded.found.at(data.name).splits)
+      bytes += 3.0 * static_cast<double>(n * data.size * data.size);
+  }
+  return bytes / kMiB;
+}
+
+/// What this process holds before it has any work: libraries, MPI's buffers.
+double resident_MiB() {
+  int64_t pages = 0, resident = 0;
+  std::ifstream("/proc/self/statm") >> pages >> resident;
+  return static_cast<double>(resident * sysconf(_SC_PAGESIZE)) / kMiB;
+}
+
+/// Everything that is told of a plan.
+struct Told {
+  const LoadedSuite& loaded;
+  suite::TimeEstimate time;
+  suite::ClaimCost claim;
+  int64_t ranks = 1;
+  int threads = 1;
+  bool is_cuda = false;
+  double program_MiB = 0.0;
+  int64_t most_pretraining_ranks = 0;  ///< one picture each; 0: nothing is pretrained
+
+  double encoder_MiB(const train::EncoderPlan& encoder) const {
+    return encoder.settings.steps == 0 ? 0.0 : pretraining_memory_MiB(encoder, ranks);
+  }
+  /// The larger of both stages.
+  double rank_MiB() const {
+    double most = sweep_memory_MiB(loaded);
+    for (const train::EncoderPlan& encoder : loaded.plan.encoders) most = std::max(most, encoder_MiB(encoder));
+    return program_MiB + most;
+  }
+  /// Whether the ranks can pretrain too.
+  bool can_pretrain() const { return most_pretraining_ranks == 0 || ranks <= most_pretraining_ranks; }
+};
+
+int64_t most_pretraining_ranks(const suite::Plan& plan) {
+  int64_t most = 0;
+  for (const train::EncoderPlan& encoder : plan.encoders) {
+    if (encoder.settings.steps > 0)
+      most = most == 0 ? encoder.settings.global_batch : std::min(most, encoder.settings.global_batch);
+  }
+  return most;
 }
 
 /// Ranks that share this node measure at once, as many of `wanted` as its memory holds.
 int64_t ranks_at_once(const train::EncoderPlan& largest, int64_t ranks, int64_t wanted) {
   constexpr double kShare = 0.7;  // the rest is the machine's, and the estimate's
   const double takes = pretraining_memory_MiB(largest, ranks);
-  const double there_is = kShare * static_cast<double>(data::node_memory_bytes()) / 1048576.0;
+  const double there_is = kShare * static_cast<double>(data::node_memory_bytes()) / kMiB;
   if (takes > there_is) {
     throw_environment(
         "plan: pretraining {} takes {:.0f} MiB on each of {} rank{}, this node has {:.0f} MiB for it; plan on a larger "
@@ -70,7 +140,7 @@ std::string kind_name(suite::UnitKind kind) {
   return "";
 }
 
-void print_encoders(const LoadedSuite& loaded, const suite::TimeEstimate& time, int64_t ranks, report::Style style) {
+void print_encoders(const Told& told, report::Style style) {
   report::Table table("plan-encoders", {report::key_column("encoder"),
                                         {"corners", ""},
                                         {"steps", ""},
@@ -78,8 +148,8 @@ void print_encoders(const LoadedSuite& loaded, const suite::TimeEstimate& time, 
                                         {"per image", "MFLOP"},
                                         {"memory per rank", "MiB"},
                                         {"time", "m:s"}});
-  for (size_t index = 0; index < loaded.plan.encoders.size(); ++index) {
-    const train::EncoderPlan& encoder = loaded.plan.encoders[index];
+  for (size_t index = 0; index < told.loaded.plan.encoders.size(); ++index) {
+    const train::EncoderPlan& encoder = told.loaded.plan.encoders[index];
     const train::PretrainSettings& settings = encoder.settings;
     table.add_row(
         {{encoder.key()},
@@ -87,23 +157,24 @@ void print_encoders(const LoadedSuite& loaded, const suite::TimeEstimate& time, 
          {std::to_string(settings.steps)},
          {std::to_string(model::count_parameters(settings.model, encoder.n_axes(), settings.view_size).total())},
          {fmt::format("{:.1f}", model::flops_per_image(settings.model, settings.view_size) / 1e6)},
-         {fmt::format("{:.0f}", pretraining_memory_MiB(encoder, ranks))},
-         {format_duration(time.encoder_s[index])}});
+         {fmt::format("{:.0f}", told.encoder_MiB(encoder))},
+         {format_duration(told.time.encoder_s[index])}});
   }
   fmt::print("Encoders\n{}\n", report::text(table, style));
 }
 
-void print_units(const LoadedSuite& loaded, const suite::TimeEstimate& time, report::Style style) {
+void print_units(const Told& told, report::Style style) {
+  const suite::Plan& plan = told.loaded.plan;
   struct Group {
     int64_t units = 0, jobs = 0;
     double seconds = 0.0;
   };
   std::map<suite::UnitKind, Group> groups;
-  for (size_t index = 0; index < loaded.plan.units.size(); ++index) {
-    Group& group = groups[loaded.plan.units[index].kind];
+  for (size_t index = 0; index < plan.units.size(); ++index) {
+    Group& group = groups[plan.units[index].kind];
     ++group.units;
-    group.jobs += static_cast<int64_t>(loaded.plan.units[index].jobs.size());
-    group.seconds += time.unit_s[index];
+    group.jobs += static_cast<int64_t>(plan.units[index].jobs.size());
+    group.seconds += told.time.unit_s[index];
   }
   report::Table table(
       "plan-sweep",
@@ -117,15 +188,65 @@ void print_units(const LoadedSuite& loaded, const suite::TimeEstimate& time, rep
   fmt::print("Sweep\n{}\n", report::text(table, style));
 }
 
-void print_plan(const LoadedSuite& loaded, const suite::Calibration& calibration, int64_t ranks, const char* device) {
-  const suite::TimeEstimate time = suite::estimate_time(loaded.plan, calibration, ranks);
+void print_plan(const Told& told) {
   const report::Style style = isatty(STDOUT_FILENO) != 0 ? report::Style::kTerminal : report::Style::kPlain;
-  print_encoders(loaded, time, ranks, style);
-  print_units(loaded, time, style);
+  const suite::TimeEstimate& time = told.time;
+  print_encoders(told, style);
+  print_units(told, style);
   fmt::print("At {} rank{} of {} thread{} on {} of this machine: pretraining {}, sweep {}, in all {} ({:.0f} s)\n",
-             ranks, ranks == 1 ? "" : "s", at::get_num_threads(), at::get_num_threads() == 1 ? "" : "s", device,
-             format_duration(time.total_s() - time.sweep_s), format_duration(time.sweep_s),
-             format_duration(time.total_s()), time.total_s());
+             told.ranks, told.ranks == 1 ? "" : "s", told.threads, told.threads == 1 ? "" : "s",
+             told.is_cuda ? "a GPU each" : "the CPU", format_duration(time.pretraining_s()),
+             format_duration(time.sweep.makespan_s), format_duration(time.total_s()), time.total_s());
+  fmt::print(
+      "Sweep, played through: {:.3g} s, efficiency {:.3f}; tail {:.3g} s, in which some rank has run out of units",
+      time.sweep.makespan_s, time.sweep.efficiency, time.sweep.tail_s);
+  if (time.sweep.ranks_without > 0) fmt::print("; {} ranks get none at all", time.sweep.ranks_without);
+  fmt::print("; longest wait for the counter {:.3g} s\n", time.sweep.longest_claim_s);
+  fmt::print("Memory: {:.0f} MiB a rank, of which the program {:.0f}; beside that {:.0f} MiB of pictures a node\n",
+             told.rank_MiB(), told.program_MiB, data_memory_MiB(told.loaded));
+  fmt::print("Files: {} segments, at most {} of one rank; {} encoders\n", time.sweep.segments,
+             time.sweep.segments_per_rank, told.loaded.plan.encoders.size());
+  if (!told.can_pretrain())
+    fmt::print(
+        "(a global batch has {} pictures, one a rank at least: pretrain on no more ranks, with --stage pretrain, "
+        "then sweep on all)\n",
+        told.most_pretraining_ranks);
+}
+
+/// The same for programs, under names that scripts/slurm/submit reads.
+void print_json(const Told& told) {
+  const suite::TimeEstimate& time = told.time;
+  boost::json::array encoders;
+  for (size_t index = 0; index < told.loaded.plan.encoders.size(); ++index) {
+    const train::EncoderPlan& encoder = told.loaded.plan.encoders[index];
+    encoders.push_back({{"encoder", encoder.key()},
+                        {"steps", encoder.settings.steps},
+                        {"seconds", time.encoder_s[index]},
+                        {"memory_MiB", told.encoder_MiB(encoder)}});
+  }
+  const boost::json::object sweep{{"units", told.loaded.plan.units.size()},
+                                  {"jobs", told.loaded.plan.job_ids().size()},
+                                  {"seconds", time.sweep.makespan_s},
+                                  {"efficiency", time.sweep.efficiency},
+                                  {"tail_s", time.sweep.tail_s},
+                                  {"longest_claim_s", time.sweep.longest_claim_s},
+                                  {"claim_service_s", told.claim.service_s},
+                                  {"claim_latency_s", told.claim.latency_s},
+                                  {"ranks_without", time.sweep.ranks_without},
+                                  {"segments", time.sweep.segments},
+                                  {"segments_per_rank", time.sweep.segments_per_rank}};
+  fmt::print("{}\n",
+             boost::json::serialize(boost::json::object{{"suite", told.loaded.suite.name},
+                                                        {"ranks", told.ranks},
+                                                        {"threads", told.threads},
+                                                        {"device", told.is_cuda ? "cuda" : "cpu"},
+                                                        {"encoders", encoders},
+                                                        {"pretraining_s", time.pretraining_s()},
+                                                        {"most_pretraining_ranks", told.most_pretraining_ranks},
+                                                        {"sweep", sweep},
+                                                        {"total_s", time.total_s()},
+                                                        {"memory_per_rank_MiB", told.rank_MiB()},
+                                                        {"memory_per_node_MiB", data_memory_MiB(told.loaded)}}));
 }
 
 /// Without data a task's samples are counted by its manifest; where that does not say, nothing can be planned.
@@ -151,6 +272,7 @@ ExitCode plan_command(const PlanOptions& options, int* argc, char*** argv) {
                  comm.size());
   }
   const int64_t ranks = is_alone ? options.ranks : comm.size();
+  const double program_MiB = resident_MiB();
   LoadedSuite loaded;
   comm::together(comm, [&] {
     loaded = load_suite(options.suite, options.without_data ? data::CheckDepth::kPromise : data::CheckDepth::kListing);
@@ -168,10 +290,23 @@ ExitCode plan_command(const PlanOptions& options, int* argc, char*** argv) {
     beside = ranks_at_once(*std::max_element(loaded.plan.encoders.begin(), loaded.plan.encoders.end(), smaller), ranks,
                            beside);
   }
+  const int64_t nodes = is_alone ? (ranks + cores - 1) / cores : comm.n_nodes();
   const suite::Calibration calibration =
-      suite::calibrate(loaded.suite, loaded.found, loaded.plan, {comm, device, ranks, beside});
+      suite::calibrate(loaded.suite, loaded.found, loaded.plan, {comm, device, ranks, nodes, beside});
   if (!comm.is_root()) return ExitCode::kOk;
-  print_plan(loaded, calibration, ranks, device.is_cuda() ? "a GPU each" : "the CPU");
+  const Told told{loaded,
+                  suite::estimate_time(loaded.plan, calibration, ranks),
+                  calibration.claim,
+                  ranks,
+                  static_cast<int>(threads),
+                  device.is_cuda(),
+                  program_MiB,
+                  most_pretraining_ranks(loaded.plan)};
+  if (options.json) {
+    print_json(told);
+    return ExitCode::kOk;
+  }
+  print_plan(told);
   if (is_alone && ranks > cores)
     fmt::print("(more ranks than the {} cores here: a rank is taken to have a core of its own)\n", cores);
   if (is_alone && ranks > 1)

@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 
 #include <boost/json/serialize.hpp>
+#include <charconv>
 #include <optional>
+#include <string>
 
 #include "app/all_ranks.hpp"
 #include "app/app.hpp"
@@ -16,8 +18,10 @@
 #include "build_info.hpp"
 #include "comm/agree.hpp"
 #include "comm/communicator.hpp"
+#include "comm/watchdog.hpp"
 #include "core/log.hpp"
 #include "core/progress.hpp"
+#include "core/sha256.hpp"
 #include "core/shutdown.hpp"
 #include "core/timer.hpp"
 #include "io/directory_lock.hpp"
@@ -67,7 +71,36 @@ void require_picture_for_each_rank(const suite::Plan& plan, int64_t ranks) {
   }
 }
 
+suite::Stage stage_of(const RunOptions& options) {
+  if (options.stage == "pretrain") return suite::Stage::kPretrain;
+  return options.stage == "sweep" ? suite::Stage::kSweep : suite::Stage::kAll;
+}
+
+/// "3/8": the third of eight. @throws ConfigError
+suite::Share share_of(const RunOptions& options) {
+  suite::Share share;
+  const char* const end = options.share.data() + options.share.size();
+  const auto index = std::from_chars(options.share.data(), end, share.index);
+  const bool has_slash = index.ec == std::errc() && index.ptr != end && *index.ptr == '/';
+  const auto count = std::from_chars(has_slash ? index.ptr + 1 : end, end, share.count);
+  if (!has_slash || count.ec != std::errc() || count.ptr != end || share.index < 1 || share.index > share.count)
+    throw_config("--share {}: expected K/N with K from 1 to N, such as 3/8", options.share);
+  if (share.count > 1 && options.stage != "sweep")
+    throw_config("--share {}: only the sweep has shares; add --stage sweep", options.share);
+  --share.index;
+  return share;
+}
+
+/// The directory's lock: of a whole run for it alone, of a share beside the other shares of this run.
+io::DirectoryLock lock_output(const RunOptions& options, const suite::Suite& suite, const suite::Share& share) {
+  if (share.count == 1) return io::DirectoryLock(options.output);
+  const std::string settings = boost::json::serialize(config::write(suite));
+  return {options.output, {sha256_hex(settings), share.index, share.count}};
+}
+
 ExitCode run_on_all_ranks(const RunOptions& options, const comm::Communicator& comm) {
+  suite::Share share;
+  comm::together(comm, [&] { share = share_of(options); });
   LoadedSuite loaded;
   comm::together(comm, [&] { loaded = load_suite(options.suite, data::CheckDepth::kListing); });
   at::set_num_threads(choose_threads(comm));
@@ -81,16 +114,19 @@ ExitCode run_on_all_ranks(const RunOptions& options, const comm::Communicator& c
       throw_config("--output {}: exists and is no directory; name another", options.output.string());
     }
     io::make_directories(options.output);
-    lock.emplace(options.output);
+    lock.emplace(lock_output(options, loaded.suite, share));
     if (!lock->is_held()) {
       fmt::print(stderr, "warning: {}: this file system knows no locks; see to it that no other run writes there\n",
                  options.output.string());
     }
     created = started_at(options.output, loaded.suite);
-    drop_torn_line((options.output / "log.jsonl").string());
+    if (share.count == 1) drop_torn_line((options.output / "log.jsonl").string());  // else it may be one being written
   });
   EventLog log;
-  comm::together(comm, [&] { log = EventLog((options.output / "log.jsonl").string(), comm.rank()); });
+  comm::together(comm, [&] {
+    log = EventLog((options.output / "log.jsonl").string(), comm.rank());
+    if (share.count > 1) log.mark("share", options.share);
+  });
   if (comm.is_root()) {
     fmt::print("{}: {} encoders, {} jobs; {} rank{} of {} thread{} on {}\n", loaded.suite.name,
                loaded.plan.encoders.size(), loaded.plan.job_ids().size(), comm.size(), comm.size() == 1 ? "" : "s",
@@ -106,12 +142,22 @@ ExitCode run_on_all_ranks(const RunOptions& options, const comm::Communicator& c
                             {"device", device.str()}});
   }
 
+  std::optional<comm::Watchdog> watchdog;
+  if (options.watchdog_s > 0) {
+    watchdog.emplace(comm, options.watchdog_s, [&](const std::string& what) {
+      log.event("run_end", {{"end", "stopped"}, {"because", what}});
+      fmt::print(stderr, "error: {}: stopping all ranks; the same command continues\n", what);
+      std::fflush(nullptr);
+      comm::abort_all(static_cast<int>(ExitCode::kStopped));
+    });
+  }
   const Timer timer;
   const auto stop_requested = [&] {
     return shutdown_requested() || (options.stop_after_s > 0 && timer.seconds() > options.stop_after_s);
   };
-  const suite::RunEnd end = suite::run(loaded.suite, loaded.manifests, loaded.plan,
-                                       {comm, device, options.output, loaded.folders, &log, stop_requested});
+  const suite::RunEnd end =
+      suite::run(loaded.suite, loaded.manifests, loaded.plan,
+                 {comm, device, options.output, loaded.folders, &log, stop_requested, stage_of(options), share});
   const std::string hosts = describe_hosts(comm);
   if (end == suite::RunEnd::kStopped) {
     if (comm.is_root()) {
@@ -120,12 +166,21 @@ ExitCode run_on_all_ranks(const RunOptions& options, const comm::Communicator& c
     }
     return ExitCode::kStopped;
   }
+  const char* const how = end == suite::RunEnd::kFinished ? "finished" : "some failed";
+  if (options.stage == "pretrain" || share.count > 1) {
+    if (comm.is_root()) {
+      log.event("part_end", {{"end", how}});
+      fmt::print("{} in {}: {}; a run with --stage sweep merges\n",
+                 share.count > 1 ? "share " + options.share : "pretraining", format_duration(timer.seconds()), how);
+    }
+    return end == suite::RunEnd::kFinished ? ExitCode::kOk : ExitCode::kSomeFailed;
+  }
   bool valid = false;
   comm::on_root(comm, [&] {
     const io::Results results = write_merged_results(loaded.suite, loaded.plan, options.output,
                                                      run_info(loaded.suite, created, hosts, comm.size()));
     valid = results.info.valid;
-    log.event("run_end", {{"end", end == suite::RunEnd::kFinished ? "finished" : "some failed"}, {"valid", valid}});
+    log.event("run_end", {{"end", how}, {"valid", valid}});
     fmt::print("{} in {}: {}\n{}\n", (options.output / "results.h5").string(), format_duration(timer.seconds()),
                end == suite::RunEnd::kFinished ? "all jobs finished" : "some jobs failed",
                report::verdict(results.info));

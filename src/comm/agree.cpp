@@ -8,6 +8,7 @@
 #include <string>
 
 #include "core/errors.hpp"
+#include "core/machine_refusal.hpp"
 
 namespace invaria::comm {
 namespace {
@@ -21,7 +22,8 @@ std::string report_of(const std::function<void()>& work) {
   } catch (const EnvironmentError& error) {
     return std::string("E") + error.what();
   } catch (const std::exception& error) {
-    return std::string("P") + error.what();
+    const std::string refusal = machine_refusal(error);
+    return refusal.empty() ? std::string("P") + error.what() : "E" + refusal;
   }
   return "";
 }

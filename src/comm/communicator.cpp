@@ -33,7 +33,7 @@ Waiting choose_waiting(MPI_Comm node, int node_size) {
 }  // namespace
 
 std::shared_ptr<Communicator::State> Communicator::State::make(MPI_Comm parent, Transport transport,
-                                                               std::shared_ptr<std::atomic<int64_t>> bytes_reduced) {
+                                                               std::shared_ptr<Activity> activity) {
   auto state = std::make_shared<State>();
   state->comm = invaria::comm::duplicate(parent);
   const MPI_Comm comm = state->comm.get();
@@ -51,7 +51,8 @@ std::shared_ptr<Communicator::State> Communicator::State::make(MPI_Comm parent, 
 
   state->host = host_name();
   state->waiting = choose_waiting(node, state->node_size);
-  state->bytes_reduced = std::move(bytes_reduced);
+  state->activity = std::move(activity);
+  state->place = state->activity->add_place();
   if (transport == Transport::kAutomatic) {
     transport = state->n_nodes == 1 ? Transport::kWindow : Transport::kMessages;
   }
@@ -66,15 +67,15 @@ std::shared_ptr<Communicator::State> Communicator::State::make(MPI_Comm parent, 
 Communicator::Communicator(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
 Communicator Communicator::world(Transport transport) {
-  return Communicator(State::make(MPI_COMM_WORLD, transport, std::make_shared<std::atomic<int64_t>>(0)));
+  return Communicator(State::make(MPI_COMM_WORLD, transport, std::make_shared<Activity>()));
 }
 
 Communicator Communicator::alone() {
-  return Communicator(State::make(MPI_COMM_SELF, Transport::kAutomatic, std::make_shared<std::atomic<int64_t>>(0)));
+  return Communicator(State::make(MPI_COMM_SELF, Transport::kAutomatic, std::make_shared<Activity>()));
 }
 
 Communicator Communicator::duplicate() const {
-  return Communicator(State::make(state_->comm.get(), state_->transport, state_->bytes_reduced));
+  return Communicator(State::make(state_->comm.get(), state_->transport, state_->activity));
 }
 
 int Communicator::rank() const {
@@ -100,10 +101,12 @@ Transport Communicator::transport() const {
 }
 
 void Communicator::barrier() const {
+  const InCollective here(*state_->place, "a barrier");
   state_->ordered_sum->barrier();
 }
 
 bool Communicator::any(bool mine) const {
+  const InCollective here(*state_->place, "an agreement");
   // The ordered sum is the fastest small collective here: about a microsecond on one node.
   float count = mine ? 1.0F : 0.0F;
   const std::span<float> values(&count, 1);
@@ -116,6 +119,7 @@ bool Communicator::all(bool mine) const {
 }
 
 void Communicator::broadcast(std::span<std::byte> bytes) const {
+  const InCollective here(*state_->place, "a broadcast");
   broadcast_bytes(state_->comm.get(), 0, bytes);
 }
 
@@ -128,6 +132,7 @@ std::string Communicator::broadcast(const std::string& text) const {
 }
 
 std::vector<std::string> Communicator::all_gather(const std::string& text) const {
+  const InCollective here(*state_->place, "a gathering of texts");
   const MPI_Comm comm = state_->comm.get();
   const auto sizes = gather_records<int64_t>(comm, static_cast<int64_t>(text.size()));
   size_t total = 0;
@@ -145,20 +150,24 @@ std::vector<std::string> Communicator::all_gather(const std::string& text) const
 }
 
 std::vector<double> Communicator::all_gather(double value) const {
+  const InCollective here(*state_->place, "a gathering of numbers");
   return gather_records(state_->comm.get(), value);
 }
 
 void Communicator::all_reduce_sum(std::span<float> values) const {
+  const InCollective here(*state_->place, "all_reduce_sum");
   count_reduced(static_cast<int64_t>(values.size_bytes()));
   state_->ordered_sum->sum({&values, 1}, 1.0F);
 }
 
 void Communicator::all_reduce_sum(std::span<double> values) const {
+  const InCollective here(*state_->place, "all_reduce_sum");
   count_reduced(static_cast<int64_t>(values.size_bytes()));
   state_->ordered_sum->sum({&values, 1}, 1.0);
 }
 
 void Communicator::all_reduce_mean(std::span<const std::span<float>> pieces) const {
+  const InCollective here(*state_->place, "all_reduce_mean of gradients");
   count_reduced(static_cast<int64_t>(total_size<float>(pieces) * sizeof(float)));
   state_->ordered_sum->sum(pieces, static_cast<float>(size()));
 }
@@ -168,15 +177,18 @@ NodeMemory Communicator::node_memory() const {
   memory.rank = state_->node_rank;
   memory.size = state_->node_size;
   memory.allocate = [state = state_](size_t bytes) {
+    const InCollective here(*state->place, "the allocation of memory that a node shares");
     auto window = std::make_shared<NodeWindow>(state->node.get(), bytes);
     return std::shared_ptr<std::byte>(window, window->data());
   };
   memory.barrier = [state = state_] {
+    const InCollective here(*state->place, "a barrier of its node");
     std::atomic_thread_fence(std::memory_order_seq_cst);
     wait_for_all(state->node.get(), state->waiting);
     std::atomic_thread_fence(std::memory_order_seq_cst);
   };
   memory.any = [state = state_](bool mine) {
+    const InCollective here(*state->place, "an agreement of its node");
     int value = mine ? 1 : 0;
     wait_for_all(state->node.get(), state->waiting);
     check(MPI_Allreduce(MPI_IN_PLACE, &value, 1, MPI_INT, MPI_MAX, state->node.get()), "MPI_Allreduce");
@@ -186,10 +198,10 @@ NodeMemory Communicator::node_memory() const {
 }
 
 int64_t Communicator::bytes_reduced() const {
-  return *state_->bytes_reduced;
+  return state_->activity->bytes_reduced;
 }
 void Communicator::count_reduced(int64_t bytes) const {
-  *state_->bytes_reduced += bytes;
+  state_->activity->bytes_reduced += bytes;
 }
 
 }  // namespace invaria::comm

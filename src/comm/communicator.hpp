@@ -117,6 +117,8 @@ class Communicator {
   explicit Communicator(std::shared_ptr<State> state);
   std::shared_ptr<State> state_;
   friend class JobCounter;
+  friend class Patience;
+  friend class Watchdog;
 };
 
 }  // namespace invaria::comm

@@ -2,10 +2,10 @@
 /// @file
 /// What the copies of a Communicator share. For comm's own sources: it shows MPI.
 
-#include <atomic>
 #include <memory>
 #include <string>
 
+#include "comm/activity.hpp"
 #include "comm/communicator.hpp"
 #include "comm/ordered_sum.hpp"
 
@@ -24,12 +24,12 @@ struct Communicator::State {
   Waiting waiting = Waiting::kYield;
   /// kAutomatic is resolved: kWindow or kMessages.
   Transport transport = Transport::kMessages;
-  std::shared_ptr<std::atomic<int64_t>> bytes_reduced;  ///< shared with duplicates
+  std::shared_ptr<Activity> activity;  ///< shared with duplicates
+  std::shared_ptr<WaitingPlace> place;
   std::unique_ptr<OrderedSum> ordered_sum;
 
   /// Collective over `parent`.
-  static std::shared_ptr<State> make(MPI_Comm parent, Transport transport,
-                                     std::shared_ptr<std::atomic<int64_t>> bytes_reduced);
+  static std::shared_ptr<State> make(MPI_Comm parent, Transport transport, std::shared_ptr<Activity> activity);
 };
 
 }  // namespace invaria::comm

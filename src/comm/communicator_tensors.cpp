@@ -79,6 +79,7 @@ void Communicator::all_reduce_sum(at::Tensor& tensor) const {
 }
 
 at::Tensor Communicator::all_gather_rows(const at::Tensor& local) const {
+  const InCollective here(*state_->place, "all_gather_rows");
   at::NoGradGuard no_grad;
   const MPI_Comm comm = state_->comm.get();
   const auto headers = gather_records(comm, describe(local));
@@ -100,6 +101,7 @@ at::Tensor Communicator::all_gather_rows(const at::Tensor& local) const {
 }
 
 at::Tensor Communicator::reduce_scatter_rows(const at::Tensor& global, int64_t local_rows) const {
+  const InCollective here(*state_->place, "reduce_scatter_rows");
   at::NoGradGuard no_grad;
   const MPI_Comm comm = state_->comm.get();
   auto header = describe(global);

@@ -5,9 +5,11 @@
 #include <cstdio>
 #include <new>
 #include <thread>
+#include <utility>
 
 #include "comm/communicator_state.hpp"
 #include "comm/node_window.hpp"
+#include "comm/watchdog.hpp"
 #include "core/errors.hpp"
 
 namespace invaria::comm {
@@ -69,6 +71,9 @@ class ClaimServer {
 }  // namespace
 
 struct JobCounter::State {
+  explicit State(Communicator of) : communicator(std::move(of)) {}
+
+  Communicator communicator;
   UniqueComm comm;
   Waiting waiting = Waiting::kYield;
   std::unique_ptr<NodeWindow> window;   ///< on one node: holds the counter for all
@@ -77,7 +82,7 @@ struct JobCounter::State {
   std::unique_ptr<ClaimServer> server;  ///< rank 0 across nodes
 };
 
-JobCounter::JobCounter(const Communicator& communicator) : state_(std::make_unique<State>()) {
+JobCounter::JobCounter(const Communicator& communicator) : state_(std::make_unique<State>(communicator)) {
   state_->comm = duplicate(communicator.state_->comm.get());
   state_->waiting = communicator.state_->waiting;
   const MPI_Comm comm = state_->comm.get();
@@ -95,6 +100,8 @@ JobCounter::JobCounter(const Communicator& communicator) : state_(std::make_uniq
 JobCounter::~JobCounter() {
   if (!may_free_together()) return;
   try {
+    const Patience patience(state_->communicator);
+    const InCollective here(*state_->communicator.state_->place, "the end of the sweep");
     wait_for_all(state_->comm.get(), state_->waiting);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "error: the end of the job counter: %s\n", error.what());
@@ -103,6 +110,7 @@ JobCounter::~JobCounter() {
 
 int64_t JobCounter::claim() {
   if (state_->next != nullptr) return state_->next->fetch_add(1);
+  const InCollective here(*state_->communicator.state_->place, "a claim of rank 0's counter");
   const MPI_Comm comm = state_->comm.get();
   int64_t number = 0;
   check(MPI_Send(nullptr, 0, MPI_BYTE, 0, kClaimTag, comm), "MPI_Send");

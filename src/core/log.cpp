@@ -36,11 +36,13 @@ EventLog::~EventLog() {
   if (descriptor_ >= 0) close(descriptor_);
 }
 
-EventLog::EventLog(EventLog&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)), rank_(other.rank_) {}
+EventLog::EventLog(EventLog&& other) noexcept
+    : descriptor_(std::exchange(other.descriptor_, -1)), rank_(other.rank_), marks_(std::move(other.marks_)) {}
 
 EventLog& EventLog::operator=(EventLog&& other) noexcept {
   std::swap(descriptor_, other.descriptor_);
   std::swap(rank_, other.rank_);
+  std::swap(marks_, other.marks_);
   return *this;
 }
 
@@ -48,6 +50,7 @@ void EventLog::event(std::string_view name, boost::json::object fields) {
   if (descriptor_ < 0) return;
   const double monotonic_s = std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
   boost::json::object line{{"time", utc_now()}, {"t", monotonic_s}, {"rank", rank_}, {"event", name}};
+  for (const auto& [key, value] : marks_) line[key] = value;
   for (auto& [key, value] : fields) line[key] = std::move(value);
   const std::string text = boost::json::serialize(line) + "\n";
   [[maybe_unused]] const ssize_t written = write(descriptor_, text.data(), text.size());

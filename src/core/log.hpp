@@ -26,6 +26,9 @@ class EventLog {
   EventLog(EventLog&&) noexcept;
   EventLog& operator=(EventLog&&) noexcept;
 
+  /// Put a field into every event from now on.
+  void mark(const std::string& field, const std::string& value) { marks_[field] = value; }
+
   /// Append {"time": ISO 8601, "t": seconds on the node's monotonic clock, "rank": r, "event": name, fields...}. A full
   /// disk costs the event, not the run; drop_torn_line() mends what it left.
   void event(std::string_view name, boost::json::object fields = {});
@@ -33,6 +36,7 @@ class EventLog {
  private:
   int descriptor_ = -1;
   int rank_ = 0;
+  boost::json::object marks_;
 };
 
 }  // namespace invaria

@@ -51,10 +51,29 @@ void RunState::add(std::string_view more) {
   for (size_t end = rest_.find('\n'); end != std::string::npos; end = rest_.find('\n', from)) {
     boost::system::error_code error;
     const json::value event = json::parse(std::string_view(rest_).substr(from, end - from), error);
-    if (!error && event.is_object()) take(event.as_object(), seconds_of(text_of(event.as_object(), "time")));
+    if (!error && event.is_object()) {
+      const std::string share = text_of(event.as_object(), "share");
+      const double time_s = seconds_of(text_of(event.as_object(), "time"));
+      share.empty() ? take(event.as_object(), time_s) : take_of_share(share, event.as_object(), time_s);
+    }
     from = end + 1;
   }
   rest_.erase(0, from);
+}
+
+void RunState::take_of_share(const std::string& share, const json::object& event, double time_s) {
+  if (!begun_ || !end_.empty()) {  // the first of a sweep in shares
+    std::string rest = std::move(rest_);
+    *this = RunState();
+    rest_ = std::move(rest);
+    begun_ = time_s;
+  }
+  RunState& state = shares_[share];
+  state.take(event, time_s);
+  if (suite_.empty()) suite_ = state.suite_;
+  n_ranks_ = 0;
+  for (const auto& [name, each] : shares_) n_ranks_ += each.n_ranks_;
+  last_event_s_ = time_s;
 }
 
 void RunState::take(const json::object& event, double time_s) {
@@ -71,6 +90,8 @@ void RunState::take(const json::object& event, double time_s) {
     end_ = text_of(event, "end");
     const json::value* valid = event.if_contains("valid");
     valid_ = valid != nullptr && valid->is_bool() && valid->get_bool();
+  } else if (name == "part_end") {
+    part_end_ = text_of(event, "end");
   } else if (name == "sweep_begin") {
     sweep_begun_ = time_s;
     n_units_ = count_of(event, "units");
@@ -136,14 +157,21 @@ std::string RunState::pretraining_line() const {
   return line + "\n";
 }
 
-std::string RunState::sweep_line(double now_s) const {
-  std::string line = fmt::format("sweep        {} units, {} jobs finished", share(n_finished_, n_units_), n_jobs_);
+std::string RunState::units_text(double now_s) const {
+  std::string line = fmt::format("{} units, {} jobs finished", share(n_finished_, n_units_), n_jobs_);
   if (n_before_ > 0) line += fmt::format(", {} units were before", n_before_);
   // Floating-point operations that are left, at the speed of those that are done.
-  if (end_.empty() && cost_finished_ > 0.0 && cost_ > cost_finished_) {
+  if (end_.empty() && part_end_.empty() && cost_finished_ > 0.0 && cost_ > cost_finished_) {
     const double elapsed_s = std::max(0.0, std::max(now_s, last_event_s_) - *sweep_begun_);
     line += fmt::format(", about {} left", format_duration(elapsed_s * (cost_ - cost_finished_) / cost_finished_));
   }
+  return line;
+}
+
+std::string RunState::share_line(const std::string& name, double now_s) const {
+  std::string line = fmt::format("{:<12} {}", "share " + name, sweep_begun_ ? units_text(now_s) : "looks at its data");
+  if (!part_end_.empty()) line += "; " + part_end_;
+  if (!end_.empty()) line += "; stopped, to be started again";
   return line + "\n";
 }
 
@@ -153,7 +181,11 @@ std::string RunState::text(double now_s) const {
       fmt::format("{} on {} {}, begun {} ago, last event {} ago\n", suite_, n_ranks_, n_ranks_ == 1 ? "rank" : "ranks",
                   format_duration(now_s - *begun_), format_duration(now_s - last_event_s_));
   if (!encoders_.empty()) out += pretraining_line();
-  if (sweep_begun_) out += sweep_line(now_s);
+  if (sweep_begun_) out += fmt::format("sweep        {}\n", units_text(now_s));
+  for (const auto& [name, state] : shares_) {
+    out += state.share_line(name, now_s);
+    for (const std::string& failure : state.failed_) out += "failed       " + failure + "\n";
+  }
   if (end_.empty()) {
     for (const auto& [number, rank] : ranks_) {
       out += fmt::format("rank {:<7} {} for {}\n", number, rank.unit.empty() ? "between units" : rank.unit,

@@ -27,7 +27,7 @@ class RunState {
   double last_event_s() const { return last_event_s_; }
 
   /// A few lines for people: stage, share, what each rank does, what failed. `now_s` is in seconds since 1970; clocks
-  /// of other machines may differ from the one that wrote.
+  /// of other machines may differ from the one that wrote. Shares of a sweep that run side by side have a line each.
   std::string text(double now_s) const;
 
  private:
@@ -44,14 +44,17 @@ class RunState {
   };
 
   void take(const boost::json::object& event, double time_s);
+  void take_of_share(const std::string& share, const boost::json::object& event, double time_s);
   void take_pretraining(std::string_view name, const boost::json::object& event, double time_s);
   void take_unit(std::string_view name, const boost::json::object& event, double time_s);
   std::string pretraining_line() const;
-  std::string sweep_line(double now_s) const;
+  std::string units_text(double now_s) const;
+  std::string share_line(const std::string& share, double now_s) const;
 
   std::string rest_;  ///< of a line
   std::optional<double> begun_;
   std::string suite_, end_, encoder_;
+  std::string part_end_;  ///< of a session that was a part of the run: finished or "some failed"
   int64_t n_ranks_ = 0, n_encoders_ = 0;
   bool valid_ = false;
   double last_event_s_ = 0.0;
@@ -61,6 +64,7 @@ class RunState {
   int64_t n_units_ = 0, n_before_ = 0, n_finished_ = 0, n_jobs_ = 0;
   double cost_ = 0.0, cost_finished_ = 0.0;
   std::vector<std::string> failed_;
+  std::map<std::string, RunState> shares_;  ///< by "K/N"
 };
 
 }  // namespace invaria::report

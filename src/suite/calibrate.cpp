@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <barrier>
+#include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <functional>
@@ -15,10 +16,11 @@
 #include <map>
 #include <memory>
 #include <numeric>
-#include <queue>
 #include <set>
+#include <thread>
 #include <vector>
 
+#include "comm/job_counter.hpp"
 #include "core/philox.hpp"
 #include "core/timer.hpp"
 #include "downstream/bootstrap.hpp"
@@ -275,18 +277,27 @@ double measure_readout(const downstream::TaskSettings& task, const TaskSize& siz
   return (fit_s + timer.seconds()) / share;
 }
 
-/// When the last of `ranks` is done, each claiming the next unit as soon as it is free.
-double makespan(const std::vector<double>& seconds, int64_t ranks) {
-  std::priority_queue<double, std::vector<double>, std::greater<>> free_at;
-  for (int64_t rank = 0; rank < ranks; ++rank) free_at.push(0.0);
-  double last = 0.0;
-  for (double unit : seconds) {
-    const double end = free_at.top() + unit;
-    free_at.pop();
-    free_at.push(end);
-    last = std::max(last, end);
+/// What claiming a unit takes: measured where there are several ranks, all of them asking at once.
+ClaimCost measure_claim(const CalibrationPlace& place) {
+  if (place.comm.size() == 1) return place.nodes > 1 ? ClaimCost::across_nodes() : ClaimCost::on_one_node();
+  constexpr int kClaims = 50;
+  comm::JobCounter counter(place.comm);
+  // One by one with pauses: a served counter has gone to sleep, as it will have between units.
+  Timer waiting;
+  double waited_s = 0.0;
+  for (int n = 0; n < kClaims; ++n) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    waiting.lap();
+    counter.claim();
+    waited_s += waiting.lap();
   }
-  return last;
+  place.comm.barrier();
+  Timer busy;
+  for (int n = 0; n < kClaims; ++n) counter.claim();
+  const std::vector<double> busy_s = place.comm.all_gather(busy.seconds());
+  const std::vector<double> latency_s = place.comm.all_gather(waited_s / kClaims);
+  return {*std::max_element(busy_s.begin(), busy_s.end()) / static_cast<double>(kClaims * place.comm.size()),
+          *std::max_element(latency_s.begin(), latency_s.end())};
 }
 
 }  // namespace
@@ -339,11 +350,12 @@ Calibration calibrate(const Suite& suite, const Summaries& summaries, const Plan
     calibration.episodes_s.push_back(mine.episodes_s);
     calibration.readout_s.push_back(mine.readout_s);
   }
+  calibration.claim = measure_claim(place);
   return calibration;
 }
 
-double TimeEstimate::total_s() const {
-  return std::accumulate(encoder_s.begin(), encoder_s.end(), sweep_s);
+double TimeEstimate::pretraining_s() const {
+  return std::accumulate(encoder_s.begin(), encoder_s.end(), 0.0);
 }
 
 TimeEstimate estimate_time(const Plan& plan, const Calibration& calibration, int64_t ranks) {
@@ -365,7 +377,7 @@ TimeEstimate estimate_time(const Plan& plan, const Calibration& calibration, int
       seconds += static_cast<double>(readouts.size()) * calibration.readout_s[unit.encoder][unit.task];
     estimate.unit_s.push_back(seconds);
   }
-  estimate.sweep_s = makespan(estimate.unit_s, ranks);
+  estimate.sweep = simulate_sweep(estimate.unit_s, ranks, calibration.claim);
   return estimate;
 }
 

@@ -10,6 +10,7 @@
 #include "comm/communicator.hpp"
 #include "suite/load.hpp"
 #include "suite/plan.hpp"
+#include "suite/schedule.hpp"
 #include "suite/suite.hpp"
 
 namespace invaria::suite {
@@ -19,6 +20,7 @@ struct CalibrationPlace {
   const comm::Communicator& comm;
   c10::Device device;
   int64_t ranks = 1;   ///< of the run that is planned; comm's size, or any number where comm has one rank
+  int64_t nodes = 1;   ///< on which they run
   int64_t beside = 1;  ///< how many ranks of one node compute at once in this process, so that they share its memory
 };
 
@@ -30,6 +32,7 @@ struct Calibration {
   std::vector<std::vector<double>> projected_s, joint_s;
   std::vector<std::vector<double>> episodes_s;  ///< [encoder][task] learning i on all of a repeat's episodes; or 0
   std::vector<std::vector<double>> readout_s;   ///< [encoder][task] choosing one readout
+  ClaimCost claim;                              ///< of the sweep's counter
 };
 
 /// Measure on made pictures of the suite's sizes. Collective: with several ranks, each computes its share as it will in
@@ -40,8 +43,9 @@ Calibration calibrate(const Suite& suite, const Summaries& summaries, const Plan
 struct TimeEstimate {
   std::vector<double> encoder_s;  ///< [encoder]
   std::vector<double> unit_s;     ///< [unit]
-  double sweep_s = 0.0;           ///< makespan of the units over the ranks, longest first
-  double total_s() const;
+  Schedule sweep;                 ///< the units over the ranks, longest first
+  double pretraining_s() const;
+  double total_s() const { return pretraining_s() + sweep.makespan_s; }
 };
 /// @param plan  with costs
 TimeEstimate estimate_time(const Plan& plan, const Calibration& calibration, int64_t ranks);

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "comm/agree.hpp"
+#include "comm/watchdog.hpp"
 #include "core/errors.hpp"
 #include "core/progress.hpp"
 #include "downstream/known_task.hpp"
@@ -243,6 +244,7 @@ void refuse_unequal_data(const Datasets& datasets, const comm::Communicator& com
 
 Datasets load_datasets(const Suite& suite, const Manifests& manifests, const DataFolders& folders,
                        const comm::Communicator& comm) {
+  const comm::Patience patience(comm);  // a node may decode what another one has packed
   Datasets datasets;
   for (const data::DatasetSettings& settings : suite.data) {
     std::optional<Progress> progress;

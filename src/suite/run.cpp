@@ -16,6 +16,7 @@
 #include "io/segments.hpp"
 #include "suite/begun_before.hpp"
 #include "suite/load.hpp"
+#include "suite/schedule.hpp"
 #include "suite/unit_runner.hpp"
 #include "train/pretrain.hpp"
 
@@ -27,8 +28,12 @@ namespace json = config::json;
 /// Collects what this rank finished and puts it on disk within seconds.
 class SegmentWriter {
  public:
-  SegmentWriter(std::filesystem::path directory, int rank, int64_t first_number)
-      : directory_(std::move(directory)), rank_(rank), number_(first_number) {}
+  /// Shares write side by side: each has every count-th number for itself.
+  /// @param first_number  none is lower
+  SegmentWriter(std::filesystem::path directory, int rank, int64_t first_number, Share share)
+      : directory_(std::move(directory)), rank_(rank), number_(first_number), step_(share.count) {
+    while (number_ % step_ != share.index) ++number_;
+  }
 
   /// Hold on to rows until the next flush: for callers that must not throw on one rank alone.
   void keep(const io::Segment& rows) { io::append(pending_, rows); }
@@ -42,15 +47,15 @@ class SegmentWriter {
     since_flush_.lap();
     if (pending_.empty()) return;
     io::write_segment(directory_, rank_, number_, pending_);
-    ++number_;
+    number_ += step_;
     pending_ = {};
   }
 
  private:
-  static constexpr double kFlushEvery_s = 2.0;
   std::filesystem::path directory_;
   int rank_;
   int64_t number_;
+  int64_t step_;
   io::Segment pending_;
   Timer since_flush_;
 };
@@ -74,12 +79,19 @@ class Run {
     comm::on_root(comm_, [&] { refuse_changed_data(datasets_, earlier_data_, context_.output); });
     record_data();
     record_time("load data", timer.lap());
-    const bool was_stopped = !pretrain_all();
-    record_time("pretrain", timer.lap());
-    if (was_stopped) return end(RunEnd::kStopped);
-    const bool swept = sweep();
-    record_time("sweep", timer.lap());
-    return end(swept ? (any_failed_ ? RunEnd::kSomeFailed : RunEnd::kFinished) : RunEnd::kStopped);
+    if (context_.stage == Stage::kSweep) {
+      find_encoders();
+    } else {
+      const bool was_stopped = !pretrain_all();
+      record_time("pretrain", timer.lap());
+      if (was_stopped) return end(RunEnd::kStopped);
+    }
+    if (context_.stage != Stage::kPretrain) {
+      const bool swept = sweep();
+      record_time("sweep", timer.lap());
+      if (!swept) return end(RunEnd::kStopped);
+    }
+    return end(any_failed_ ? RunEnd::kSomeFailed : RunEnd::kFinished);
   }
 
  private:
@@ -90,7 +102,7 @@ class Run {
     int64_t first_number = 0;
     comm::on_root(comm_, [&] {
       io::make_directories(segments());
-      io::remove_stale_temporaries(segments());
+      if (context_.share.count == 1) io::remove_stale_temporaries(segments());  // another share's are not stale
       refuse_changed_encoders(plan_, context_.output);
       refuse_changed_sensitivity(suite_, context_.output);
     });
@@ -101,11 +113,14 @@ class Run {
       }
       for (const io::SensitivityRecord& record : found.sensitivity)
         finished_.insert(sensitivity_key(record.encoder, record.encoder_seed, record.corner));
+      for (const io::EncoderRecord& encoder : found.encoders) {
+        if (encoder.status == "failed") failed_before_[{encoder.name, encoder.encoder_seed}] = encoder.error;
+      }
       earlier_data_ = found.data;
       first_number = io::next_segment_number(segments());
     });
     comm_.barrier();  // everybody has read before anybody writes
-    writer_.emplace(segments(), comm_.rank(), first_number);
+    writer_.emplace(segments(), comm_.rank(), first_number, context_.share);
   }
 
   static std::string sensitivity_key(const std::string& encoder, int64_t seed, const std::string& corner) {
@@ -148,6 +163,26 @@ class Run {
       if (outcome.end == train::PretrainEnd::kFailed) fail_encoder(encoder, outcome.error);
     }
     return true;
+  }
+
+  /// What pretraining left: every encoder is there, or its failure is on record.
+  void find_encoders() {
+    comm::together(comm_, [&] {
+      std::string missing;
+      for (const train::EncoderPlan& encoder : plan_.encoders) {
+        if (train::CheckpointFolder(context_.output, encoder.key()).has_encoder()) continue;
+        const auto failed = failed_before_.find({encoder.name, encoder.seed});
+        if (failed != failed_before_.end()) {
+          any_failed_ = true;
+          failed_encoders_[encoder.key()] = failed->second;
+        } else {
+          missing += (missing.empty() ? "" : ", ") + encoder.key();
+        }
+      }
+      if (missing.empty()) return;
+      throw_config("--stage sweep: {} has no pretrained {}; run it with --stage pretrain first, or without --stage",
+                   (context_.output / "checkpoints").string(), missing);
+    });
   }
 
   /// Record a failed encoder; its jobs are blocked, others go on.
@@ -200,20 +235,24 @@ class Run {
 
   /// Claim units, longest first, until none is left. @return false if stopped
   bool sweep() {
-    std::vector<const Unit*> open;
-    for (const Unit& unit : plan_.units) {
-      if (is_finished(unit)) continue;
-      const auto failed = failed_encoders_.find(plan_.encoders[unit.encoder].key());
+    std::vector<const Unit*> mine, open;
+    for (size_t index = 0; index < plan_.units.size(); ++index) {
+      if (static_cast<int64_t>(index) % context_.share.count == context_.share.index)
+        mine.push_back(&plan_.units[index]);
+    }
+    for (const Unit* unit : mine) {
+      if (is_finished(*unit)) continue;
+      const auto failed = failed_encoders_.find(plan_.encoders[unit->encoder].key());
       if (failed == failed_encoders_.end()) {
-        open.push_back(&unit);
+        open.push_back(unit);
       } else if (comm_.is_root()) {
-        writer_->keep(blocked(unit, failed->second));
+        writer_->keep(blocked(*unit, failed->second));
       }
     }
     if (comm_.is_root())
       context_.log->event(
           "sweep_begin",
-          {{"units", open.size()}, {"cost", cost_of(open)}, {"finished_before", plan_.units.size() - open.size()}});
+          {{"units", open.size()}, {"cost", cost_of(open)}, {"finished_before", mine.size() - open.size()}});
 
     UnitRunner runner(suite_, plan_, datasets_, context_.output, context_.device, {comm_.rank(), comm_.host()},
                       context_.stop_requested);
@@ -266,7 +305,7 @@ class Run {
     }
     writer_->add(rows);
     // Units come longest first: behind a short one only short ones follow, and their rows may share a segment.
-    if (timer.seconds() > 1.0) writer_->flush();
+    if (timer.seconds() > kFlushBehind_s) writer_->flush();
     json::object event = describe(unit);
     event["seconds"] = timer.seconds();
     if (!error.empty()) event["error"] = error;
@@ -286,7 +325,8 @@ class Run {
   const comm::Communicator& comm_;
   Datasets datasets_;
   std::set<std::string> finished_;
-  std::vector<io::DataRecord> earlier_data_;  ///< as earlier sessions found them
+  std::vector<io::DataRecord> earlier_data_;                              ///< as earlier sessions found them
+  std::map<std::pair<std::string, int64_t>, std::string> failed_before_;  ///< by name and seed: the error on record
   std::map<std::string, std::string> failed_encoders_;
   std::optional<SegmentWriter> writer_;
   std::optional<EnergyMeter> meter_;  ///< on one rank of each node

@@ -10,6 +10,7 @@ from pathlib import Path
 from support import ENVIRONMENT, skip
 
 DAEMONS = ("munged", "slurmctld", "slurmd")
+TOOLS = ("srun", "sbatch", "scontrol", "sinfo")
 
 
 def answers(environment):
@@ -34,8 +35,9 @@ def free_ports(count):
     return ports
 
 
-def configuration(folder):
+def configuration(folder, more):
     host = socket.gethostname().split(".")[0]
+    memory_MiB = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 9 // 10 // 2**20
     controller_port, node_port = free_ports(2)
     return f"""ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
@@ -62,54 +64,67 @@ AccountingStorageType=accounting_storage/none
 SchedulerParameters=sched_interval=1,bf_interval=1
 MailProg=/bin/true
 ReturnToService=2
-NodeName={host} NodeAddr=127.0.0.1 CPUs={max(2, os.cpu_count())} State=UNKNOWN
+NodeName={host} NodeAddr=127.0.0.1 CPUs={max(2, os.cpu_count())} RealMemory={memory_MiB} State=UNKNOWN
 PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
+{more}
 """
 
 
-def stop(processes):
-    """End what this test started, the node first."""
-    for process in reversed(processes):
-        process.terminate()
-        try:
-            process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+class PrivateSlurm:
+    """A Slurm of one node in a folder: plain processes on loopback ports, ended with the test."""
+
+    def __init__(self, folder, more=""):
+        missing = [tool for tool in (*TOOLS, *DAEMONS) if shutil.which(tool) is None]
+        if missing or os.geteuid() != 0:
+            skip("a private Slurm needs " + (missing[0] if missing else "root"))
+        self.folder = Path(folder)
+        for name in ("state", "spool"):
+            (self.folder / name).mkdir(parents=True)
+        (self.folder / "munge.key").write_bytes(os.urandom(1024))
+        (self.folder / "munge.key").chmod(0o400)
+        (self.folder / "slurm.conf").write_text(configuration(self.folder, more))
+        (self.folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")
+        self.environment = ENVIRONMENT | {"SLURM_CONF": str(self.folder / "slurm.conf")}
+        self.processes = {}
+        atexit.register(self.stop)
+        self.start("munged", "--foreground", "--force", f"--key-file={folder}/munge.key", f"--socket={folder}/munge.sock",
+                   f"--pid-file={folder}/munged.pid", f"--log-file={folder}/munged.log", f"--seed-file={folder}/munge.seed")
+        wait_for("munged", (self.folder / "munge.sock").exists)
+        self.start("slurmctld", "-D")
+        wait_for("slurmctld", lambda: answers(self.environment))
+        self.start_node()
+
+    def start(self, *command):
+        with open(self.folder / f"{command[0]}.out", "a") as out:
+            self.processes[command[0]] = subprocess.Popen(command, env=self.environment, stdout=out, stderr=subprocess.STDOUT)
+
+    def start_node(self):
+        self.start("slurmd", "-D")
+        wait_for("slurmd", lambda: self.node_state() in ("idle", "mixed", "allocated", "completing"))
+
+    def node_state(self):
+        return self.ask("sinfo", "-h", "-o", "%T").strip()
+
+    def ask(self, *command):
+        """What a command of Slurm prints; empty if it does not answer."""
+        return subprocess.run(["timeout", "10", *map(str, command)], env=self.environment, text=True,
+                              capture_output=True).stdout
+
+    def stop(self):
+        """End what this test started, the node first."""
+        self.ask("scancel", "--user=root", "--signal=KILL", "--full")
+        for process in reversed(self.processes.values()):
+            process.terminate()
+            try:
+                process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 def slurm(folder):
     """The environment in which srun and sbatch work; skips the test if there is no Slurm and none can be made."""
-    missing = [tool for tool in ("srun", "sbatch", "scontrol", "sinfo") if shutil.which(tool) is None]
+    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
     if missing:
         skip(f"no Slurm here: no {missing[0]}")
-    if answers(ENVIRONMENT):
-        return ENVIRONMENT
-    missing = [daemon for daemon in DAEMONS if shutil.which(daemon) is None]
-    if missing or os.geteuid() != 0:
-        skip("no Slurm is reachable, and a private one needs " + (f"{missing[0]}" if missing else "root"))
-    folder = Path(folder)
-    for name in ("state", "spool"):
-        (folder / name).mkdir()
-    (folder / "munge.key").write_bytes(os.urandom(1024))
-    (folder / "munge.key").chmod(0o400)
-    (folder / "slurm.conf").write_text(configuration(folder))
-    (folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")
-    environment = ENVIRONMENT | {"SLURM_CONF": str(folder / "slurm.conf")}
-
-    processes = []
-    atexit.register(stop, processes)
-
-    def daemon(*command):
-        with open(folder / f"{command[0]}.out", "w") as out:
-            processes.append(subprocess.Popen(command, env=environment, stdout=out, stderr=subprocess.STDOUT))
-
-    daemon("munged", "--foreground", "--force", f"--key-file={folder}/munge.key", f"--socket={folder}/munge.sock",
-           f"--pid-file={folder}/munged.pid", f"--log-file={folder}/munged.log", f"--seed-file={folder}/munge.seed")
-    wait_for("munged", (folder / "munge.sock").exists)
-    daemon("slurmctld", "-D")
-    wait_for("slurmctld", lambda: answers(environment))
-    daemon("slurmd", "-D")
-    wait_for("slurmd", lambda: subprocess.run(["timeout", "5", "sinfo", "-h", "-o", "%T"], env=environment, text=True,
-                                              capture_output=True).stdout.strip() in ("idle", "mixed", "allocated"))
-    return environment
+    return ENVIRONMENT if answers(ENVIRONMENT) else PrivateSlurm(folder).environment

@@ -25,6 +25,7 @@ assert run("report", "/no/such/run")[0] == 2
 
 code, text = run("plan", TINY, "--ranks", 2)
 assert code == 0 and "in all" in text and "amortised-seed0" in text, text
+assert "efficiency" in text and "MiB a rank" in text and "segments, at most" in text, text
 
 # Before the data are there: the same plan from the manifest's counts; without a count there is none.
 folder = scratch()
@@ -49,4 +50,13 @@ del manifest["splits"][1]["count"]
 (folder / "spots.json").write_text(json.dumps(manifest))
 code, text = run("plan", suite, "--without-data")
 assert code == 2 and "tasks[0].data" in text and "whose manifest counts its splits" in text, text
+
+# Many more ranks than units: the schedule says so, the batch is too small for them, and programs read the same.
+code, text = run("plan", TINY, "--ranks", 4096)
+assert code == 0 and "ranks get none at all" in text and "pretrain on no more ranks" in text, text
+code, text = run("plan", TINY, "--ranks", 4096, "--json")
+plan = json.loads(text)
+assert code == 0 and plan["ranks"] == 4096 and plan["most_pretraining_ranks"] == 32, text
+assert plan["sweep"]["ranks_without"] == 4096 - plan["sweep"]["units"] and plan["sweep"]["efficiency"] < 0.01, text
+assert plan["memory_per_rank_MiB"] > 50 and plan["sweep"]["segments"] >= plan["sweep"]["units"], text
 print("ok")

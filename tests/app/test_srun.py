@@ -1,13 +1,12 @@
-"""Under Slurm: exit codes that all ranks agree on, a signal through srun, and the batch script with its requeue."""
-import os
-import re
+"""Under srun: exit codes that all ranks agree on, a signal that srun passes on, and worlds that are not what Slurm says."""
+import shlex
 import shutil
 import signal
 import subprocess
 import time
 
 from slurm import slurm
-from support import PROGRAM, SOURCE, TINY, assert_same_numbers, events, run, scratch, units
+from support import PROGRAM, TINY, assert_same_numbers, run, scratch
 
 folder = scratch()
 (folder / "slurm").mkdir()
@@ -67,30 +66,18 @@ end(process, 75)
 end(start("run", TINY, "--output", output), 0)
 assert_same_numbers(reference, output)
 
-# The batch script from a checkout: told that its time runs out it stops, queues itself again and finishes.
-checkout = folder / "checkout"
-(checkout / "build/release").mkdir(parents=True)
-(checkout / "build/release/invaria").symlink_to(PROGRAM)
-(checkout / "suites").mkdir()
-# Long enough to be signalled in time on a fast machine.
-(checkout / "suites/tiny.json").write_text(TINY.read_text().replace('"steps": 60', '"steps": 150'))
-batch = ["sbatch", "--overcommit", "--output=job.txt", str(SOURCE / "scripts/slurm/run.sbatch")]
-done = subprocess.run([*batch, "suites/tiny.json"], cwd=checkout, env=environment, capture_output=True, text=True)
-assert done.returncode == 0, done.stderr
-job = re.search(r"\d+", done.stdout).group()
-output = checkout / "results/tiny"
-wait_until(lambda: has_begun(output), "the batch job did not begin")
-subprocess.run(["scancel", "--batch", "--signal=USR1", job], env=environment, check=True)
-text_of_job = checkout / "job.txt"
-# A queue may hold a job back for two minutes before it starts again.
-deadline = time.monotonic() + 200
-queue = ["scontrol", "show", "job", job]
-while "the program ended with 0" not in (text := text_of_job.read_text()):
-    assert time.monotonic() < deadline, text + subprocess.check_output(queue, env=environment, text=True)
-    time.sleep(0.1)
-assert "start 1: suites/tiny.json" in text and "stopped and saved, queueing again" in text, text
-assert "start 2: suites/tiny.json" in text, text
-assert [event["end"] for event in events(output) if event["event"] == "run_end"] == ["stopped", "finished"]
-assert len(units(output, "unit_begin")) == len(set(units(output, "unit_begin")))
-assert run("verify", output)[0] == 0
+# A step that got less than Slurm says, and a program that nobody started in as many tasks as the job has.
+program = [str(PROGRAM), "run", str(TINY), "--output", str(folder / "no")]
+done = subprocess.run(["sbatch", "--wait", "--overcommit", "-n", "2", "--output=batch.txt", f"--wrap={shlex.join(program)}"],
+                      env=environment, cwd=folder, timeout=60)
+text = (folder / "batch.txt").read_text()
+assert done.returncode == 3 and not (folder / "no").exists(), (done.returncode, text)
+assert "Slurm counts 2 tasks here and MPI sees 1 rank: start the program with `srun --mpi=pmix`" in text, text
+for variable, value, expected in (("CPUS_PER_TASK", 999, "Slurm counts 999 CPUs a task and a rank may run on"),
+                                  ("GPUS_ON_NODE", 999, "Slurm gives the job 999 GPUs")):
+    (folder / "step").write_text(f"#!/bin/sh\nSLURM_{variable}={value} exec {shlex.join(program)}\n")
+    (folder / "step").chmod(0o755)
+    done = subprocess.run(["srun", "--mpi=pmix", "--overcommit", "-n", "2", str(folder / "step")], env=environment, text=True,
+                          timeout=60, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert done.returncode == 3 and done.stdout.count(expected) == 1 and not (folder / "no").exists(), done.stdout
 print("ok")

@@ -6,9 +6,12 @@
 #include <csignal>
 #include <cstdio>
 #include <fstream>
+#include <new>
+#include <system_error>
 
 #include "core/errors.hpp"
 #include "core/log.hpp"
+#include "core/machine_refusal.hpp"
 #include "core/nearest_name.hpp"
 #include "core/node_memory.hpp"
 #include "core/progress.hpp"
@@ -150,4 +153,14 @@ TEST_CASE("a signal raises the flag and nothing else", "[core]") {
   CHECK_FALSE(shutdown_requested());
   raise(SIGUSR1);
   CHECK(shutdown_requested());
+}
+
+TEST_CASE("memory and threads that are not to be had are the machine's refusal, other errors are not", "[core]") {
+  CHECK(machine_refusal(std::bad_alloc()).find("out of memory") == 0);
+  CHECK(machine_refusal(
+            std::runtime_error("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes\nat"))
+            .find("tried to allocate 8 bytes)") != std::string::npos);
+  CHECK(machine_refusal(std::system_error(EAGAIN, std::generic_category())).find("Resource temporarily unavailable") !=
+        std::string::npos);
+  CHECK(machine_refusal(std::out_of_range("vector")).empty());
 }

@@ -38,3 +38,30 @@ TEST_CASE("a directory is held by one run, and free again when that has ended or
   CHECK(status == 0);
   CHECK(DirectoryLock(scratch.path()).is_held());
 }
+
+TEST_CASE("shares of one run hold a directory together, and nobody else", "[io]") {
+  const ScratchDirectory scratch;
+  const auto refusal = [&](const auto&... share) {
+    try {
+      const DirectoryLock lock(scratch.path(), share...);
+      return std::string("none");
+    } catch (const EnvironmentError& error) {
+      return std::string(error.what());
+    }
+  };
+  {
+    const DirectoryLock first(scratch.path(), {"abc", 0, 3}), third(scratch.path(), {"abc", 2, 3});
+    CHECK(first.is_held());
+    CHECK(third.is_held());
+    CHECK(refusal(LockedShare{"abc", 1, 3}) == "none");
+    CHECK(refusal(LockedShare{"abc", 2, 3}).find("share 3/3 of this run is at work already") != std::string::npos);
+    CHECK(refusal(LockedShare{"abd", 1, 3}).find("another run writes here") != std::string::npos);
+    CHECK(refusal(LockedShare{"abc", 1, 4}).find("shares of 3 of run abc") != std::string::npos);
+    CHECK(refusal().find("another run writes here") != std::string::npos);
+  }
+  {
+    const DirectoryLock whole(scratch.path());
+    CHECK(refusal(LockedShare{"abc", 0, 3}).find("another run writes here") != std::string::npos);
+  }
+  CHECK(refusal(LockedShare{"abd", 0, 2}) == "none");
+}

@@ -67,3 +67,28 @@ TEST_CASE("a run that has ended says how", "[report][watch]") {
   CHECK(ended(R"("end":"finished","valid":false)") == "finished: finished, INVALID (invaria report says why)\n");
   CHECK(ended(R"("end":"stopped")") == "stopped: stopped; the same command continues\n");
 }
+
+TEST_CASE("shares of a sweep have a line each, and the run goes on until all are merged", "[report][watch]") {
+  RunState state;
+  state.add(kLog);
+  state.add(R"({"time":"2024-05-01T10:01:00.000Z","event":"part_end","end":"finished"}
+{"time":"2024-05-01T10:01:01.000Z","rank":0,"share":"1/2","event":"run_begin","suite":"small","ranks":3}
+{"time":"2024-05-01T10:01:01.000Z","rank":0,"share":"2/2","event":"run_begin","suite":"small","ranks":4}
+{"time":"2024-05-01T10:01:02.000Z","rank":0,"share":"1/2","event":"sweep_begin","units":4,"finished_before":0,"cost":100}
+{"time":"2024-05-01T10:01:12.000Z","rank":0,"share":"1/2","event":"unit_end","unit":"a","cost":25,"jobs":9,"error":"disk"}
+{"time":"2024-05-01T10:01:12.000Z","rank":0,"share":"2/2","event":"part_end","end":"finished"}
+)");
+  CHECK(state.end().empty());
+  const std::string text = state.text(kTen + 72);
+  CHECK(text.starts_with("small on 7 ranks, begun 1:12 ago"));
+  CHECK(text.find("share 1/2    1/4 (25 %) units, 9 jobs finished, about 0:30 left\nfailed       a: disk\n") !=
+        std::string::npos);
+  CHECK(text.find("share 2/2    looks at its data; finished\n") != std::string::npos);
+
+  // Another sweep in shares, in a directory whose run had ended.
+  state.add(R"({"time":"2024-05-01T10:02:00.000Z","event":"run_end","end":"finished","valid":true}
+{"time":"2024-05-01T10:03:00.000Z","rank":0,"share":"1/2","event":"run_begin","suite":"more","ranks":3}
+)");
+  CHECK(state.end().empty());
+  CHECK(state.text(kTen + 182).starts_with("more on 3 ranks, begun 0:02 ago"));
+}

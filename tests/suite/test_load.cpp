@@ -120,12 +120,12 @@ TEST_CASE("the estimate adds up the steps, and the units shared out longest firs
     sum += unit;
     longest = std::max(longest, unit);
   }
-  CHECK(alone.sweep_s == Approx(sum));
+  CHECK(alone.sweep.makespan_s == Approx(sum));
   CHECK(alone.total_s() == Approx(3.0 + sum));
   for (const int64_t ranks : {2, 4}) {
     const TimeEstimate shared = estimate_time(plan, calibration, ranks);
-    CHECK(shared.sweep_s >= Approx(sum / static_cast<double>(ranks)));
-    CHECK(shared.sweep_s <= sum / static_cast<double>(ranks) + longest);
+    CHECK(shared.sweep.makespan_s >= Approx(sum / static_cast<double>(ranks)));
+    CHECK(shared.sweep.makespan_s <= sum / static_cast<double>(ranks) + longest);
   }
   for (size_t unit = 0; unit < plan.units.size(); ++unit) {
     if (plan.units[unit].name != "amortised-seed0 features at 0,1 shapes-4 repeat 0,1") continue;

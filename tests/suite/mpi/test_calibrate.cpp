@@ -74,13 +74,18 @@ TEST_CASE("time is steps times a step's, and the units' makespan over the ranks"
   const Suite suite = small_suite();
   const Plan plan = small_plan(suite);
   const std::vector<double> none{0.0, 0.0};
-  const Calibration made{{0.5, 0.25, 0.0},           {0.01, 0.01, 0.01}, {{7.0, 8.0}, none, none},
-                         {{20.0, 30.0}, none, none}, {none, none, none}, std::vector(3, std::vector{2.0, 3.0})};
+  const Calibration made{{0.5, 0.25, 0.0},
+                         {0.01, 0.01, 0.01},
+                         {{7.0, 8.0}, none, none},
+                         {{20.0, 30.0}, none, none},
+                         {none, none, none},
+                         std::vector(3, std::vector{2.0, 3.0}),
+                         {}};
   const TimeEstimate one = estimate_time(plan, made, 1);
   CHECK(one.encoder_s == std::vector<double>{2.0, 1.0, 0.0});  // four steps, and none
   REQUIRE(one.unit_s.size() == plan.units.size());
   const double all_units = std::accumulate(one.unit_s.begin(), one.unit_s.end(), 0.0);
-  CHECK(one.sweep_s == Approx(all_units));
+  CHECK(one.sweep.makespan_s == Approx(all_units));
   CHECK(one.total_s() == Approx(3.0 + all_units));
   for (size_t unit = 0; unit < plan.units.size(); ++unit) {
     INFO(plan.units[unit].name << ": " << one.unit_s[unit]);
@@ -94,6 +99,6 @@ TEST_CASE("time is steps times a step's, and the units' makespan over the ranks"
     if (plan.units[unit].kind == UnitKind::kJoint) CHECK(one.unit_s[unit] > (plan.units[unit].task == 0 ? 22.0 : 33.0));
   }
   const TimeEstimate four = estimate_time(plan, made, 4);
-  CHECK(four.sweep_s >= all_units / 4);
-  CHECK(four.sweep_s <= all_units / 4 + *std::max_element(one.unit_s.begin(), one.unit_s.end()));
+  CHECK(four.sweep.makespan_s >= all_units / 4);
+  CHECK(four.sweep.makespan_s <= all_units / 4 + *std::max_element(one.unit_s.begin(), one.unit_s.end()));
 }
