@@ -15,6 +15,11 @@ if(INVARIA_SANITIZE)
   target_compile_options(invaria_options INTERFACE $<$<COMPILE_LANGUAGE:CXX,C>:-fsanitize=${INVARIA_SANITIZE};-fno-omit-frame-pointer>)
   target_link_options(invaria_options INTERFACE -fsanitize=${INVARIA_SANITIZE})
 endif()
+option(INVARIA_FUZZ "fuzz targets with libFuzzer, which needs clang; of the rest only what they link can be built" OFF)
+if(INVARIA_FUZZ)
+  # clang warns of other things than the compilers that everything is built with.
+  target_compile_options(invaria_options INTERFACE $<$<COMPILE_LANGUAGE:CXX,C>:-fsanitize=fuzzer-no-link;-Wno-error>)
+endif()
 
 # at::parallel_for is a template: compiled without OpenMP it silently runs on one thread. The OpenMP runtime is LibTorch's own where the
 # wheel brings one: two in a process would be two thread pools.

@@ -9,9 +9,12 @@
 
 #include "core/errors.hpp"
 #include "core/machine_refusal.hpp"
+#include "core/other_failed.hpp"
 
 namespace invaria::comm {
 namespace {
+
+constexpr char kOther = 'O';
 
 /// The first letter of a report says which kind of error the rest is; an empty report says that all is well.
 std::string report_of(const std::function<void()>& work) {
@@ -19,6 +22,8 @@ std::string report_of(const std::function<void()>& work) {
     work();
   } catch (const ConfigError& error) {
     return std::string("C") + error.what();
+  } catch (const OtherFailed& error) {
+    return kOther + std::string(error.what());
   } catch (const EnvironmentError& error) {
     return std::string("E") + error.what();
   } catch (const std::exception& error) {
@@ -41,8 +46,10 @@ void together(const Communicator& communicator, const std::function<void()>& wor
   if (!communicator.any(!mine.empty())) return;
   const std::vector<std::string> reports = communicator.all_gather(mine);
   const std::vector<std::string> hosts = communicator.all_gather(communicator.host());
+  const bool all_others = std::all_of(reports.begin(), reports.end(),
+                                      [](const auto& report) { return report.empty() || report[0] == kOther; });
   for (size_t rank = 0; rank < reports.size(); ++rank) {
-    if (reports[rank].empty()) continue;
+    if (reports[rank].empty() || (reports[rank][0] == kOther && !all_others)) continue;
     // What every rank says alike (a wrong suite) is no one rank's.
     const bool is_common =
         std::all_of(reports.begin(), reports.end(), [&](const std::string& report) { return report == reports[rank]; });
@@ -53,6 +60,7 @@ void together(const Communicator& communicator, const std::function<void()>& wor
       case 'C':
         throw Shared<ConfigError>(message);
       case 'E':
+      case kOther:
         throw Shared<EnvironmentError>(message);
       default:
         throw Shared<PreconditionError>(message);

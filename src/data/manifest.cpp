@@ -200,7 +200,7 @@ std::optional<Manifest> find_manifest(const std::string& name, const std::vector
     if (!is_plain || !fs::is_regular_file(path, error)) continue;
     try {
       if (manifest_json(path)) return read_manifest(path);
-    } catch (const std::runtime_error& broken) {
+    } catch (const ConfigError& broken) {
       problems.add(where, fmt::format("\"{}\"", name), "a data set with a sound manifest", broken.what());
       return std::nullopt;
     }

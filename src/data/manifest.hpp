@@ -97,6 +97,7 @@ std::vector<std::string> known_datasets(const std::vector<fs::path>& folders);
 
 /// The manifest `<name>.json` of the first folder that has it. What is wrong (an unknown name with the nearest known
 /// one, a broken manifest) is added to `problems` under `where`, and nothing returned.
+/// @throws EnvironmentError if a manifest is there and cannot be read
 std::optional<Manifest> find_manifest(const std::string& name, const std::vector<fs::path>& folders,
                                       const std::string& where, config::Problems& problems);
 

@@ -7,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-#include "core/errors.hpp"
+#include "core/other_failed.hpp"
 
 namespace invaria::data {
 
@@ -48,8 +48,8 @@ void together(const NodeMemory& node, const char* what, const std::function<void
   }
   if (!node.any(failure != nullptr)) return;
   if (failure) std::rethrow_exception(failure);
-  throw_environment("rank {} of this node: another rank of the node failed at {}; its message says why", node.rank,
-                    what);
+  throw OtherFailed(fmt::format("rank {} of this node: another rank of the node failed at {}; its message says why",
+                                node.rank, what));
 }
 
 }  // namespace invaria::data

@@ -14,7 +14,7 @@ namespace invaria::data {
 void parallel_for(int64_t n, int threads, const std::function<void(int64_t)>& body);
 
 /// Collective over the node: run `body` on this rank; if it throws on any rank, every rank throws: its own exception,
-/// or EnvironmentError saying that another rank of the node failed at `what`.
+/// or OtherFailed saying that another rank of the node failed at `what`.
 void together(const NodeMemory& node, const char* what, const std::function<void()>& body);
 
 }  // namespace invaria::data

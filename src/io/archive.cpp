@@ -16,6 +16,8 @@ namespace {
 constexpr size_t kPieceBytes = size_t{1} << 18;
 /// A larger entry is no picture; a sparse or corrupt one may claim anything.
 constexpr int64_t kMaxEntryBytes = int64_t{1} << 32;
+/// Archives in archives in an archive: data sets have one level, and some archives contain themselves.
+constexpr int kMostNested = 3;
 
 struct ArchiveTraits {
   using Type = struct archive*;
@@ -70,6 +72,7 @@ class Reader {
       if (n < 0) fail(entry.name);
       if (n == 0) break;
       bytes.append(piece.data(), static_cast<size_t>(n));
+      if (static_cast<int64_t>(bytes.size()) > entry.bytes) break;  // it would go on
     }
     if (static_cast<int64_t>(bytes.size()) != entry.bytes) {
       throw_config("{}: {}: {} bytes, its header says {}", name_, entry.name, bytes.size(), entry.bytes);
@@ -107,7 +110,14 @@ std::string folder_of(const ArchiveEntry& entry, InnerArchives inner) {
   return is_folder ? without_archive_extension(entry.name) : "";
 }
 
-void read_entries(Reader& reader, const std::string& prefix, InnerArchives inner,
+/// The archive in an entry. @param level  of the archive that has the entry, 0 for a file's own
+Reader open_inside(const Reader& reader, const ArchiveEntry& entry, const std::string& bytes, int level) {
+  const std::string name = reader.name() + ":" + entry.name;
+  if (level == kMostNested) throw_config("{}: archives inside archives, expected at most {} levels", name, kMostNested);
+  return {name, bytes};
+}
+
+void read_entries(Reader& reader, int level, const std::string& prefix, InnerArchives inner,
                   const std::function<void(const std::string& name, std::string& bytes)>& callback) {
   ArchiveEntry entry;
   std::string bytes;
@@ -118,13 +128,14 @@ void read_entries(Reader& reader, const std::string& prefix, InnerArchives inner
     if (folder.empty()) {
       callback(prefix + entry.name, bytes);
     } else {
-      Reader inside(reader.name() + ":" + entry.name, bytes);
-      read_entries(inside, prefix + folder + "/", inner, callback);
+      Reader inside = open_inside(reader, entry, bytes, level);
+      read_entries(inside, level + 1, prefix + folder + "/", inner, callback);
     }
   }
 }
 
-void list_entries(Reader& reader, const std::string& prefix, InnerArchives inner, std::vector<ArchiveEntry>& entries) {
+void list_entries(Reader& reader, int level, const std::string& prefix, InnerArchives inner,
+                  std::vector<ArchiveEntry>& entries) {
   ArchiveEntry entry;
   std::string bytes;
   while (reader.next(entry)) {
@@ -135,8 +146,8 @@ void list_entries(Reader& reader, const std::string& prefix, InnerArchives inner
       entries.push_back(entry);
     } else {
       reader.read(entry, bytes);
-      Reader inside(reader.name() + ":" + entry.name, bytes);
-      list_entries(inside, prefix + folder + "/", inner, entries);
+      Reader inside = open_inside(reader, entry, bytes, level);
+      list_entries(inside, level + 1, prefix + folder + "/", inner, entries);
     }
   }
 }
@@ -146,13 +157,13 @@ void list_entries(Reader& reader, const std::string& prefix, InnerArchives inner
 void for_each_entry(const fs::path& archive, InnerArchives inner,
                     const std::function<void(const std::string& name, std::string& bytes)>& callback) {
   Reader reader(archive);
-  read_entries(reader, "", inner, callback);
+  read_entries(reader, 0, "", inner, callback);
 }
 
 std::vector<ArchiveEntry> list_entries(const fs::path& archive, InnerArchives inner) {
   Reader reader(archive);
   std::vector<ArchiveEntry> entries;
-  list_entries(reader, "", inner, entries);
+  list_entries(reader, 0, "", inner, entries);
   return entries;
 }
 

@@ -9,7 +9,6 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
-#include <numeric>
 #include <span>
 
 #include "core/errors.hpp"
@@ -88,14 +87,29 @@ bool read_numbers(const matvar_t& variable, std::vector<double>& values) {
   }
 }
 
+std::string dimensions(const matvar_t& variable) {
+  return fmt::format("{}", fmt::join(std::span(variable.dims, static_cast<size_t>(variable.rank)), " x "));
+}
+
+/// matio makes room for as many elements as a header claims, before it looks for them: no file of `most` bytes, however
+/// compressed, has more.
+void check_claims(const matvar_t& variable, size_t most, const std::string& where) {
+  size_t n = 1;
+  for (const size_t extent : std::span(variable.dims, static_cast<size_t>(variable.rank))) {
+    if (__builtin_mul_overflow(n, extent, &n) || n > most)
+      throw_config("{}: claims {} elements, more than the file can hold", where, dimensions(variable));
+  }
+  if (variable.data == nullptr || (variable.class_type != MAT_C_STRUCT && variable.class_type != MAT_C_CELL)) return;
+  for (const matvar_t* inner :
+       std::span(static_cast<matvar_t* const*>(variable.data), variable.nbytes / sizeof(matvar_t*))) {
+    if (inner != nullptr) check_claims(*inner, most, where);
+  }
+}
+
 std::string number_text(double value) {
   // Whole numbers without an exponent: they are ids.
   if (value == std::floor(value) && std::abs(value) < 1e15) return fmt::to_string(static_cast<int64_t>(value));
   return fmt::to_string(value);
-}
-
-std::string dimensions(const matvar_t& variable) {
-  return fmt::format("{}", fmt::join(std::span(variable.dims, static_cast<size_t>(variable.rank)), " x "));
 }
 
 MatRows numeric_rows(const matvar_t& variable, const std::string& where) {
@@ -108,7 +122,7 @@ MatRows numeric_rows(const matvar_t& variable, const std::string& where) {
   for (int d = 0; d < variable.rank; ++d) {
     if (variable.dims[d] != 1) n = variable.dims[d];
   }
-  if (n == 0 || values.size() % n != 0) {
+  if (n == 0 || n > values.size() || values.size() % n != 0) {
     throw_config("{}: found {} numbers of {}, expected a full array", where, values.size(), dimensions(variable));
   }
   MatRows rows(n);
@@ -145,8 +159,11 @@ MatRows read_mat(std::string_view bytes, const std::string& variable, const std:
   const UniqueHandle<MatFileTraits> file(
       Mat_Open(fmt::format("/proc/self/fd/{}", memory.get()).c_str(), MAT_ACC_RDONLY));
   if (!file) throw_config("{}: not a readable MATLAB file", name);
-  const UniqueHandle<MatVariableTraits> found(Mat_VarRead(file.get(), variable.c_str()));
   const std::string where = fmt::format("{}, variable {}", name, variable);
+  constexpr size_t kMostCompressed = 1032;  // zlib's bound
+  const UniqueHandle<MatVariableTraits> header(Mat_VarReadInfo(file.get(), variable.c_str()));
+  if (header) check_claims(*header.get(), kMostCompressed * bytes.size(), where);
+  const UniqueHandle<MatVariableTraits> found(Mat_VarRead(file.get(), variable.c_str()));
   if (!found) {
     size_t n = 0;
     char** const names = Mat_GetDir(file.get(), &n);
@@ -158,7 +175,12 @@ MatRows read_mat(std::string_view bytes, const std::string& variable, const std:
     throw_config("{}: found {} numbers, expected a struct array", where, dimensions(*found.get()));
   }
   const std::span dims(found.get()->dims, static_cast<size_t>(found.get()->rank));
-  const size_t n = std::accumulate(dims.begin(), dims.end(), size_t{1}, std::multiplies<>());
+  // A file may claim any dimensions; each element has a pointer to each of its fields.
+  size_t n = 1;
+  for (const size_t extent : dims) {
+    if (__builtin_mul_overflow(n, extent, &n) || n > found.get()->nbytes / sizeof(matvar_t*))
+      throw_config("{}: found a struct array of {}, and elements of fewer", where, dimensions(*found.get()));
+  }
   MatRows rows(n);
   for (size_t i = 0; i < n; ++i) {
     for (const std::string& field : fields) {

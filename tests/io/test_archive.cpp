@@ -232,3 +232,31 @@ TEST_CASE("names of archives end in a tar's extensions or a zip's", "[io][archiv
   CHECK(without_archive_extension("b/a.x.tar.gz") == "b/a.x");
   CHECK(without_archive_extension("a.gz") == "a.gz");
 }
+
+TEST_CASE("archives inside archives are read a few levels deep, and no further", "[io]") {
+  const ScratchDirectory scratch;
+  const auto nest = [&](int levels) {
+    std::string bytes = "innermost";
+    fs::path path;
+    for (int level = 0; level <= levels; ++level) {
+      path = scratch.path() / fmt::format("{}-{}.tar", levels, level);
+      write_tar(path, {{level == 0 ? "file" : fmt::format("{}.tar", level), bytes}});
+      bytes = read_file(path);
+    }
+    return path;
+  };
+  std::vector<ArchiveEntry> found = list_entries(nest(3), InnerArchives::kFolders);
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].name == "3/2/1/file");
+  for (const auto& read : {+[](const fs::path& path) { list_entries(path, InnerArchives::kFolders); },
+                           +[](const fs::path& path) {
+                             for_each_entry(path, InnerArchives::kFolders, [](const std::string&, std::string&) {});
+                           }}) {
+    try {
+      read(nest(4));
+      FAIL("five levels are read");
+    } catch (const ConfigError& error) {
+      CHECK(std::string(error.what()).find("at most 3 levels") != std::string::npos);
+    }
+  }
+}
