@@ -2,8 +2,6 @@
 
 #include <fmt/ranges.h>
 
-#include <ranges>
-
 #include "core/errors.hpp"
 
 namespace invaria::data {
@@ -29,8 +27,9 @@ std::vector<std::string> data_differences(const io::DataRecord& there, const io:
 const ImageSplit& ImageDataset::split(const std::string& split_name) const {
   const auto found = splits.find(split_name);
   if (found == splits.end()) {
-    throw_config("{}: found no split \"{}\", expected one of {}", name, split_name,
-                 fmt::join(splits | std::views::keys, ", "));
+    std::vector<std::string> names;
+    for (const auto& [each, pictures] : splits) names.push_back(each);
+    throw_config("{}: found no split \"{}\", expected one of {}", name, split_name, fmt::join(names, ", "));
   }
   return found->second;
 }

@@ -189,8 +189,9 @@ void FileSet::read(std::span<const int64_t> indices, int threads,
   for (const auto& [archive, positions] : positions_in) {
     std::vector<int64_t> wanted;
     for (const int64_t position : positions) wanted.push_back(indices[static_cast<size_t>(position)]);
-    read_archive(*archive, wanted, threads,
-                 [&](int64_t i, std::string_view bytes) { body(positions[static_cast<size_t>(i)], bytes); });
+    read_archive(*archive, wanted, threads, [&, &positions = positions](int64_t i, std::string_view bytes) {
+      body(positions[static_cast<size_t>(i)], bytes);
+    });
   }
 }
 

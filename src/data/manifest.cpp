@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <ranges>
 #include <set>
 #include <utility>
 
@@ -205,10 +204,11 @@ std::optional<Manifest> find_manifest(const std::string& name, const std::vector
       return std::nullopt;
     }
   }
-  problems.add(
-      where, fmt::format("\"{}\"", name), "the name of a data set's manifest",
-      fmt::format("{}; looked for {}.json in {}", config::name_hint(name, known_datasets(folders)), name,
-                  fmt::join(folders | std::views::transform([](const fs::path& f) { return f.string(); }), ", ")));
+  std::vector<std::string> looked_in;
+  for (const fs::path& folder : folders) looked_in.push_back(folder.string());
+  problems.add(where, fmt::format("\"{}\"", name), "the name of a data set's manifest",
+               fmt::format("{}; looked for {}.json in {}", config::name_hint(name, known_datasets(folders)), name,
+                           fmt::join(looked_in, ", ")));
   return std::nullopt;
 }
 

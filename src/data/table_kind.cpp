@@ -260,9 +260,8 @@ void add_keypoints(const KeypointsManifest& points, std::vector<TargetColumn>& t
   for (const std::string& point : points.names) {
     for (const auto& [text, unit] : {std::pair{points.x, TargetUnit::kPixelsX}, {points.y, TargetUnit::kPixelsY}}) {
       const Template column(text, "key points");
-      const auto name = [&](const std::string& of) {
-        return fmt::format("point_{}_{}", of, unit == TargetUnit::kPixelsX ? 'x' : 'y');
-      };
+      const char letter = unit == TargetUnit::kPixelsX ? 'x' : 'y';
+      const auto name = [&](const std::string& of) { return fmt::format("point_{}_{}", of, letter); };
       const auto found = partner.find(point);
       targets.push_back({column.fill(std::vector<std::string_view>(column.names().size(), point)), unit,
                          found == partner.end() ? "" : name(found->second), name(point)});

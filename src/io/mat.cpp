@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <cstdint>
@@ -175,6 +176,12 @@ MatRows read_mat(std::string_view bytes, const std::string& variable, const std:
     throw_config("{}: found {} numbers, expected a struct array", where, dimensions(*found.get()));
   }
   const std::span dims(found.get()->dims, static_cast<size_t>(found.get()->rank));
+  // A broken file may leave matio with fields that have no name, over which its own search by name falls.
+  const unsigned n_fields = Mat_VarGetNumberOfFields(found.get());
+  char* const* const names = Mat_VarGetStructFieldnames(found.get());
+  const bool is_named =
+      names != nullptr && std::none_of(names, names + n_fields, [](const char* each) { return each == nullptr; });
+  if (found.get()->data == nullptr || !is_named) throw_config("{}: a struct array without fields", where);
   // A file may claim any dimensions; each element has a pointer to each of its fields.
   size_t n = 1;
   for (const size_t extent : dims) {

@@ -111,12 +111,18 @@ io::Table take_table(const TablePlace& place, const std::string& described, mode
     } else {
       const auto found = tensors.extract(place.prefix + name);
       if (found.empty()) throw_config("{}: column {}{} is missing", path, place.prefix, name);
-      if (found.mapped().scalar_type() == at::kDouble) {
+      const at::ScalarType type = found.mapped().scalar_type();
+      if (type == at::kDouble) {
         filled.cells = copy_values<double>(found.mapped());
-      } else {
+      } else if (type == at::kLong) {
         filled.cells = copy_values<int64_t>(found.mapped());
+      } else {
+        throw_config("{}: column {}{} holds {}, expected F64 or I64", path, place.prefix, name, at::toString(type));
       }
     }
+    const bool fits = table.columns().empty() || io::size_of(filled.cells) == table.rows();
+    if (name.empty() || table.contains(name) || !fits)
+      throw_config("{}: column {}{} has no name, another one's, or another length", path, place.prefix, name);
     table.add_column(std::move(filled));
   }
   return table;
@@ -138,7 +144,11 @@ Checkpoint read_whole(const io::fs::path& path) {
     const auto described = checkpoint.metadata.extract(place.columns);
     if (described.empty())
       throw_config("{}: its metadata has no {}: no checkpoint of this program", path.string(), place.columns);
-    checkpoint.*place.table = take_table(place, described.mapped(), checkpoint.tensors, path.string());
+    try {
+      checkpoint.*place.table = take_table(place, described.mapped(), checkpoint.tensors, path.string());
+    } catch (const boost::system::system_error& error) {  // a member that is missing or of another kind
+      throw_config("{}: its metadata's {} is no list of columns: {}", path.string(), place.columns, error.what());
+    }
   }
   return checkpoint;
 }

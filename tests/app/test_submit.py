@@ -150,11 +150,11 @@ if "whole" in sys.argv:
     assert_done_once(output)
 
     # Longer than its limit of a minute: queued again until it is finished.
-    SUITE.write_text(SUITE.read_text().replace('"steps": 200', '"steps": 1200'))
+    SUITE.write_text(SUITE.read_text().replace('"steps": 200', '"steps": 3000'))
     long = folder / "reference-long"
-    assert run("run", SUITE, "--output", long, ranks=2, timeout=900)[0] == 0
+    assert run("run", SUITE, "--output", long, timeout=900)[0] == 0
     output = folder / "limit"
-    ids = submitted(output, "--ranks-per-node", 2, "--time", 1)
+    ids = submitted(output, "--ranks-per-node", 1, "--time", 1)
     wait_for(ids["sweep"], "COMPLETED", 1800)
     text = printed(output, "pretrain")
     restarts = text.count("the time limit is near")
@@ -163,22 +163,22 @@ if "whole" in sys.argv:
     assert_done_once(output)
     print(f"finished after {restarts} restarts at the time limit")
 
-    # The node's daemon is killed, with the ranks, and comes back: Slurm queues the job again.
+    # The node's daemon is killed, and given up, and comes back: Slurm queues the job again.
     output = folder / "lost"
-    ids = submitted(output, "--ranks-per-node", 2)
+    ids = submitted(output, "--ranks-per-node", 1)
     wait_until(lambda: has_begun(output), "pretraining did not begin")
     cluster.processes["slurmd"].kill()
     cluster.processes["slurmd"].wait()
     wait_until(lambda: cluster.node_state().startswith("down"), "the node was not given up", 120)
     cluster.start_node()
     wait_for(ids["sweep"], "COMPLETED", 1200)
-    assert "start 2 on 2 ranks" in printed(output, "pretrain"), printed(output, "pretrain")
+    assert "start 2 on 1 ranks" in printed(output, "pretrain"), printed(output, "pretrain")
     assert_same_numbers(long, output)
     assert_done_once(output)
 
     # A node that is drained finishes its job and takes no other until it is resumed.
     output = folder / "drained"
-    ids = submitted(output, "--ranks-per-node", 2)
+    ids = submitted(output, "--ranks-per-node", 1)
     wait_until(lambda: has_begun(output), "pretraining did not begin")
     host = cluster.ask("sinfo", "-h", "-o", "%n").strip()
     cluster.ask("scontrol", "update", f"nodename={host}", "state=drain", "reason=test")

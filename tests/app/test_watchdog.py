@@ -12,7 +12,7 @@ from support import TINY, assert_same_numbers, events, ranks_of, run, scratch, s
 folder = scratch()
 HOST = socket.gethostname()
 TIMEOUT_S = 2
-SUITE = ("--set", "encoder_defaults.pretraining.steps=150")
+SUITE = ("--set", "encoder_defaults.pretraining.steps=100", "--set", "repeats=1", "--set", 'arms=["learned-projected", "corners"]')
 reference = folder / "reference"
 assert run("run", TINY, "--output", reference, *SUITE, ranks=2)[0] == 0
 

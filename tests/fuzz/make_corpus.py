@@ -2,6 +2,7 @@
 
     .deps/python/bin/python tests/fuzz/make_corpus.py
 """
+import base64
 import hashlib
 import io
 import json
@@ -115,6 +116,12 @@ put("mat", "dimensions-overflow.mat", mat((2**30, 2**30, 2**30), (1, )))
 put("mat", "no-dimensions.mat", mat((), (1, )))
 put("mat", "struct-overflow.mat", mat((2**30, 2**30, 16), (1, ), flags=2, name=b"synsets"))
 put("mat", "cell.mat", mat((1, 3), (1, 2, 3), flags=1))
+# Found by libFuzzer: a struct array for which matio keeps no fields.
+put("mat", "struct-without-fields.mat", zlib.decompress(base64.b64decode(
+    "eNrzdQzxcXRSMNUzUPB1DNFNy8xJVQjISSxJyy/KtVIoyC/OrNBRcC5KTSxJTVHIz7NSCClNVfDLL1MwMlEwNLMytrAyMVEwMjAyYyADMHr68g"
+    "OpB0BcMedxckLCi4S0hATmSzIOZ44wMK4JsAvoahTsutm4Y4fReoutSyQ0zh86wC66nSHJf/6DDQrpyszOiyv8xdsK7BUY2Z/+pI5hcxiv5jsc"
+    "kOfJ+Lfgzn/5Nye/75+4ULV1KefCnf/S3Y3Zj5w/pxPocXq9hML/4gCx/8eWHXum8mM+81kZAXtbe3VV3c0WzHdlb/w52PKMn3GHvd0NZ0k+hk"
+    "g51TMAfjl3qw==")))
 put("mat", "cut.mat", mat((1, 3), (1, 2, 3))[:-9])
 put("mat", "compressed-bomb.mat", b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM" + mat_element(15, zlib.compress(bytes(2_000_000), 9)))
 
@@ -154,6 +161,40 @@ put("manifest", "numbers.json", '{"name":"a","classes":1e999,"split_seed":-99999
 put("manifest", "no-utf8.json", b'{"name":"\xff\xfe\x80"}')
 put("manifest", "pattern.json", json.dumps(manifest | {"kind": "table", "picture": "{" * 200 + "}"}))
 put("manifest", "empty.json", "")
+
+suite = json.loads((HERE.parent / "app/tiny.json").read_text())
+axes = [{"name": f"a{n}", "operations": ["hue"]} for n in range(40)]
+put("suite", "whole.json", json.dumps(suite))
+put("suite", "40-axes.json", json.dumps(suite | {"axes": axes}))
+put("suite", "long-corner.json", json.dumps(suite | {"encoders": [{"name": "x", "corners": ["1" * 1000]}]}))
+put("suite", "grid.json", json.dumps(suite | {"downstream": {"grid_per_axis": 2**62}}))
+put("suite", "types.json", json.dumps(suite | {"tasks": {"name": []}, "arms": 3, "encoder_seeds": [-1, 1.5, None]}))
+put("suite", "defaults.json", json.dumps(suite | {"encoder_defaults": {"pretraining": {"model": [[]]}}, "task_defaults": 7}))
+put("suite", "names.json", json.dumps(suite | {"encoders": [{"name": "../../x"}, {"name": ""}, {"name": "../../x"}]}))
+put("suite", "deep.json", '{"axes":' + "[" * 5000)
+
+
+
+def checkpoint(log, monitor="[]"):
+    """One whose hash is right, whatever it says."""
+    metadata = {"log_texts": log, "monitor_texts": monitor}
+    hashed = "".join(f"{key}\t{text}\n" for key, text in sorted(metadata.items())) + "log/x\tF32\t[2]\n"
+    metadata["content_hash"] = hashlib.sha256(hashed.encode() + bytes(8)).hexdigest()
+    return safetensors({"__metadata__": metadata, "log/x": tensor([2], 0, 8)}, bytes(8))
+
+
+column = {"name": "x", "units": "", "long_name": ""}
+put("checkpoint", "no-columns.safetensors", checkpoint("[]"))
+put("checkpoint", "wrong-hash.safetensors", checkpoint("[]").replace(b"[2]", b"[2] ", 1))
+put("checkpoint", "no-metadata.safetensors", safetensors({"x": tensor([2], 0, 8)}, bytes(8)))
+put("checkpoint", "no-json.safetensors", checkpoint("[{"))
+put("checkpoint", "no-list.safetensors", checkpoint("{}"))
+put("checkpoint", "no-name.safetensors", checkpoint('[{"units":""}]'))
+put("checkpoint", "number-for-name.safetensors", checkpoint('[{"name":1}]'))
+put("checkpoint", "float-column.safetensors", checkpoint(json.dumps([column])))
+put("checkpoint", "column-twice.safetensors", checkpoint(json.dumps([column | {"texts": ["a"]}] * 2)))
+put("checkpoint", "columns-unlike.safetensors", checkpoint(json.dumps([column | {"texts": ["a"]}, column | {"name": "y", "texts": []}])))
+put("checkpoint", "empty.safetensors", b"")
 
 put("table", "whole.csv", 'file,class\na.jpg,"cat, big"\nb.jpg,dog\n')
 put("table", "open-quote.csv", 'file,class\na.jpg,"cat\n')
