@@ -49,7 +49,7 @@ for rank, when in ((1, '"step":1,'), (0, '"step":1,'), (1, "sweep_begin")):
     last = events(output)[-1]
     assert last["event"] == "run_end" and last["end"] == "stopped" and f"rank {rank} on" in last["because"], last
     assert not (output / "results.h5").exists()
-    assert TIMEOUT_S < took < TIMEOUT_S + 15, took
+    assert TIMEOUT_S / 2 < took < TIMEOUT_S + 15, took  # it was last heard of before it was stopped
     seconds.append(round(took, 1))
     assert run("run", TINY, "--output", output, *SUITE, ranks=2)[0] == 0
     assert_same_numbers(reference, output)
