@@ -1,4 +1,5 @@
 """Under srun: exit codes that all ranks agree on, a signal that srun passes on, and worlds that are not what Slurm says."""
+import os
 import shlex
 import shutil
 import signal
@@ -45,6 +46,16 @@ def has_begun(output):
     return log.exists() and "pretrain_begin" in log.read_text()
 
 
+def is_rank(pid, output, rank):
+    """Whether a process is that rank of a run."""
+    try:
+        environ = open(f"/proc/{pid}/environ").read().split("\0")
+        return (os.readlink(f"/proc/{pid}/exe") == str(PROGRAM) and f"SLURM_PROCID={rank}" in environ
+                and str(output) in open(f"/proc/{pid}/cmdline").read())
+    except OSError:
+        return False  # it has ended meanwhile
+
+
 # 0, with the numbers that mpirun gives.
 reference = folder / "reference"
 assert run("run", TINY, "--output", reference, ranks=2)[0] == 0
@@ -65,6 +76,16 @@ process.send_signal(signal.SIGUSR1)
 end(process, 75)
 end(start("run", TINY, "--output", output), 0)
 assert_same_numbers(reference, output)
+
+# A rank that hangs: srun ends with 75 too, so that a batch script queues again.
+output = folder / "hangs"
+process = start("run", TINY, "--output", output, "--watchdog", 2, "--set", "encoder_defaults.pretraining.steps=400")
+wait_until(lambda: has_begun(output), "pretraining did not begin")
+pids = [pid for pid in filter(str.isdigit, os.listdir("/proc")) if is_rank(pid, output, 1)]
+assert len(pids) == 1, pids
+os.kill(int(pids[0]), signal.SIGSTOP)
+text, _ = process.communicate(timeout=60)
+assert process.returncode == 75 and "rank 1 on " in text and "has not been heard of" in text, (process.returncode, text)
 
 # A step that got less than Slurm says, and a program that nobody started in as many tasks as the job has.
 program = [str(PROGRAM), "run", str(TINY), "--output", str(folder / "no")]
