@@ -1,5 +1,6 @@
 """What the end-to-end tests share: the program under mpirun, a small suite, results as tables."""
 import atexit
+import hashlib
 import json
 import os
 import shutil
@@ -75,6 +76,22 @@ def spots_suite(name):
     suite["data"] = [{"name": name, "size": 24}]
     suite["encoder_defaults"]["pretraining"] |= {"data": name, "steps": 2, "global_batch": 8}
     return suite | {"tasks": [{"name": name, "data": name}], "repeats": 1}
+
+
+def assert_whole(output):
+    """Every file is complete under its name, and nothing else is left."""
+    for path in output.rglob("*"):
+        assert not path.name.endswith(".tmp"), path
+        data = path.read_bytes() if path.is_file() else b""
+        if path.parent.name == "segments":
+            assert hashlib.sha256(data[:-64]).hexdigest().encode() == data[-64:], path
+        elif path.suffix == ".safetensors":
+            length = int.from_bytes(data[:8], "little")
+            header = json.loads(data[8:8 + length])
+            ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+            assert 8 + length + max(ends) == len(data), path
+        elif path.suffix == ".json":
+            json.loads(data)
 
 
 def skip(reason):

@@ -3,12 +3,10 @@
 With more room the same command goes on to the numbers of an undisturbed run.
 """
 import atexit
-import hashlib
-import json
 import os
 import subprocess
 
-from support import TINY, assert_same_numbers, events, run, scratch, skip
+from support import TINY, assert_same_numbers, assert_whole, events, run, scratch, skip
 
 if os.geteuid() != 0:
     skip("mounting a small file system needs root")
@@ -28,22 +26,6 @@ atexit.register(subprocess.run, ["umount", "--lazy", disk])
 
 reference = folder / "reference"
 assert run("run", TINY, "--output", reference, ranks=2)[0] == 0
-
-
-def assert_whole(output):
-    """Every file is complete under its name, and nothing else is left."""
-    for path in output.rglob("*"):
-        assert not path.name.endswith(".tmp"), path
-        data = path.read_bytes() if path.is_file() else b""
-        if path.parent.name == "segments":
-            assert hashlib.sha256(data[:-64]).hexdigest().encode() == data[-64:], path
-        elif path.suffix == ".safetensors":
-            length = int.from_bytes(data[:8], "little")
-            header = json.loads(data[8:8 + length])
-            ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
-            assert 8 + length + max(ends) == len(data), path
-        elif path.suffix == ".json":
-            json.loads(data)
 
 
 def runs_full(size_KiB, where, checkpoint_every_s):

@@ -3,7 +3,6 @@
 What fails is named with its reason and the documented exit code; nothing is left half-written; without the fault the
 same command goes on to the numbers of an undisturbed run.
 """
-import hashlib
 import json
 import os
 import resource
@@ -12,7 +11,8 @@ import subprocess
 import time
 from pathlib import Path
 
-from support import ENVIRONMENT, PROGRAM, TINY, assert_same_numbers, command, run, scratch, skip, spots_suite, write_spots
+from support import (ENVIRONMENT, PROGRAM, TINY, assert_same_numbers, assert_whole, command, run, scratch, skip, spots_suite,
+                     write_spots)
 
 compiler = shutil.which("cc") or shutil.which("gcc")
 if compiler is None:
@@ -29,22 +29,6 @@ suite.write_text(json.dumps(spots_suite("spots") | {"arms": ["corners"], "checkp
 RUN = ("run", suite, "--data", data.parent, "--output")
 reference = folder / "reference"
 assert run(*RUN, reference)[0] == 0
-
-
-def assert_whole(output):
-    """Every file is complete under its name, and nothing else is left."""
-    for path in output.rglob("*"):
-        assert not path.name.endswith(".tmp"), path
-        content = path.read_bytes() if path.is_file() else b""
-        if path.parent.name == "segments":
-            assert hashlib.sha256(content[:-64]).hexdigest().encode() == content[-64:], path
-        elif path.suffix == ".safetensors":
-            length = int.from_bytes(content[:8], "little")
-            header = json.loads(content[8:8 + length])
-            ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
-            assert 8 + length + max(ends) == len(content), path
-        elif path.suffix == ".json":
-            json.loads(content)
 
 
 def faulty(fault, *arguments, ranks=0, rank=None):
