@@ -71,9 +71,10 @@ bool is_better(const Judged& task, const Validated& a, const Validated& b, doubl
   const double gain = downstream::less_is_better(metric) ? b.value - a.value : a.value - b.value;
   if (!(gain > 0.0)) return std::isnan(b.value) && !std::isnan(a.value);
   if (standard_errors == 0.0) return true;
+  constexpr int64_t kResamples = 1000;  // not downstream.bootstrap: how values are reported must not move i
   const downstream::Truth truth = downstream::labelled({}, task.data.validation, task.data).truth();
   return gain > standard_errors * downstream::difference_standard_error(metric, a.scores_BC, b.scores_BC, truth,
-                                                                        task.downstream.bootstrap, seed_of(task));
+                                                                        kResamples, seed_of(task));
 }
 
 Outcome judge(const Judged& task, const at::Tensor& pool_features) {
