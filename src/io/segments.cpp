@@ -2,20 +2,24 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <new>
 #include <optional>
+#include <set>
 #include <system_error>
 
 #include "core/errors.hpp"
 #include "core/sha256.hpp"
 #include "io/hdf5_records.hpp"
 #include "io/record_tables.hpp"
+#include "io/segment_writer.hpp"
 
 namespace invaria::io {
 namespace {
 
 constexpr int64_t kSegmentSchema = 1;
 constexpr size_t kChecksumDigits = 64;
+constexpr const char* kReplaces = "replaces";
 
 struct SegmentName {
   int64_t number = 0;
@@ -63,6 +67,12 @@ std::vector<Record> read_numbered(hid_t file, const std::string& name, Read read
   return records;
 }
 
+/// A segment as a file.
+struct StoredSegment {
+  Segment records;
+  std::vector<std::string> replaces;  ///< names of files
+};
+
 void write_content(hid_t file, const Segment& segment) {
   write_attribute(file, "segment_schema", kSegmentSchema);
   Scales scales(file);
@@ -99,19 +109,18 @@ Segment read_content(hid_t file) {
   return segment;
 }
 
-}  // namespace
-
-fs::path write_segment(const fs::path& directory, int64_t rank, int64_t number, const Segment& segment) {
-  const fs::path path = directory / fmt::format("{}-{}.h5", rank, number);
+fs::path write_stored(const fs::path& directory, const SegmentName& name, const StoredSegment& stored) {
+  const fs::path path = directory / fmt::format("{}-{}.h5", name.rank, name.number);
   require(!fs::exists(path), "{}: this segment exists, and segments are immutable", path.string());
   FileHandle file = create_file(path);
-  write_content(file.get(), segment);
+  write_content(file.get(), stored.records);
+  if (!stored.replaces.empty()) write_dataset(file.get(), kReplaces, stored.replaces);
   const std::string bytes = close_file(std::move(file), path);
   write_file_atomically(path, bytes + sha256_hex(bytes));
   return path;
 }
 
-Segment read_segment(const fs::path& path) {
+StoredSegment read_stored(const fs::path& path) {
   try {
     std::string bytes = read_file(path);
     const size_t length = bytes.size() - std::min(bytes.size(), kChecksumDigits);
@@ -121,7 +130,10 @@ Segment read_segment(const fs::path& path) {
       throw_environment("its bytes have the SHA-256 {}, its end says otherwise: truncated, altered or no segment",
                         found);
     }
-    return read_content(open_bytes(std::move(bytes), path).get());
+    const FileHandle file = open_bytes(std::move(bytes), path);
+    StoredSegment stored{read_content(file.get()), {}};
+    if (exists(file.get(), kReplaces)) stored.replaces = read_texts(open_dataset(file.get(), kReplaces).get());
+    return stored;
   } catch (const std::exception& error) {
     // Whatever a broken file sets off, columns that are missing and sizes beyond memory included, it is the file that
     // is broken.
@@ -129,6 +141,75 @@ Segment read_segment(const fs::path& path) {
     if (what.starts_with(path.string())) throw EnvironmentError(what);
     throw_environment("{}: a broken segment: {}", path.string(), what);
   }
+}
+
+void remove_segment(const fs::path& path) {
+  std::error_code error;
+  fs::remove(path, error);
+  if (error) throw_environment("{}: unlink: {}", path.string(), error.message());
+}
+
+/// What is in a directory at one moment, though others may write: a segment that vanishes under the reader is in one
+/// that replaces it, which has come meanwhile.
+std::map<fs::path, StoredSegment> read_all(const fs::path& directory) {
+  constexpr int kMostLooks = 10;  // of a directory that never comes to rest
+  std::map<fs::path, StoredSegment> found;
+  bool has_new = true;
+  for (int look = 0; has_new && look < kMostLooks; ++look) {
+    has_new = false;
+    for (const fs::path& path : list_segments(directory)) {
+      if (found.contains(path)) continue;
+      has_new = true;
+      try {
+        found.emplace(path, read_stored(path));
+      } catch (const EnvironmentError& error) {
+        if (!fs::exists(path)) continue;
+        throw_environment("{}\nDelete this file and start again: what it held is then done once more.", error.what());
+      }
+    }
+  }
+  return found;
+}
+
+/// Names of files that another segment replaces.
+std::set<std::string> replaced_names(const std::map<fs::path, StoredSegment>& segments) {
+  std::set<std::string> names;
+  for (const auto& [path, stored] : segments) names.insert(stored.replaces.begin(), stored.replaces.end());
+  return names;
+}
+
+}  // namespace
+
+fs::path write_segment(const fs::path& directory, int64_t rank, int64_t number, const Segment& segment) {
+  return write_stored(directory, {number, rank}, {segment, {}});
+}
+
+fs::path merge_segments(const fs::path& directory, int64_t rank, int64_t number, const std::vector<fs::path>& from) {
+  StoredSegment merged;
+  for (const fs::path& path : from) {
+    append(merged.records, read_segment(path));
+    merged.replaces.push_back(path.filename().string());
+  }
+  const fs::path path = write_stored(directory, {number, rank}, merged);
+  for (const fs::path& replaced : from) remove_segment(replaced);
+  return path;
+}
+
+void tidy_segments(const fs::path& directory) {
+  const std::set<std::string> replaced = replaced_names(read_all(directory));
+  std::vector<fs::path> left;
+  for (const fs::path& path : list_segments(directory)) {
+    if (replaced.contains(path.filename().string())) {
+      remove_segment(path);
+    } else {
+      left.push_back(path);
+    }
+  }
+  if (std::ssize(left) > kMergedAtOnce) merge_segments(directory, 0, next_segment_number(directory), left);
+}
+
+Segment read_segment(const fs::path& path) {
+  return read_stored(path).records;
 }
 
 std::vector<fs::path> list_segments(const fs::path& directory) {
@@ -147,14 +228,15 @@ std::vector<fs::path> list_segments(const fs::path& directory) {
 }
 
 Segment read_segments(const fs::path& directory) {
-  Segment all;
-  for (const fs::path& path : list_segments(directory)) {
-    try {
-      append(all, read_segment(path));
-    } catch (const EnvironmentError& error) {
-      throw_environment("{}\nDelete this file and start again: what it held is then done once more.", error.what());
-    }
+  const std::map<fs::path, StoredSegment> segments = read_all(directory);
+  const std::set<std::string> replaced = replaced_names(segments);
+  std::vector<std::pair<SegmentName, const Segment*>> whole;
+  for (const auto& [path, stored] : segments) {
+    if (!replaced.contains(path.filename().string())) whole.emplace_back(*parse_name(path), &stored.records);
   }
+  std::sort(whole.begin(), whole.end());
+  Segment all;
+  for (const auto& [name, records] : whole) append(all, *records);
   return all;
 }
 

@@ -17,6 +17,7 @@
 #include "downstream/measure.hpp"
 #include "downstream/task.hpp"
 #include "io/files.hpp"
+#include "io/segment_writer.hpp"
 #include "io/segments.hpp"
 #include "suite/encoder_store.hpp"
 #include "train/checkpoint.hpp"
@@ -131,6 +132,7 @@ RunEnd measure(const Suite& suite, const Plan& plan, const Datasets& datasets, c
   comm::on_root(comm, [&] {
     io::make_directories(segments);
     io::remove_stale_temporaries(segments);
+    io::tidy_segments(segments);
   });
   comm::together(comm, [&] {
     open = open_units(plan, suite, settings_text(suite, pictures), context.output, io::read_segments(segments));
@@ -139,6 +141,7 @@ RunEnd measure(const Suite& suite, const Plan& plan, const Datasets& datasets, c
   comm.barrier();  // everybody has read before anybody writes
 
   Measurer measurer(suite, plan, pictures, context);
+  io::SegmentWriter writer(segments, comm.rank(), number);
   bool stopped = false;
   std::exception_ptr failure;
   {
@@ -149,8 +152,8 @@ RunEnd measure(const Suite& suite, const Plan& plan, const Datasets& datasets, c
     try {
       for (int64_t next = counter.claim(); next < static_cast<int64_t>(open.size()); next = counter.claim()) {
         progress.update(next);
-        io::write_segment(segments, comm.rank(), number, measurer.measure(open[static_cast<size_t>(next)]));
-        ++number;
+        writer.keep(measurer.measure(open[static_cast<size_t>(next)]));
+        writer.flush();
       }
     } catch (const downstream::StoppedError&) {
       stopped = true;

@@ -13,6 +13,7 @@
 #include "core/progress.hpp"
 #include "core/timer.hpp"
 #include "downstream/learned_invariance.hpp"
+#include "io/segment_writer.hpp"
 #include "io/segments.hpp"
 #include "suite/begun_before.hpp"
 #include "suite/load.hpp"
@@ -24,41 +25,6 @@ namespace invaria::suite {
 namespace {
 
 namespace json = config::json;
-
-/// Collects what this rank finished and puts it on disk within seconds.
-class SegmentWriter {
- public:
-  /// Shares write side by side: each has every count-th number for itself.
-  /// @param first_number  none is lower
-  SegmentWriter(std::filesystem::path directory, int rank, int64_t first_number, Share share)
-      : directory_(std::move(directory)), rank_(rank), number_(first_number), step_(share.count) {
-    while (number_ % step_ != share.index) ++number_;
-  }
-
-  /// Hold on to rows until the next flush: for callers that must not throw on one rank alone.
-  void keep(const io::Segment& rows) { io::append(pending_, rows); }
-
-  void add(const io::Segment& finished) {
-    keep(finished);
-    if (since_flush_.seconds() > kFlushEvery_s) flush();
-  }
-
-  void flush() {
-    since_flush_.lap();
-    if (pending_.empty()) return;
-    io::write_segment(directory_, rank_, number_, pending_);
-    number_ += step_;
-    pending_ = {};
-  }
-
- private:
-  std::filesystem::path directory_;
-  int rank_;
-  int64_t number_;
-  int64_t step_;
-  io::Segment pending_;
-  Timer since_flush_;
-};
 
 json::object describe(const Unit& unit) {
   return {{"unit", unit.name}, {"cost", unit.cost}, {"jobs", unit.jobs.size()}};
@@ -102,7 +68,10 @@ class Run {
     int64_t first_number = 0;
     comm::on_root(comm_, [&] {
       io::make_directories(segments());
-      if (context_.share.count == 1) io::remove_stale_temporaries(segments());  // another share's are not stale
+      if (context_.share.count == 1) {  // beside other shares nothing is stale
+        io::remove_stale_temporaries(segments());
+        io::tidy_segments(segments());
+      }
       refuse_changed_encoders(plan_, context_.output);
       refuse_changed_sensitivity(suite_, context_.output);
     });
@@ -120,7 +89,7 @@ class Run {
       first_number = io::next_segment_number(segments());
     });
     comm_.barrier();  // everybody has read before anybody writes
-    writer_.emplace(segments(), comm_.rank(), first_number, context_.share);
+    writer_.emplace(segments(), comm_.rank(), first_number, context_.share.count, context_.share.index);
   }
 
   static std::string sensitivity_key(const std::string& encoder, int64_t seed, const std::string& corner) {
@@ -303,9 +272,9 @@ class Run {
     for (const io::JobRecord& job : rows.jobs) {
       if (job.status != "finished") error = job.error;
     }
-    writer_->add(rows);
+    writer_->keep(rows);
     // Units come longest first: behind a short one only short ones follow, and their rows may share a segment.
-    if (timer.seconds() > kFlushBehind_s) writer_->flush();
+    if (timer.seconds() > kFlushBehind_s || writer_->since_flush_s() > kFlushEvery_s) writer_->flush();
     json::object event = describe(unit);
     event["seconds"] = timer.seconds();
     if (!error.empty()) event["error"] = error;
@@ -328,7 +297,7 @@ class Run {
   std::vector<io::DataRecord> earlier_data_;                              ///< as earlier sessions found them
   std::map<std::pair<std::string, int64_t>, std::string> failed_before_;  ///< by name and seed: the error on record
   std::map<std::string, std::string> failed_encoders_;
-  std::optional<SegmentWriter> writer_;
+  std::optional<io::SegmentWriter> writer_;
   std::optional<EnergyMeter> meter_;  ///< on one rank of each node
   bool any_failed_ = false;
 };

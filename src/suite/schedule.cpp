@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/errors.hpp"
+#include "io/segment_writer.hpp"
 
 namespace invaria::suite {
 namespace {
@@ -15,14 +16,14 @@ namespace {
 struct Writer {
   double last_flush_s = 0.0;
   bool is_pending = false;
-  int64_t segments = 0;
+  int64_t flushes = 0;
 
   void finish(double now_s, double unit_s) {
     is_pending = true;
     if (unit_s > kFlushBehind_s || now_s - last_flush_s > kFlushEvery_s) flush(now_s);
   }
   void flush(double now_s) {
-    segments += is_pending ? 1 : 0;
+    flushes += is_pending ? 1 : 0;
     is_pending = false;
     last_flush_s = now_s;
   }
@@ -55,11 +56,11 @@ Schedule simulate_sweep(const std::vector<double>& unit_s, int64_t ranks, const 
     }
   }
   for (Writer& writer : writers) {
-    if (writer.segments == 0 && !writer.is_pending) ++schedule.ranks_without;
+    if (writer.flushes == 0 && !writer.is_pending) ++schedule.ranks_without;
     writer.flush(schedule.makespan_s);
-    ++writer.segments;  // the times of the stages
-    schedule.segments += writer.segments;
-    schedule.segments_per_rank = std::max(schedule.segments_per_rank, writer.segments);
+    ++writer.flushes;  // the times of the stages
+    schedule.segments += io::segment_files(writer.flushes);
+    schedule.segments_per_rank = std::max(schedule.segments_per_rank, io::most_segment_files(writer.flushes));
   }
   schedule.tail_s = std::max(0.0, schedule.makespan_s - first_idle_s);
   const double busy_s = std::accumulate(unit_s.begin(), unit_s.end(), 0.0);

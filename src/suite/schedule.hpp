@@ -31,8 +31,8 @@ struct Schedule {
   double efficiency = 1.0;        ///< seconds of units over ranks times makespan
   double longest_claim_s = 0.0;   ///< that a rank waited for a unit
   int64_t ranks_without = 0;      ///< ranks that get no unit at all
-  int64_t segments = 0;           ///< files that all ranks write
-  int64_t segments_per_rank = 0;  ///< the most that one writes
+  int64_t segments = 0;           ///< files that all ranks leave
+  int64_t segments_per_rank = 0;  ///< the most that one has at any time
 };
 
 /// @param unit_s  in the order in which they are claimed

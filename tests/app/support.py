@@ -4,9 +4,12 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
+from collections import Counter
 from pathlib import Path
 
 import h5py
@@ -23,9 +26,9 @@ TIMES_AND_PLACES = {"seconds", "samples_per_s", "rank", "host"}
 ENVIRONMENT = os.environ | {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMP_NUM_THREADS": "1"}
 
 
-def command(*arguments, ranks=0):
+def command(*arguments, ranks=0, limit_s=240):
     """The command line of the program, under mpirun if `ranks` > 0."""
-    launcher = ["mpirun", "--oversubscribe", "--bind-to", "none", "--timeout", "240", "-n", str(ranks)] if ranks else []
+    launcher = ["mpirun", "--oversubscribe", "--bind-to", "none", "--timeout", str(limit_s), "-n", str(ranks)] if ranks else []
     return [*launcher, str(PROGRAM), *map(str, arguments)]
 
 
@@ -36,9 +39,9 @@ def run(*arguments, ranks=0, timeout=300, environment=None):
     return done.returncode, done.stdout
 
 
-def start(*arguments, ranks=0):
+def start(*arguments, ranks=0, limit_s=240):
     """Start the program in a process group of its own, and do not wait."""
-    return subprocess.Popen(command(*arguments, ranks=ranks), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    return subprocess.Popen(command(*arguments, ranks=ranks, limit_s=limit_s), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                             env=ENVIRONMENT, start_new_session=True)
 
 
@@ -46,6 +49,28 @@ def ranks_of(launcher):
     """Process ids of the ranks under a started mpirun."""
     children = subprocess.run(["pgrep", "-P", str(launcher.pid)], capture_output=True, text=True).stdout.split()
     return [int(child) for child in children]
+
+
+def kill(process, rng):
+    """SIGKILL a rank, mpirun or all of a started run, as `rng` chooses; return when none of them is left."""
+    children = ranks_of(process)
+    whom = rng.choice(["rank", "mpirun", "all"])
+    victims = {"rank": [rng.choice(children)] if children else [], "mpirun": [process.pid],
+               "all": [*children, process.pid]}[whom]
+    for victim in victims:
+        try:
+            os.kill(victim, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    process.wait(timeout=60)
+    # Ranks of a killed mpirun end by themselves; wait, since two runs must not share a directory.
+    for child in children:
+        deadline = time.monotonic() + 30
+        while os.path.exists(f"/proc/{child}") and open(f"/proc/{child}/stat").read().split()[2] != "Z" and time.monotonic() < deadline:
+            time.sleep(0.05)
+        if time.monotonic() >= deadline:
+            os.kill(child, signal.SIGKILL)
+            time.sleep(0.2)
 
 
 def scratch():
@@ -105,6 +130,19 @@ def jobs(output):
     with h5py.File(Path(output) / "results.h5") as file:
         return pd.DataFrame({name: column.asstr()[()] if h5py.check_string_dtype(column.dtype) else column[()]
                              for name, column in file["jobs"].items()})
+
+
+def finished_segments(output):
+    """Job id -> how often a segment says that it is finished, but for segments that another replaces."""
+    of_segment, replaced = {}, set()
+    for path in (output / "segments").glob("*.h5"):
+        if path.name.startswith("."):
+            continue
+        with h5py.File(path) as file:
+            of_segment[path.name] = [job for job, status in zip(file["jobs/job_id"].asstr()[()], file["jobs/status"].asstr()[()])
+                                     if status == "finished"] if "jobs" in file else []
+            replaced |= set(file["replaces"].asstr()[()]) if "replaces" in file else set()
+    return Counter(job for name, finished in of_segment.items() if name not in replaced for job in finished)
 
 
 def events(output):

@@ -2,69 +2,46 @@
 
 Usage: test_kill.py PROGRAM [KILLS]
 """
-import os
 import random
-import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 
-import h5py
 import numpy as np
 
-from support import TINY, assert_same_numbers, events, jobs, run, scratch, start, units
+from support import TINY, assert_same_numbers, events, finished_segments, jobs, kill, run, scratch, start, units
 
 kills = int(sys.argv[2]) if len(sys.argv) > 2 else 20
 rng = random.Random(1)
 folder = scratch()
 reference = folder / "reference"
-began = time.monotonic()
 code, text = run("run", TINY, "--output", reference, ranks=2)
 assert code == 0, text
-duration = time.monotonic() - began
 
 
-def kill(process, whom):
-    children = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True).stdout.split()
-    victims = {"rank": [int(rng.choice(children))] if children else [], "mpirun": [process.pid],
-               "all": [*map(int, children), process.pid]}[whom]
-    for victim in victims:
-        try:
-            os.kill(victim, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-    process.wait(timeout=60)
-    # Ranks of a killed mpirun end by themselves; wait, since two runs must not share a directory.
-    for child in map(int, children):
-        deadline = time.monotonic() + 30
-        while os.path.exists(f"/proc/{child}") and open(f"/proc/{child}/stat").read().split()[2] != "Z" and time.monotonic() < deadline:
-            time.sleep(0.05)
-        if time.monotonic() >= deadline:
-            os.kill(child, signal.SIGKILL)
-            time.sleep(0.2)
+# A stage has begun when log.jsonl has a line with this.
+STAGES = {"pretraining": '"event":"pretrain_step"', "extraction": " features at ", "learning": " learned-projected ",
+          "merge": '"stage":"sweep"'}
 
 
 def wait_for_moment(process, output):
-    """Wait for the end, or for a random moment (TimeoutExpired): of the whole run, or soon after new rows are on disk."""
-    if rng.random() < 0.5:
-        process.wait(timeout=rng.uniform(0.5, 1.1 * duration))
-        return
-    before = len(list(output.glob("segments/*.h5")))
-    while process.poll() is None and len(list(output.glob("segments/*.h5"))) == before:
-        time.sleep(0.01)
-    process.wait(timeout=rng.uniform(0, 0.3))
-
-
-def finished_segments(output):
-    """Job id -> how often a segment says that it is finished."""
-    count = {}
-    for path in (output / "segments").glob("*.h5"):
-        if path.name.startswith("."):
-            continue
-        with h5py.File(path) as file:
-            for job, status in zip(file["jobs/job_id"].asstr()[()], file["jobs/status"].asstr()[()]) if "jobs" in file else []:
-                count[job] = count.get(job, 0) + (status == "finished")
-    return count
+    """Wait for the end, or for a random moment (TimeoutExpired) of a random stage; the stage."""
+    stage = rng.choice(list(STAGES))
+    log = output / "log.jsonl"
+    before = log.stat().st_size if log.exists() else 0
+    while process.poll() is None:
+        if log.exists():
+            with log.open() as file:
+                file.seek(before)
+                if STAGES[stage] in file.read():
+                    break
+        time.sleep(0.002)
+    try:
+        process.wait(timeout=rng.uniform(0, 0.03 if stage == "merge" else 0.5))
+    except subprocess.TimeoutExpired:
+        return stage
+    return None
 
 
 def unit_of(job):
@@ -91,6 +68,7 @@ def begun_since(output, n_events):
 
 
 done, rounds, spared = 0, 0, 0
+killed_in = Counter()
 while done < kills:
     output = folder / f"killed-{rounds}"
     rounds += 1
@@ -102,22 +80,22 @@ while done < kills:
 
     while True:
         process = start("run", TINY, "--output", output, ranks=2)
-        try:
-            wait_for_moment(process, output)
+        stage = wait_for_moment(process, output)
+        if stage is None:
             assert process.returncode == 0, process.stdout.read()
             check_not_begun_again()
             break
-        except subprocess.TimeoutExpired:
-            kill(process, rng.choice(["rank", "mpirun", "all"]))
-            done += 1
-            check_not_begun_again()
-            if (output / "segments").exists():
-                now = {job for job, n in finished_segments(output).items() if n}
-                assert seen <= now, "finished jobs were lost"
-                seen = now
-                on_disk = {unit for unit, ids in jobs_of_unit.items() if ids <= now}
-                spared += len(on_disk)
-            n_events = len(events(output)) if (output / "log.jsonl").exists() else 0
+        kill(process, rng)
+        done += 1
+        killed_in[stage] += 1
+        check_not_begun_again()
+        if (output / "segments").exists():
+            now = {job for job, n in finished_segments(output).items() if n}
+            assert seen <= now, "finished jobs were lost"
+            seen = now
+            on_disk = {unit for unit, ids in jobs_of_unit.items() if ids <= now}
+            spared += len(on_disk)
+        n_events = len(events(output)) if (output / "log.jsonl").exists() else 0
         if done >= kills:
             assert run("run", TINY, "--output", output, ranks=2)[0] == 0
             check_not_begun_again()
@@ -125,4 +103,5 @@ while done < kills:
     assert max(finished_segments(output).values()) == 1, "a finished job was repeated"
     assert_same_numbers(reference, output)
 assert spared, "no kill left a finished unit behind: nothing was tried"
-print(f"{done} kills in {rounds} runs, {spared} finished units spared: nothing lost, nothing repeated, equal numbers")
+assert all(killed_in[stage] for stage in STAGES if stage != "merge" or kills >= 100), killed_in
+print(f"{done} kills in {rounds} runs ({', '.join(f'{stage} {killed_in[stage]}' for stage in STAGES)}), {spared} finished units spared: nothing lost, nothing repeated, equal numbers")

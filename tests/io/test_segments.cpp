@@ -1,5 +1,11 @@
+#include <atomic>
+#include <map>
+#include <set>
+#include <thread>
+
 #include "core/errors.hpp"
 #include "core/philox.hpp"
+#include "io/segment_writer.hpp"
 #include "io/segments.hpp"
 #include "tests/io/example_results.hpp"
 #include "tests/io/scratch.hpp"
@@ -71,6 +77,123 @@ TEST_CASE("segments are read in order of number, then rank; foreign and temporar
   CHECK(next_segment_number(scratch.path()) == 11);
   CHECK(read_segments(scratch / "absent").empty());
   CHECK(next_segment_number(scratch / "absent") == 1);
+}
+
+namespace {
+
+Segment stage_of(int64_t number) {
+  Segment segment;
+  segment.stage_times.push_back({std::to_string(number), 0, 1.0});
+  return segment;
+}
+
+/// The stages that a directory's segments tell of, in order.
+std::vector<std::string> stages_in(const fs::path& directory) {
+  std::vector<std::string> stages;
+  for (const StageTime& time : read_segments(directory).stage_times) stages.push_back(time.stage);
+  return stages;
+}
+
+std::vector<std::string> numbers_up_to(int64_t n) {
+  std::vector<std::string> numbers;
+  for (int64_t number = 1; number <= n; ++number) numbers.push_back(std::to_string(number));
+  return numbers;
+}
+
+}  // namespace
+
+TEST_CASE("segments are merged as they become many, and every record stays, in order", "[io][segments]") {
+  const ScratchDirectory scratch;
+  SegmentWriter writer(scratch.path(), 3, 1);
+  writer.flush();
+  CHECK(list_segments(scratch.path()).empty());
+  size_t most = 0;
+  for (int64_t flushes = 1; flushes <= 300; ++flushes) {
+    writer.keep(stage_of(flushes));
+    writer.flush();
+    const size_t n_files = list_segments(scratch.path()).size();
+    most = std::max(most, n_files);
+    INFO(flushes << " flushes");
+    REQUIRE(std::ssize(list_segments(scratch.path())) == segment_files(flushes));
+    REQUIRE(static_cast<int64_t>(most) == most_segment_files(flushes));
+  }
+  CHECK(most == 30);                        // 255 flushes, ff
+  CHECK(segment_files(300) == 1 + 2 + 12);  // 12c
+  CHECK(stages_in(scratch.path()) == numbers_up_to(300));
+}
+
+TEST_CASE("writers with every third number for themselves stay apart, also in what they merge", "[io][segments]") {
+  const ScratchDirectory scratch;
+  SegmentWriter first(scratch.path(), 0, 5, 3, 1), second(scratch.path(), 0, 5, 3, 2);
+  for (int64_t n = 1; n <= 17; ++n) {
+    first.keep(stage_of(n));
+    first.flush();
+    second.keep(stage_of(100 + n));
+    second.flush();
+  }
+  std::set<std::string> names;
+  for (const fs::path& path : list_segments(scratch.path())) names.insert(path.filename().string());
+  CHECK(names == std::set<std::string>{"0-55.h5", "0-58.h5", "0-53.h5", "0-56.h5"});  // 7, 10, ... and 5, 8, ...
+  CHECK(stages_in(scratch.path()).size() == 34);
+}
+
+TEST_CASE("a kill between a merged segment and the removal of its sources repeats nothing", "[io][segments]") {
+  const ScratchDirectory scratch;
+  std::vector<fs::path> from;
+  std::map<fs::path, std::string> bytes;
+  for (int64_t n = 1; n <= 3; ++n) {
+    from.push_back(write_segment(scratch.path(), 2, n, stage_of(n)));
+    bytes[from.back()] = read_file(from.back());
+  }
+  write_segment(scratch.path(), 1, 4, stage_of(5));
+  const fs::path merged = merge_segments(scratch.path(), 2, 4, from);
+  CHECK(list_segments(scratch.path()).size() == 2);
+  for (size_t left = 0; left < 3; ++left) write_file_atomically(from[left], bytes[from[left]]);
+  CHECK(list_segments(scratch.path()).size() == 5);
+  CHECK(stages_in(scratch.path()) == std::vector<std::string>{"5", "1", "2", "3"});
+  tidy_segments(scratch.path());
+  CHECK(list_segments(scratch.path()) == std::vector<fs::path>{scratch / "1-4.h5", merged});
+  CHECK(stages_in(scratch.path()) == std::vector<std::string>{"5", "1", "2", "3"});
+}
+
+TEST_CASE("what earlier runs left is made one segment where it is much, and a broken one stops that",
+          "[io][segments]") {
+  const ScratchDirectory scratch;
+  for (int64_t n = 1; n <= kMergedAtOnce; ++n) write_segment(scratch.path(), n % 2, n, stage_of(n));
+  tidy_segments(scratch.path());
+  CHECK(std::ssize(list_segments(scratch.path())) == kMergedAtOnce);
+  write_segment(scratch.path(), 0, kMergedAtOnce + 1, stage_of(kMergedAtOnce + 1));
+  const std::string whole = read_file(scratch / "0-2.h5");
+  write_plain(scratch / "0-2.h5", whole.substr(0, 100));
+  CHECK_THROWS_WITH(tidy_segments(scratch.path()), Catch::Contains("0-2.h5") && Catch::Contains("Delete"));
+  CHECK(std::ssize(list_segments(scratch.path())) == kMergedAtOnce + 1);
+  write_plain(scratch / "0-2.h5", whole);
+  tidy_segments(scratch.path());
+  CHECK(list_segments(scratch.path()).size() == 1);
+  CHECK(stages_in(scratch.path()) == numbers_up_to(kMergedAtOnce + 1));
+  CHECK(next_segment_number(scratch.path()) == kMergedAtOnce + 3);
+  tidy_segments(scratch / "absent");
+}
+
+TEST_CASE("a reader beside a writer that merges misses nothing that was there", "[io][segments]") {
+  const ScratchDirectory scratch;
+  std::atomic<int64_t> on_disk{0};
+  std::thread writing([&] {
+    SegmentWriter writer(scratch.path(), 0, 1);
+    for (int64_t n = 1; n <= 200; ++n) {
+      writer.keep(stage_of(n));
+      writer.flush();
+      on_disk = n;
+    }
+  });
+  for (int64_t before = 0; before < 200;) {
+    before = on_disk;
+    const std::vector<std::string> found = stages_in(scratch.path());
+    const std::set<std::string> different(found.begin(), found.end());
+    CHECK(found.size() == different.size());
+    CHECK(std::ssize(found) >= before);
+  }
+  writing.join();
 }
 
 TEST_CASE("a segment is immutable", "[io][segments]") {
