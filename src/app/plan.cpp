@@ -210,6 +210,9 @@ void print_plan(const Told& told) {
              told.rank_MiB(), told.program_MiB + kLibraries_MiB, data_memory_MiB(told.loaded));
   fmt::print("Files: {} segments, at most {} of one rank; {} encoders\n", time.sweep.segments,
              time.sweep.segments_per_rank, told.loaded.plan.encoders.size());
+  if (time.measured_points > 0)
+    fmt::print("Then `invaria measure`: {} encoders at an i, {}\n", time.measured_points,
+               format_duration(time.measure_s));
   if (!told.can_pretrain())
     fmt::print(
         "(a global batch has {} pictures, one a rank at least: pretrain on no more ranks, with --stage pretrain, "
@@ -248,6 +251,8 @@ void print_json(const Told& told) {
                                                         {"pretraining_s", time.pretraining_s()},
                                                         {"most_pretraining_ranks", told.most_pretraining_ranks},
                                                         {"sweep", sweep},
+                                                        {"measured_points", time.measured_points},
+                                                        {"measure_s", time.measure_s},
                                                         {"total_s", time.total_s()},
                                                         {"memory_per_rank_MiB", told.rank_MiB()},
                                                         {"memory_per_node_MiB", data_memory_MiB(told.loaded)}}));
@@ -299,7 +304,7 @@ ExitCode plan_command(const PlanOptions& options, int* argc, char*** argv) {
       suite::calibrate(loaded.suite, loaded.found, loaded.plan, {comm, device, ranks, nodes, beside});
   if (!comm.is_root()) return ExitCode::kOk;
   const Told told{loaded,
-                  suite::estimate_time(loaded.plan, calibration, ranks),
+                  suite::estimate_time(loaded.suite, loaded.plan, calibration, ranks),
                   calibration.claim,
                   ranks,
                   static_cast<int>(threads),

@@ -36,6 +36,13 @@ void MeasureSettings::validate(const std::string& path, config::Problems& proble
   if (along_i == 1) problems.add(config::join_path(path, "along_i"), "1", "0, or at least 2: the ends of each axis");
 }
 
+int64_t images_measured(const MeasureSettings& settings) {
+  int64_t passes = 1;  // of the pictures as they are
+  for (const Transformation transformation : settings.transformations)
+    passes += std::ssize(strengths(transformation, settings.strengths));
+  return passes * settings.images;
+}
+
 std::vector<SimilarityCurve> similarity_curves(const FeaturesOf& features_of, const at::Tensor& images_BCHW,
                                                const MeasureSettings& settings,
                                                const std::function<bool()>& stop_requested) {

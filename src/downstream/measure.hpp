@@ -46,6 +46,9 @@ struct MeasureSettings {
   void validate(const std::string& path, config::Problems& problems) const;
 };
 
+/// Pictures that similarity_curves() sends through the encoder.
+int64_t images_measured(const MeasureSettings& settings);
+
 /// One kind of similarity under one transformation, over its strengths.
 struct SimilarityCurve {
   Transformation transformation = Transformation::kRotation;

@@ -30,6 +30,7 @@
 #include "downstream/learned_invariance.hpp"
 #include "downstream/readout.hpp"
 #include "model/cost.hpp"
+#include "suite/measure.hpp"
 #include "train/trainer.hpp"
 
 namespace invaria::suite {
@@ -69,47 +70,66 @@ double mean_seconds(const comm::Communicator& comm, const std::function<void()>&
 }
 
 /// Pictures that show what one takes: fewer of those that take long.
-int64_t n_measured(const train::EncoderPlan& plan) {
-  constexpr double kOperations = 2e11;  // seconds on one core
+int64_t n_measured(const train::EncoderPlan& plan, const CalibrationPlace& place) {
   const double each = model::flops_per_image(plan.settings.model, plan.settings.view_size);
-  return std::clamp<int64_t>(static_cast<int64_t>(kOperations / each), 16, kMostImages);
+  return std::clamp<int64_t>(static_cast<int64_t>(place.operations / each), 16, kMostImages);
 }
 
 /// The same while `place.beside` threads do it at once, each as a rank would: cores share caches and memory. Slowest
 /// rank and thread, since all wait for it.
-/// @param make  gives a thread something of its own to repeat
-double mean_seconds(const CalibrationPlace& place, const std::function<std::function<void()>()>& make) {
+/// @param make  gives a thread something of its own to repeat, on ranks of its own
+double mean_seconds(const CalibrationPlace& place,
+                    const std::function<std::function<void()>(const comm::Communicator&)>& make) {
   const int threads = at::get_num_threads();
-  std::vector<std::future<double>> others;
+  std::vector<comm::Communicator> others;
+  for (int64_t n = 1; n < place.beside; ++n) others.push_back(comm::Communicator::alone());
   std::barrier start(static_cast<std::ptrdiff_t>(place.beside));
-  const auto measure = [&] {
+  const auto measure = [&](const comm::Communicator& comm) {
     at::set_num_threads(threads);  // a setting of each thread
-    const std::function<void()> work = make();
+    const std::function<void()> work = make(comm);
     start.arrive_and_wait();
-    return mean_seconds(place.comm, work);
+    return mean_seconds(comm, work);
   };
-  for (int64_t n = 1; n < place.beside; ++n) others.push_back(std::async(std::launch::async, measure));
-  double slowest = measure();
-  for (std::future<double>& other : others) slowest = std::max(slowest, other.get());
+  std::vector<std::future<double>> theirs;
+  for (const comm::Communicator& other : others)
+    theirs.push_back(std::async(std::launch::async, measure, std::cref(other)));
+  double slowest = measure(place.comm);
+  for (std::future<double>& their : theirs) slowest = std::max(slowest, their.get());
   const std::vector<double> all = place.comm.all_gather(slowest);
   return *std::max_element(all.begin(), all.end());
 }
 
-double measure_step(train::EncoderPlan plan, int64_t side, const CalibrationPlace& place) {
-  if (place.comm.size() == 1) {
-    plan.settings.global_batch = std::max<int64_t>(2, (plan.settings.global_batch + place.ranks - 1) / place.ranks);
-  }
+/// A step over `pictures` on each rank.
+double measure_step(train::EncoderPlan plan, int64_t side, int64_t pictures, const CalibrationPlace& place) {
+  plan.settings.global_batch = pictures * place.comm.size();
   plan.settings.steps = std::max<int64_t>(plan.settings.steps, kRounds);  // schedules are asked for each of them
-  const data::ImageSplit pictures = noise_pictures(plan.settings.global_batch * kRounds, side);
-  return mean_seconds(place, [&] {
+  const data::ImageSplit made = noise_pictures(plan.settings.global_batch * kRounds, side);
+  return mean_seconds(place, [&](const comm::Communicator& comm) {
     auto state = std::make_shared<train::TrainState>(plan);
     state->to(place.device);
-    auto trainer = std::make_shared<train::Trainer>(plan, pictures, place.comm, place.device, *state);
+    auto trainer = std::make_shared<train::Trainer>(plan, made, comm, place.device, *state);
     return [state, trainer] {
       trainer->step(1e-6);
       ++state->step;
     };
   });
+}
+
+/// A step of the run. Where a rank's share of the batch would take long, two smaller ones show what a step takes by
+/// itself (generating weights, the optimiser) and what each picture adds.
+double measure_step(const train::EncoderPlan& plan, int64_t side, const CalibrationPlace& place) {
+  constexpr double kPasses = 6.0;  // of a picture in a step: two views, each forward and, at twice its cost, backward
+  constexpr int64_t kPart = 4;     // how much smaller the smaller one is
+  const bool is_mixed = plan.settings.corners_per_step == train::CornersPerStep::kMixed;
+  const int64_t least = 2 * (is_mixed ? static_cast<int64_t>(plan.corners.size()) : 1);  // negatives of each corner
+  const int64_t share = std::max(least, (plan.settings.global_batch + place.ranks - 1) / place.ranks);
+  const double each = kPasses * model::flops_per_image(plan.settings.model, plan.settings.view_size);
+  const int64_t large = std::max(kPart * least, static_cast<int64_t>(place.operations / each));
+  if (share <= large) return measure_step(plan, side, share, place);
+  const double large_s = measure_step(plan, side, large, place);
+  const double small_s = measure_step(plan, side, large / kPart, place);
+  const double each_s = std::max(0.0, large_s - small_s) / static_cast<double>(large - large / kPart);
+  return large_s + each_s * static_cast<double>(share - large);
 }
 
 /// An untrained encoder, ready to be read.
@@ -120,19 +140,14 @@ model::Encoder frozen_encoder(const train::EncoderPlan& plan, c10::Device device
   return encoder;
 }
 
-double measure_image(const train::EncoderPlan& plan, const CalibrationPlace& place) {
-  const model::Encoder encoder = frozen_encoder(plan, place.device);
+double measure_image(const train::EncoderPlan& plan, const model::Encoder& encoder, const CalibrationPlace& place) {
   const model::Generated generated = encoder.generate(config::centre(plan.n_axes()));
-  const int64_t n = n_measured(plan);
+  const int64_t n = n_measured(plan, place);
   const at::Tensor images_BCHW = at::zeros({n, 3, plan.settings.view_size, plan.settings.view_size});
-  return mean_seconds(place,
-                      [&] {
-                        return [&] {
-                          downstream::extract_features(encoder, generated, model::BatchNormPass::running(),
-                                                       images_BCHW);
-                        };
-                      }) /
-         static_cast<double>(n);
+  const double all_s = mean_seconds(place, [&](const comm::Communicator&) {
+    return [&] { downstream::extract_features(encoder, generated, model::BatchNormPass::running(), images_BCHW); };
+  });
+  return all_s / static_cast<double>(n);
 }
 
 /// `n` pictures of noise, sorted into classes in turn, or with four targets.
@@ -147,7 +162,7 @@ downstream::Samples made_samples(int64_t n, int64_t n_classes, int64_t view_size
   return samples;
 }
 
-/// What was measured on one encoder, by what it depends on: tasks that are alike to it share a measurement.
+/// What was measured, by what it depends on: tasks that are alike to an encoder share a measurement.
 using Shared = std::map<std::string, double>;
 
 double shared(Shared& known, const std::string& key, const std::function<double()>& measure) {
@@ -156,19 +171,20 @@ double shared(Shared& known, const std::string& key, const std::function<double(
 }
 
 /// Seconds of learning i once on a task: what one image takes in a step, times the images at most.
-double measure_projected(const train::EncoderPlan& plan, const TaskSize& size, int64_t n_classes,
-                         downstream::ProjectedSettings settings, const CalibrationPlace& place, Shared& known) {
+double measure_projected(const train::EncoderPlan& plan, const model::Encoder& encoder, const TaskSize& size,
+                         int64_t n_classes, downstream::ProjectedSettings settings, const CalibrationPlace& place,
+                         Shared& known) {
   const auto images = downstream::projected_images(settings, size.train, plan.n_axes());
-  n_classes = std::min(n_classes, n_measured(plan) / 2);
+  n_classes = std::min(n_classes, n_measured(plan, place) / 2);
   const int64_t least = 2 * std::max<int64_t>(n_classes, 1);
-  const int64_t measured = std::max(least, std::min({size.train, settings.batch, n_measured(plan)}));
+  const int64_t measured = std::max(least, std::min({size.train, settings.batch, n_measured(plan, place)}));
   settings.steps = settings.starts = 1;
   settings.first_batch = settings.batch;
   const double step_s = shared(known, fmt::format("projected {} {}", n_classes, measured), [&] {
-    const model::Encoder encoder = frozen_encoder(plan, place.device);
     const downstream::Samples samples = made_samples(measured, n_classes, plan.settings.view_size);
-    return mean_seconds(
-        place, [&] { return [&] { downstream::learn_projected(encoder, samples, n_classes, settings, 0, {}); }; });
+    return mean_seconds(place, [&](const comm::Communicator&) {
+      return [&] { downstream::learn_projected(encoder, samples, n_classes, settings, 0, {}); };
+    });
   });
   constexpr double kForwardShare = 1.0 / 3.0;  // of a step with its backward pass
   return step_s / static_cast<double>(measured) *
@@ -176,19 +192,21 @@ double measure_projected(const train::EncoderPlan& plan, const TaskSize& size, i
 }
 
 /// @param image_s  of one image forward, which is what validation takes
-double measure_joint(const train::EncoderPlan& plan, const TaskSize& size, int64_t n_classes, downstream::Metric metric,
-                     downstream::JointSettings settings, double image_s, const CalibrationPlace& place, Shared& known) {
+double measure_joint(const train::EncoderPlan& plan, const model::Encoder& encoder, const TaskSize& size,
+                     int64_t n_classes, downstream::Metric metric, downstream::JointSettings settings, double image_s,
+                     const CalibrationPlace& place, Shared& known) {
   const auto epochs = static_cast<double>(settings.epochs);
   settings.epochs = 1;
+  settings.batch = std::min(settings.batch, n_measured(plan, place));
   const int64_t batches = std::min<int64_t>(2 * settings.batch, size.train);
   const double epoch_s = shared(known, fmt::format("joint {} {}", n_classes, batches), [&] {
     downstream::TaskData task;
     task.n_classes = n_classes;
     task.train = made_samples(batches, n_classes, plan.settings.view_size);
     task.validation = made_samples(2, n_classes, plan.settings.view_size);
-    const model::Encoder encoder = frozen_encoder(plan, place.device);
-    return mean_seconds(place,
-                        [&] { return [&] { downstream::learn_joint(encoder, task, settings, metric, 0, {}); }; });
+    return mean_seconds(place, [&](const comm::Communicator&) {
+      return [&] { downstream::learn_joint(encoder, task, settings, metric, 0, {}); };
+    });
   });
   return epochs * (epoch_s * static_cast<double>(size.train) / static_cast<double>(batches) +
                    image_s * static_cast<double>(size.validation));
@@ -309,37 +327,42 @@ Calibration calibrate(const Suite& suite, const Summaries& summaries, const Plan
     double step_s = 0.0, image_s = 0.0;
     std::vector<double> projected_s, joint_s, episodes_s, readout_s;
   };
-  // Encoders that differ only in name, seed or corner take the same time.
+  // Encoders that differ only in name, seed or corner take the same time; so do readouts of as many features.
   std::map<std::string, Measured> measured;
-  for (const train::EncoderPlan& encoder : plan.encoders) {
-    const std::string key = config::json::serialize(config::write(encoder.settings));
+  Shared readouts;
+  for (const train::EncoderPlan& pretrained : plan.encoders) {
+    const std::string key = config::json::serialize(config::write(pretrained.settings));
     if (!measured.contains(key)) {
       Measured& mine = measured[key];
-      if (encoder.settings.steps > 0)
-        mine.step_s = measure_step(encoder, suite.dataset(encoder.settings.data).size, place);
-      mine.image_s = measure_image(encoder, place);
+      if (pretrained.settings.steps > 0)
+        mine.step_s = measure_step(pretrained, suite.dataset(pretrained.settings.data).size, place);
+      const model::Encoder encoder = frozen_encoder(pretrained, place.device);
+      mine.image_s = measure_image(pretrained, encoder, place);
       mine.projected_s.resize(suite.tasks.size());
       mine.joint_s.resize(suite.tasks.size());
       mine.episodes_s.resize(suite.tasks.size());
+      const int64_t dim = model::feature_dim(pretrained.settings.model);
       Shared known;
       for (size_t task = 0; task < suite.tasks.size(); ++task) {
-        const int64_t n_classes = class_count(suite.tasks[task], summaries.at(suite.tasks[task].data));
-        const downstream::Metric metric = suite.tasks[task].resolved_metrics().front();
-        mine.readout_s.push_back(measure_readout(suite.tasks[task], sizes[task], n_classes,
-                                                 model::feature_dim(encoder.settings.model), suite.downstream));
-        if (encoder.is_conditioned() && suite.asks_for_projected())
+        const downstream::TaskSettings& settings = suite.tasks[task];
+        const int64_t n_classes = class_count(settings, summaries.at(settings.data));
+        mine.readout_s.push_back(shared(readouts, fmt::format("{} {}", task, dim), [&] {
+          return measure_readout(settings, sizes[task], n_classes, dim, suite.downstream);
+        }));
+        if (!pretrained.is_conditioned()) continue;
+        if (suite.asks_for_projected())
           mine.projected_s[task] =
-              measure_projected(encoder, sizes[task], n_classes, suite.downstream.projected, place, known);
-        if (encoder.is_conditioned() && suite.asks_for(Arm::kLearnedEpisode) &&
-            allows_learned_episodes(suite.tasks[task])) {
-          const downstream::FewShotSettings& few_shot = suite.tasks[task].few_shot;
+              measure_projected(pretrained, encoder, sizes[task], n_classes, suite.downstream.projected, place, known);
+        if (suite.asks_for(Arm::kLearnedEpisode) && allows_learned_episodes(settings)) {
+          const downstream::FewShotSettings& few_shot = settings.few_shot;
           mine.episodes_s[task] = static_cast<double>(2 * few_shot.learned_episodes) *
-                                  measure_projected(encoder, {.train = few_shot.ways * few_shot.shots}, few_shot.ways,
-                                                    suite.downstream.projected, place, known);
+                                  measure_projected(pretrained, encoder, {.train = few_shot.ways * few_shot.shots},
+                                                    few_shot.ways, suite.downstream.projected, place, known);
         }
-        if (encoder.is_conditioned() && suite.asks_for_joint())
-          mine.joint_s[task] = measure_joint(encoder, sizes[task], n_classes, metric, suite.downstream.joint,
-                                             mine.image_s, place, known);
+        if (suite.asks_for_joint())
+          mine.joint_s[task] =
+              measure_joint(pretrained, encoder, sizes[task], n_classes, settings.resolved_metrics().front(),
+                            suite.downstream.joint, mine.image_s, place, known);
       }
     }
     const Measured& mine = measured.at(key);
@@ -358,7 +381,7 @@ double TimeEstimate::pretraining_s() const {
   return std::accumulate(encoder_s.begin(), encoder_s.end(), 0.0);
 }
 
-TimeEstimate estimate_time(const Plan& plan, const Calibration& calibration, int64_t ranks) {
+TimeEstimate estimate_time(const Suite& suite, const Plan& plan, const Calibration& calibration, int64_t ranks) {
   TimeEstimate estimate;
   for (size_t encoder = 0; encoder < plan.encoders.size(); ++encoder) {
     estimate.encoder_s.push_back(static_cast<double>(plan.encoders[encoder].settings.steps) *
@@ -378,6 +401,13 @@ TimeEstimate estimate_time(const Plan& plan, const Calibration& calibration, int
     estimate.unit_s.push_back(seconds);
   }
   estimate.sweep = simulate_sweep(estimate.unit_s, ranks, calibration.claim);
+  if (suite.measure.data.empty()) return estimate;
+  const auto images = static_cast<double>(downstream::images_measured(suite.measure));
+  std::vector<double> point_s;
+  for (const MeasureUnit& point : measure_units(plan, suite.measure.along_i))
+    point_s.push_back(images * calibration.image_s[point.encoder]);
+  estimate.measured_points = std::ssize(point_s);
+  estimate.measure_s = simulate_sweep(point_s, ranks, calibration.claim).makespan_s;
   return estimate;
 }
 

@@ -22,6 +22,9 @@ struct CalibrationPlace {
   int64_t ranks = 1;   ///< of the run that is planned; comm's size, or any number where comm has one rank
   int64_t nodes = 1;   ///< on which they run
   int64_t beside = 1;  ///< how many ranks of one node compute at once in this process, so that they share its memory
+  /// What one measurement should take at most, in floating-point operations: seconds on one core. Steps and passes that
+  /// take more are measured on fewer pictures.
+  double operations = 2e11;
 };
 
 /// Seconds measured here.
@@ -44,10 +47,12 @@ struct TimeEstimate {
   std::vector<double> encoder_s;  ///< [encoder]
   std::vector<double> unit_s;     ///< [unit]
   Schedule sweep;                 ///< the units over the ranks, longest first
+  int64_t measured_points = 0;    ///< encoders at an i that `invaria measure` measures; 0 without measure.data
+  double measure_s = 0.0;         ///< of measuring them on all ranks, which is a run of its own
   double pretraining_s() const;
   double total_s() const { return pretraining_s() + sweep.makespan_s; }
 };
 /// @param plan  with costs
-TimeEstimate estimate_time(const Plan& plan, const Calibration& calibration, int64_t ranks);
+TimeEstimate estimate_time(const Suite& suite, const Plan& plan, const Calibration& calibration, int64_t ranks);
 
 }  // namespace invaria::suite

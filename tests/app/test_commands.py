@@ -59,4 +59,6 @@ plan = json.loads(text)
 assert code == 0 and plan["ranks"] == 4096 and plan["most_pretraining_ranks"] == 32, text
 assert plan["sweep"]["ranks_without"] == 4096 - plan["sweep"]["units"] and plan["sweep"]["efficiency"] < 0.01, text
 assert plan["memory_per_rank_MiB"] > 50 and plan["sweep"]["segments"] >= plan["sweep"]["units"], text
+assert 0 < plan["sweep"]["tail_s"] <= plan["sweep"]["seconds"] and 1 <= plan["sweep"]["segments_per_rank"] <= 2, text
+assert plan["sweep"]["claim_latency_s"] > 0 and plan["measured_points"] == 0, text
 print("ok")

@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 
+import h5py
+
 from slurm import PrivateSlurm
 from support import PROGRAM, SOURCE, TINY, assert_same_numbers, events, run, scratch, units
 
@@ -115,10 +117,14 @@ assert {event["share"] for event in events(output) if event["event"] == "sweep_b
 assert_same_numbers(one, output)
 assert_done_once(output)
 
-# A chain of whole jobs, queued again by scontrol; TERM, as before pre-emption.
+# A chain of whole jobs, queued again by scontrol; TERM, as before pre-emption. A last one measures, as the suite says.
 output = folder / "chain"
-ids = signalled(output, "TERM", "--ranks-per-node", 2, requeue="scontrol")
-wait_for(ids["sweep"], "COMPLETED", 180)
+measure = {"data": "synthetic-shapes", "images": 8, "strengths": 2, "along_i": 0, "transformations": ["rotation"]}
+ids = signalled(output, "TERM", "--ranks-per-node", 2, "--set", f"measure={json.dumps(measure)}", requeue="scontrol")
+wait_for(ids["measure"], "COMPLETED", 180)
+with h5py.File(output / "results.h5") as file:
+    # The amortised encoder at its three corners, and the default one, by three similarities.
+    assert len(file["invariance/measurements/encoder"]) == 3 * (3 + 1)
 text = printed(output, "pretrain")
 assert "told to end: stopping the ranks" in text and "saved, queueing again\n" in text and "start 2 on 2 ranks" in text, text
 assert_same_numbers(two, output)

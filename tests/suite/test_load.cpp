@@ -113,7 +113,7 @@ TEST_CASE("the estimate adds up the steps, and the units shared out longest firs
   calibration.projected_s = {{5.0, 6.0}, {0.0, 0.0}, {0.0, 0.0}};
   calibration.joint_s = {{70.0, 80.0}, {0.0, 0.0}, {0.0, 0.0}};
   calibration.readout_s = {{2.0, 3.0}, {2.0, 3.0}, {2.0, 3.0}};
-  const TimeEstimate alone = estimate_time(plan, calibration, 1);
+  const TimeEstimate alone = estimate_time(suite, plan, calibration, 1);
   CHECK(alone.encoder_s == std::vector<double>{2.0, 1.0, 0.0});
   double sum = 0.0, longest = 0.0;
   for (const double unit : alone.unit_s) {
@@ -123,7 +123,7 @@ TEST_CASE("the estimate adds up the steps, and the units shared out longest firs
   CHECK(alone.sweep.makespan_s == Approx(sum));
   CHECK(alone.total_s() == Approx(3.0 + sum));
   for (const int64_t ranks : {2, 4}) {
-    const TimeEstimate shared = estimate_time(plan, calibration, ranks);
+    const TimeEstimate shared = estimate_time(suite, plan, calibration, ranks);
     CHECK(shared.sweep.makespan_s >= Approx(sum / static_cast<double>(ranks)));
     CHECK(shared.sweep.makespan_s <= sum / static_cast<double>(ranks) + longest);
   }

@@ -58,6 +58,43 @@ TEST_CASE("calibration gives positive times, equal for encoders that cost the sa
   comm.barrier();
 }
 
+TEST_CASE("a long step's time follows from two shorter ones", "[suite][mpi]") {
+  const auto comm = comm::Communicator::world();
+  if (comm.is_root()) {
+    const Suite suite =
+        small_suite({"encoders=[{\"name\": \"wide\", \"pretraining\": {\"global_batch\": 128, "
+                     "\"model\": {\"width\": 32}}}]",
+                     "encoder_seeds=[0]"});
+    const auto alone = comm::Communicator::alone();
+    CalibrationPlace place{alone, c10::Device(c10::kCPU)};
+    const auto step_s = [&] {
+      return calibrate(suite, summaries_of(small_manifests()), small_plan(suite), place).step_s[0];
+    };
+    const double whole_s = step_s();
+    place.operations = 1e9;
+    const double from_parts_s = step_s();
+    INFO(whole_s << " s measured, " << from_parts_s << " s expected");
+    CHECK((from_parts_s > whole_s / 3 && from_parts_s < 3 * whole_s));
+  }
+  comm.barrier();
+}
+
+TEST_CASE("ranks that one process stands for each have sums of their own", "[suite][mpi]") {
+  const auto comm = comm::Communicator::world();
+  if (comm.is_root()) {
+    const Suite suite = small_suite();
+    const auto bytes_of_one = [&](int64_t beside) {
+      const auto alone = comm::Communicator::alone();
+      calibrate(suite, summaries_of(small_manifests()), small_plan(suite),
+                {.comm = alone, .device = c10::Device(c10::kCPU), .ranks = 8, .beside = beside});
+      return alone.bytes_reduced();
+    };
+    CHECK(bytes_of_one(1) > 0);
+    CHECK(bytes_of_one(4) == bytes_of_one(1));  // the others count in sums of their own
+  }
+  comm.barrier();
+}
+
 TEST_CASE("ranks that calibrate together learn the same times", "[suite][mpi]") {
   const auto comm = comm::Communicator::world();
   const Suite suite = small_suite();
@@ -81,7 +118,7 @@ TEST_CASE("time is steps times a step's, and the units' makespan over the ranks"
                          {none, none, none},
                          std::vector(3, std::vector{2.0, 3.0}),
                          {}};
-  const TimeEstimate one = estimate_time(plan, made, 1);
+  const TimeEstimate one = estimate_time(suite, plan, made, 1);
   CHECK(one.encoder_s == std::vector<double>{2.0, 1.0, 0.0});  // four steps, and none
   REQUIRE(one.unit_s.size() == plan.units.size());
   const double all_units = std::accumulate(one.unit_s.begin(), one.unit_s.end(), 0.0);
@@ -98,7 +135,15 @@ TEST_CASE("time is steps times a step's, and the units' makespan over the ranks"
       CHECK(one.unit_s[unit] > (plan.units[unit].task == 0 ? 9.0 : 11.0));
     if (plan.units[unit].kind == UnitKind::kJoint) CHECK(one.unit_s[unit] > (plan.units[unit].task == 0 ? 22.0 : 33.0));
   }
-  const TimeEstimate four = estimate_time(plan, made, 4);
+  CHECK(one.measured_points == 0);
+  const Suite measured =
+      small_suite({"measure={\"data\": \"shapes\", \"images\": 10, \"strengths\": 3, \"along_i\": 2, "
+                   "\"transformations\": [\"rotation\", \"flip\"]}"});
+  const TimeEstimate measuring = estimate_time(measured, plan, made, 1);
+  CHECK(measuring.measured_points == 5);  // three corners, which the axes' ends are among, and two baselines
+  CHECK(measuring.measure_s == Approx(5 * 0.01 * 10 * (1 + 3 + 1)));
+  CHECK(measuring.total_s() == one.total_s());
+  const TimeEstimate four = estimate_time(suite, plan, made, 4);
   CHECK(four.sweep.makespan_s >= all_units / 4);
   CHECK(four.sweep.makespan_s <= all_units / 4 + *std::max_element(one.unit_s.begin(), one.unit_s.end()));
 }
