@@ -95,7 +95,7 @@ struct DataCommand {
                      "decoded pictures of this side, for suites of that `size`; else the files as they are, for any")
         ->check(CLI::Range(4, 1024));
     pack->add_option("--resize", options.resize, "with --pixels: the `resize` of those suites")
-        ->check(CLI::IsMember({"whole-frame", "short-side-crop"}))
+        ->check(CLI::IsMember({"whole-frame", "short-side-crop", "centre-crop"}))
         ->capture_default_str();
   }
 

@@ -32,12 +32,10 @@ Framing framing(int64_t height, int64_t width, int64_t size, ResizeMode mode) {
   require(height >= 1 && width >= 1 && size >= 1, "framing: {} x {} to {}, expected positive sizes", height, width,
           size);
   Framing frame{size, size, 0, 0};
-  if (mode == ResizeMode::kShortSideCrop) {
-    if (width < height) {
-      frame.height = size * height / width;
-    } else {
-      frame.width = size * width / height;
-    }
+  if (mode != ResizeMode::kWholeFrame) {
+    const int64_t short_side = mode == ResizeMode::kCentreCrop ? size * 8 / 7 : size;
+    frame.height = width < height ? short_side * height / width : short_side;
+    frame.width = width < height ? short_side : short_side * width / height;
     frame.left = std::lrint(static_cast<double>(frame.width - size) / 2.0);
     frame.top = std::lrint(static_cast<double>(frame.height - size) / 2.0);
   }

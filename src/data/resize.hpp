@@ -30,7 +30,7 @@ struct Framing {
 
 /// kWholeFrame: width = height = size. kShortSideCrop: the short side becomes `size`, the long one int(size long /
 /// short), and the crop begins at (side - size) / 2 rounded half to even (torchvision's Resize(size) and
-/// CenterCrop(size)).
+/// CenterCrop(size)). kCentreCrop: the same with a short side of 8/7 `size` (Resize(256) and CenterCrop(224)).
 Framing framing(int64_t height, int64_t width, int64_t size, ResizeMode mode);
 
 /// Resize into `out`, [size, size, 3] uint8. @throws PreconditionError if `out` has another length

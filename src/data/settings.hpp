@@ -16,6 +16,7 @@ namespace invaria::data {
 enum class ResizeMode {
   kWholeFrame,     ///< the whole frame, its aspect ratio given up
   kShortSideCrop,  ///< the short side to the size, then the centre square
+  kCentreCrop,     ///< the short side to 8/7 of the size, then the centre square: 256 and 224
 };
 
 /// What becomes of a picture that cannot be decoded.
@@ -41,7 +42,10 @@ struct DatasetSettings {
     return std::tuple{
         setting("name", &S::name, "the data set, as its manifest names it", config::required_name()),
         setting("size", &S::size, "side in pixels to which every picture is resized", config::between(4, 1024)),
-        setting("resize", &S::resize, "how a picture becomes a square: the whole frame, or its short side and a crop"),
+        setting("resize", &S::resize,
+                "how a picture becomes a square: the whole frame; its short side and a crop; or, centre-crop, its "
+                "short side "
+                "to 8/7 of size and a crop (256 and 224)"),
         setting("on_corrupt", &S::on_corrupt, "what becomes of a picture that cannot be decoded"),
         setting("check_contents", &S::check_contents,
                 "compare the files' contents too with the manifest's checksums: reads every file once more"),
@@ -57,8 +61,9 @@ struct DatasetSettings {
 
 template <>
 struct invaria::config::EnumNames<invaria::data::ResizeMode> {
-  static constexpr std::array<std::pair<data::ResizeMode, const char*>, 2> kNames{
-      {{data::ResizeMode::kWholeFrame, "whole-frame"}, {data::ResizeMode::kShortSideCrop, "short-side-crop"}}};
+  using E = data::ResizeMode;
+  static constexpr std::array<std::pair<E, const char*>, 3> kNames{
+      {{E::kWholeFrame, "whole-frame"}, {E::kShortSideCrop, "short-side-crop"}, {E::kCentreCrop, "centre-crop"}}};
 };
 template <>
 struct invaria::config::EnumNames<invaria::data::OnCorrupt> {

@@ -64,10 +64,13 @@ JointResult learn_joint(const model::Encoder& encoder, const TaskData& task, con
     }
     Readout readout = descending.readout();
     scaling.complete(readout);
-    const at::Tensor validation_BD = extract_features(encoder, generator->at(invariance),
-                                                      model::BatchNormPass::running(), task.validation.images_BCHW);
-    result.learned.encoder_passes += task.validation.size();
-    const double value = evaluate(readout, labelled(validation_BD, task.validation, task), metric);
+    double value = kNaN;
+    if (task.validation.size() > 0) {
+      const at::Tensor validation_BD = extract_features(encoder, generator->at(invariance),
+                                                        model::BatchNormPass::running(), task.validation.images_BCHW);
+      result.learned.encoder_passes += task.validation.size();
+      value = evaluate(readout, labelled(validation_BD, task.validation, task), metric);
+    }
     result.learned.trajectory.add(invariance, epoch_loss, value, result.learned.encoder_passes, timer.seconds());
     if (settings.keep == KeptEpoch::kLast || sign * value > best) {
       best = sign * value;

@@ -70,7 +70,7 @@ struct JointResult {
 /// attributes, L1 of standardised numbers.
 ///
 /// The trajectory has the start (loss and validation NaN) and a point an epoch: i at its end, the validation metric
-/// there, and the mean loss of the steps that led there.
+/// there (NaN where the task has no validation set), and the mean loss of the steps that led there.
 JointResult learn_joint(const model::Encoder& encoder, const TaskData& task, const JointSettings& settings,
                         Metric metric, uint64_t seed, const StopRequested& stop);
 

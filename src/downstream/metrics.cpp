@@ -215,7 +215,7 @@ at::Tensor keypoint_norms(const at::Tensor& targets_BT, const std::vector<int64_
   require(targets_BT.dim() == 2 && targets_BT.size(1) % 2 == 0 && (points.empty() || points.size() == 2),
           "keypoint_norms: {} targets and {} points, expected x and y of each keypoint, and none or two points",
           targets_BT.size(1), points.size());
-  const at::Tensor points_BP2 = targets_BT.reshape({targets_BT.size(0), -1, 2});
+  const at::Tensor points_BP2 = targets_BT.reshape({targets_BT.size(0), targets_BT.size(1) / 2, 2});
   if (points.empty()) {
     const at::Tensor extent_B2 = points_BP2.amax(1) - points_BP2.amin(1);
     return extent_B2.prod(1).sqrt();

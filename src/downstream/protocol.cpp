@@ -24,6 +24,7 @@ config::json::object protocol_defaults(Protocol protocol) {
       return {{"readout", {{"l2", transfer_penalties()}, {"refit", config::name_of(Refit::kTrainAndValidation)}}}};
     case Protocol::kPaper:
       return {{"readout", {{"solver", config::name_of(Solver::kDescent)}}},
+              {"projected", {{"choice", config::name_of(Choice::kLoss)}}},
               {"joint", {{"keep", config::name_of(KeptEpoch::kLast)}}},
               {"batch_norm", {{"enabled", false}}}};
   }

@@ -33,8 +33,8 @@ struct Samples {
   int64_t size() const { return images_BCHW.size(0); }
 };
 
-/// Training, validation and test samples of one repeat of a task, cut from one pool of pictures. Repeats of a task on
-/// real pictures cut the same pool differently: features of the pool at a fixed i serve them all.
+/// Training, validation (there may be none) and test samples of one repeat of a task, cut from one pool of pictures.
+/// Repeats of a task on real pictures cut the same pool differently: features of the pool at a fixed i serve them all.
 struct TaskData {
   at::Tensor pool_BCHW;                           ///< all pictures of the three parts, each once
   std::string pool_hash;                          ///< equal for equal pools

@@ -204,6 +204,12 @@ struct DownstreamSettings {
   int64_t grid_per_axis = 3;
   int64_t bootstrap = 1000;
 
+  /// Whether a penalty, an epoch or an i is chosen on a task's validation set.
+  bool chooses_on_validation() const {
+    return readout.solver == Solver::kExact || joint.keep == KeptEpoch::kBest ||
+           projected.choice == Choice::kValidation;
+  }
+
   static auto settings() {
     using S = DownstreamSettings;
     return std::tuple{

@@ -221,7 +221,7 @@ TaskData make_task(const TaskSettings& task, const std::vector<augment::Axis>& a
   const bool is_cut = task.validation.empty() || task.kind == TaskKind::kFewShot;
   if (!is_cut) {
     validation = pool.add(parts.validation, pretraining, view_size);
-  } else {
+  } else if (task.validation_fraction > 0.0) {
     // Cut from train, stratified; each repeat cuts anew.
     const data::SplitIndices cut = data::stratified_split(pool.labels(train), task.validation_fraction, repeat_seed);
     validation = pick(train, cut.chosen);
@@ -234,7 +234,7 @@ TaskData make_task(const TaskSettings& task, const std::vector<augment::Axis>& a
   }
   if (task.train_fraction < 1.0) {
     train = pick(train, nested_subset(pool.labels(train), task.train_fraction, repeat_seed));
-    if (is_cut) validation = pick(validation, nested_subset(pool.labels(validation), task.train_fraction, repeat_seed));
+    validation = pick(validation, nested_subset(pool.labels(validation), task.train_fraction, repeat_seed));
   }
   const std::vector<int64_t> test = pool.add(parts.test, pretraining, view_size);
   std::vector<int64_t> validation_classes;

@@ -96,8 +96,10 @@ struct TaskSettings {
         setting("train", &S::train, "split to learn from; of few-shot: with the base classes"),
         setting("validation", &S::validation, "split to choose by; empty: cut from the training split"),
         setting("test", &S::test, "split to judge by, read once; of few-shot: with the novel classes"),
-        setting("validation_fraction", &S::validation_fraction, "share that is cut from the training split",
-                between(0.01, 0.9)),
+        setting("validation_fraction", &S::validation_fraction,
+                "share that is cut from the training split; 0: none, where nothing is chosen on validation, and so the "
+                "default under protocol paper",
+                between(0, 0.9)),
         setting("class_every", &S::class_every, "use every n-th of the sorted classes", between(1, 1e6)),
         setting("class_limit", &S::class_limit, "use the first n of those; 0: all", between(0, 1e6)),
         setting("targets", &S::targets,
@@ -109,8 +111,8 @@ struct TaskSettings {
                 "empty: sqrt(width x height) of the box around a sample's points",
                 config::at_least(0)),
         setting("train_fraction", &S::train_fraction,
-                "share of the training samples to learn from, and of validation samples where these are cut from "
-                "train; smaller shares lie within larger ones",
+                "share of the training and of the validation samples to learn from; smaller shares lie within larger "
+                "ones",
                 between(1e-4, 1)),
         setting("metrics", &S::metrics,
                 "the first chooses on validation; empty: top1; map (multi-label); box_iou, r2 (box); r2, r2_flat "

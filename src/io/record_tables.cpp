@@ -29,7 +29,7 @@ const std::array<Field<JobRecord>, 27> kJobFields{{
     {"task", &JobRecord::task, "", "downstream task"},
     {"metric", &JobRecord::metric, "", "what value measures"},
     {"value", &JobRecord::value, "1", "metric on the test set"},
-    {"validation_value", &JobRecord::validation_value, "1", "metric on the validation set"},
+    {"validation_value", &JobRecord::validation_value, "1", "metric on the validation set, NaN without one"},
     {"value_low", &JobRecord::value_low, "1", "low end of value's 95 % interval over test samples or episodes"},
     {"value_high", &JobRecord::value_high, "1", "high end of value's 95 % interval over test samples or episodes"},
     {"repeat", &JobRecord::repeat, "", "number of the repeat"},

@@ -43,7 +43,7 @@ struct JobRecord {
   std::string task;
   std::string metric;
   double value = 0.0;             ///< on the test set; NaN unless finished
-  double validation_value = 0.0;  ///< on the validation set
+  double validation_value = 0.0;  ///< on the validation set; NaN without one
   /// 95 % interval of `value` over the test set's samples, or over few-shot episodes; NaN where not computed
   double value_low = std::numeric_limits<double>::quiet_NaN();
   double value_high = std::numeric_limits<double>::quiet_NaN();

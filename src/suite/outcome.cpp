@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
+#include <limits>
 
 #include "downstream/descending_readout.hpp"
 
@@ -41,10 +42,13 @@ void add_test_values(const Judged& task, const downstream::Readout& readout, con
   }
 }
 
+/// NaN where a task has no validation set.
 void add_validation_values(const Judged& task, const downstream::Readout& readout, const LabelledFeatures& validation,
                            const std::string& suffix, Outcome& outcome) {
   for (Metric metric : task.settings.resolved_metrics()) {
-    outcome.validation_value[config::name_of(metric) + suffix] = downstream::evaluate(readout, validation, metric);
+    outcome.validation_value[config::name_of(metric) + suffix] =
+        validation.features_BD.size(0) == 0 ? std::numeric_limits<double>::quiet_NaN()
+                                            : downstream::evaluate(readout, validation, metric);
   }
 }
 

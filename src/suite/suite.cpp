@@ -110,6 +110,27 @@ void resolve_metrics(Suite& suite) {
   }
 }
 
+/// Whether a task's validation set is cut from what it learns from, for choices among readouts.
+bool may_cut_none(const downstream::TaskSettings& task) {
+  return task.validation.empty() && task.kind != downstream::TaskKind::kKnown &&
+         task.kind != downstream::TaskKind::kFewShot;
+}
+
+/// Under the paper's protocol, which chooses nothing on validation, a task learns from all of train, where it does not
+/// say otherwise.
+/// @param text  the merged suite that `suite` was read from
+void resolve_validation(Suite& suite, const object& text) {
+  const value* tasks = text.if_contains("tasks");
+  if (suite.downstream.protocol != downstream::Protocol::kPaper || suite.downstream.chooses_on_validation() ||
+      tasks == nullptr || !tasks->is_array())
+    return;
+  for (size_t index = 0; index < suite.tasks.size(); ++index) {
+    const object* given = tasks->get_array().at(index).if_object();
+    if (given != nullptr && !given->contains("validation_fraction") && may_cut_none(suite.tasks[index]))
+      suite.tasks[index].validation_fraction = 0.0;
+  }
+}
+
 std::vector<std::string> names_of(const auto& entries) {
   std::vector<std::string> names;
   for (const auto& entry : entries) names.push_back(entry.name);
@@ -201,6 +222,11 @@ void validate_tasks(const Suite& suite, config::Problems& problems) {
     check_known(task.data, data, path + ".data", "a data set of the suite", problems);
     if (task.kind == downstream::TaskKind::kKnown)
       downstream::validate_known(task.known, suite.axes, path + ".known", problems);
+    if (task.validation_fraction == 0.0 && task.validation.empty() &&
+        (suite.downstream.chooses_on_validation() || !may_cut_none(task))) {
+      problems.add(path + ".validation_fraction", "0", "more than 0: something is chosen on validation",
+                   "downstream.protocol paper chooses nothing");
+    }
     const bool is_known = task.kind == downstream::TaskKind::kKnown;
     const std::string judged = is_known ? task.known.split : task.test;
     if (is_pretrained_on(suite, task.data, judged)) {
@@ -281,6 +307,7 @@ Suite read_suite(const value& text, config::Problems& problems) {
   config::Problems found;
   Suite suite = config::parse<Suite>(merged, "", found);
   resolve_metrics(suite);
+  resolve_validation(suite, merged.get_object());
   resolve_known_strengths(suite, merged.get_object());
   const config::Problems reported = problems;
   for (const config::Problem& problem : found.list()) {

@@ -25,11 +25,11 @@ def shortened(suite):
     pretraining = suite["encoder_defaults"]["pretraining"]
     pretraining |= {"steps": 2, "global_batch": 16, "view_size": 16}
     pretraining.setdefault("projection", {}).update(hidden=8, out=8)
-    model = pretraining["model"]
-    if "vit" in model:
-        model["vit"] |= {"width": 16, "depth": 1, "heads": 2}
-    else:
-        model["width"] = 4
+    for model in [pretraining["model"], *(encoder.get("pretraining", {}).get("model", {}) for encoder in suite["encoders"])]:
+        if "vit" in model:
+            model["vit"] |= {"width": 16, "depth": 1, "heads": 2}
+    if "vit" not in pretraining["model"]:
+        pretraining["model"]["width"] = 4
     if "predictor" in pretraining:
         pretraining["predictor"]["hidden"] = 8
     if "queue" in pretraining.get("objective", {}):

@@ -88,12 +88,14 @@ assert code == 0 and "95 % intervals over test samples" in text, text
 code, text = run("verify", WORK / "out-2", "--data", WORK)
 assert code == 0, text
 
-# The paper's choices, one by one: its metric leads, running statistics, the last epoch, no penalty.
-suite = write_suite("paper", tasks=TASKS[2:3], arms=["learned-joint"],
-                    downstream={"protocol": "paper", "joint": {"epochs": 3}})
+# The paper's choices, one by one: its metric leads, running statistics, the last epoch, no penalty, no validation set.
+suite = write_suite("paper", tasks=TASKS[2:3], arms=["learned-joint", "learned-projected", "grid"],
+                    downstream={"protocol": "paper", "grid_per_axis": 2, "joint": {"epochs": 3}, "projected": {"steps": 2}})
 code, text = run("run", suite, "--data", WORK, "--output", WORK / "out-paper")
 assert code == 0, text
 table = jobs(WORK / "out-paper")
+assert table["validation_value"].isna().all() and table["value"].notna().all()
+table = table[table["arm"] == "learned-joint"]
 assert (table["protocol"] == "paper").all() and (table["bn_statistics"] == "running").all()
 assert (table["readout_l2"] == 0).all()
 assert set(table["metric"]) == {name + own for name in ("r2", "r2_flat", "nme") for own in ("", "_joint_readout")}

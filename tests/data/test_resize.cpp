@@ -89,6 +89,11 @@ TEST_CASE("the framing is torchvision's: long side rounded down, half a pixel to
 }
 
 TEST_CASE("pixel coordinates move with the picture", "[data][resize]") {
+  // Resize(256) and CenterCrop(224) of 300 x 400: 256 x 341, from row 16 and column 58.
+  const Framing centre = framing(300, 400, 224, ResizeMode::kCentreCrop);
+  CHECK((centre.height == 256 && centre.width == 341 && centre.top == 16 && centre.left == 58));
+  const Framing upright = framing(400, 300, 224, ResizeMode::kCentreCrop);
+  CHECK((upright.height == 341 && upright.width == 256 && upright.top == 58 && upright.left == 16));
   const Framing whole = framing(100, 200, 50, ResizeMode::kWholeFrame);
   CHECK(whole.map().x(100) == Approx(25));
   CHECK(whole.map().y(100) == Approx(50));

@@ -141,6 +141,18 @@ TEST_CASE("real annotations follow flips and crops", "[downstream][targets][real
     settings.size = kSize;
     const data::ImageDataset dataset =
         data::load_dataset(manifest, settings, {{folder}, 1, {}}, NodeMemory::private_memory());
+    // At twice the size everything is twice as far.
+    settings.size = 2 * kSize;
+    const data::ImageDataset larger =
+        data::load_dataset(manifest, settings, {{folder}, 1, {}}, NodeMemory::private_memory());
+    for (size_t sample = 0; sample < 25; ++sample) {
+      const std::vector<double>& small = dataset.split("test").targets[sample];
+      const std::vector<double>& large = larger.split("test").targets[sample];
+      for (size_t t = 0; t < small.size(); ++t) {
+        const bool is_place = dataset.target_columns[t].unit != data::TargetUnit::kPlain;
+        CHECK(large[t] == Approx(small[t] * (is_place ? 2.0 : 1.0)).margin(1e-9));
+      }
+    }
     const auto& all = dataset.split("test").targets;
     const std::vector<std::vector<double>> targets(all.begin(), all.begin() + 25);
     const auto [n_seen, n_mirrored] = check_views(dataset.target_columns, targets);

@@ -17,7 +17,7 @@ PENALTIES = np.logspace(-6, 5, 45)
 def run_tool(parts, n_classes, metric):
     with tempfile.TemporaryDirectory() as folder:
         given, made = Path(folder) / "in.json", Path(folder) / "out.json"
-        settings = {"l2": PENALTIES.tolist(), "refit": "train-and-validation", "max_iterations": 20000}
+        settings = {"l2": PENALTIES.tolist(), "refit": "train-and-validation"}  # as protocol transfer has them
         given.write_text(json.dumps(parts | {"n_classes": n_classes, "metric": metric, "readout": settings}))
         subprocess.run([TOOL, given, made], check=True)
         return json.loads(made.read_text())
@@ -52,7 +52,7 @@ def test_classes():
     test_x, test_labels = scaled(parts["test"]["features"], out), np.array(parts["test"]["labels"])
     assert np.allclose([fit["l2"] for fit in out["fits"]], PENALTIES[::-1], rtol=1e-12)
     worst = 0.0
-    for fit in out["fits"][::7]:
+    for fit in out["fits"]:
         l2 = fit["l2"]
         reference = LogisticRegression(C=1 / (l2 * len(x)), tol=1e-11, max_iter=100000).fit(x, labels)
         ours = objective(x, labels, np.array(fit["weight"]), np.array(fit["bias"]), l2)

@@ -382,3 +382,20 @@ TEST_CASE("a smaller share of train lies within a larger one, and the test set s
   if (kind == TaskKind::kClassification)
     CHECK(at::equal(at::bincount(fifth.train.labels_B), at::full({10}, 3, at::kLong)));
 }
+
+TEST_CASE("a share of train is one of a validation split too, which readouts are refitted on", "[downstream]") {
+  const data::ImageDataset dataset = made_dataset(10, 20);
+  const auto make = [&](double fraction) {
+    TaskSettings settings = settings_of(TaskKind::kRegression);
+    settings.validation = "validation";
+    settings.train_fraction = fraction;
+    data::ImageDataset with_validation = made_dataset(10, 20);
+    with_validation.splits.emplace("validation", dataset.split("train"));
+    return made_task(settings, with_validation, 8, 4, 1);
+  };
+  const TaskData all = make(1.0), fifth = make(0.2);
+  CHECK(all.validation.size() == all.train.size());
+  CHECK(fifth.train.size() == all.train.size() / 5);
+  CHECK(fifth.validation.size() == fifth.train.size());
+  CHECK(fifth.test.size() == all.test.size());
+}

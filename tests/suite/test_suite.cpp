@@ -179,6 +179,16 @@ TEST_CASE("a protocol gives defaults, which the suite's own settings override, a
   CHECK_FALSE(paper.downstream.batch_norm.enabled);
   CHECK(paper.downstream.readout.solver == downstream::Solver::kDescent);
   CHECK(paper.downstream.joint.keep == downstream::KeptEpoch::kLast);
+  CHECK(paper.tasks[0].validation_fraction == 0.0);  // nothing is chosen on it
+  CHECK(small_suite(numbers).tasks[0].validation_fraction == 0.25);
+  CHECK(small_suite({"downstream.protocol=paper", "tasks[0].validation_fraction=0.2"}).tasks[0].validation_fraction ==
+        0.2);
+  CHECK(small_suite({"downstream.protocol=paper", "task_defaults.validation_fraction=0.2"})
+            .tasks[0]
+            .validation_fraction == 0.2);
+  CHECK(small_suite({"downstream.protocol=paper", "downstream.joint.keep=best"}).tasks[0].validation_fraction == 0.25);
+  CHECK(small_suite({"downstream.protocol=paper"}).tasks[1].validation_fraction == 0.25);  // known: made, not cut
+  CHECK(has(problems_of({"tasks[0].validation_fraction=0"}), "tasks[0].validation_fraction", "chosen on validation"));
   CHECK((paper.tasks[0].resolved_metrics() == std::vector{Metric::kTop1}));
   CHECK((paper.tasks[1].resolved_metrics() == std::vector{Metric::kR2Flat, Metric::kR2, Metric::kNme}));
   CHECK((small_suite(numbers).tasks[1].resolved_metrics() == std::vector{Metric::kR2, Metric::kR2Flat, Metric::kNme}));
