@@ -1,4 +1,4 @@
-"""Draws the main figures of a results file: arms with intervals, learned i, its path, grids, pretraining, sensitivity.
+"""Draws the main figures of a results file: arms with intervals and ranks, learned i, its path, grids, pretraining, sensitivity, time.
 
 Usage: python examples/figures.py results/<suite>/results.h5 [folder]     (needs matplotlib, xarray, h5netcdf; writes PDFs)
 """
@@ -37,31 +37,47 @@ with xr.open_datatree(path, engine="h5netcdf") as tree:
     jobs = tree["jobs"].to_dataset(inherit=False).load()
     summary = tree["summary"].to_dataset().load()
     paths = tree["trajectories"].to_dataset(inherit=False).load()
+    ranks = tree["summary/average_rank"].load() if "average_rank" in tree["summary"] else None
+    stages = tree["stages"].to_dataset(inherit=False).load() if "stages" in tree else None
     sensitivity = tree["sensitivity"].load() if "sensitivity" in tree else None
     curves = {name: node["pretraining"].to_dataset(inherit=False).load() for name, node in tree["encoders"].children.items() if "pretraining" in node}
 
-metrics = [str(metric) for metric in summary["metric"].values]
-metric = "top1" if "top1" in metrics else metrics[0]
 tasks = [str(task) for task in summary["task"].values]
-done = (jobs["status"] == "finished") & (jobs["metric"] == metric)
+# A task's figures are in its main metric: of those that it was judged by, the first of these.
+MAIN = ("top1", "map", "box_iou", "r2")
+judged = {task: {str(metric) for metric in jobs["metric"].values[(jobs["task"] == task).values]} for task in tasks}
+metric_of = {task: next((metric for metric in MAIN if metric in judged[task]), min(judged[task])) for task in tasks}
 
 
 def chosen(arm, task):
     """The finished jobs of an arm on a task."""
-    return np.flatnonzero((done & (jobs["arm"] == arm) & (jobs["task"] == task)).values)
+    return np.flatnonzero(((jobs["status"] == "finished") & (jobs["metric"] == metric_of[task]) & (jobs["arm"] == arm)
+                           & (jobs["task"] == task)).values)
 
 
 # Arms with their 95 % intervals. A single grid point is an arm too; leave those out.
-cells = summary[["mean", "ci95"]].sel(metric=metric).stack(row=("encoder", "arm")).dropna("row", how="all", subset=["mean"])
+main = xr.concat([summary[["mean", "ci95"]].sel(task=task, metric=metric_of[task], drop=True) for task in tasks], "task").assign_coords(task=tasks)
+cells = main.stack(row=("encoder", "arm")).dropna("row", how="all", subset=["mean"])
 cells = cells.isel(row=[not str(arm).startswith("grid-") or arm == "grid-best" for arm in cells["arm"].values])
 figure, axes = panels(len(tasks), height=0.9 + 0.2 * cells.sizes["row"])
 for axis, task in zip(axes, tasks):
     labels = [f"{arm}" if list(cells["arm"].values).count(arm) == 1 else f"{arm} ({encoder})"
               for encoder, arm in zip(cells["encoder"].values, cells["arm"].values)]
     axis.errorbar(100 * cells["mean"].sel(task=task), range(len(labels)), xerr=100 * cells["ci95"].sel(task=task).fillna(0), fmt="o", ms=4)
-    axis.set(title=task, xlabel=f"{metric} %", yticks=range(len(labels)), yticklabels=labels if axis is axes[0] else [])
+    axis.set(title=task, xlabel=f"{metric_of[task]} %", yticks=range(len(labels)), yticklabels=labels if axis is axes[0] else [])
     axis.invert_yaxis()
 save(figure, "arms")
+
+# The same in short: the average rank over tasks, 1 = best.
+if ranks is not None:
+    rows = ranks.stack(row=("encoder", "arm")).dropna("row")
+    rows = rows[np.argsort(rows.values)]
+    labels = [f"{arm} ({encoder})" for encoder, arm in zip(rows["encoder"].values, rows["arm"].values)]
+    figure, (axis,) = panels(1, 4.0, 0.9 + 0.2 * rows.size)
+    axis.plot(rows.values, range(rows.size), "o", ms=4)
+    axis.set(xlabel="average rank", yticks=range(rows.size), yticklabels=labels)
+    axis.invert_yaxis()
+    save(figure, "ranks")
 
 # Where the learned i went: in the square of two axes, or along several.
 figure, (axis,) = panels(1, 4.5, 4.0)
@@ -97,10 +113,10 @@ if len(names) == 2 and grid:
     x, y = np.unique(points[:, 0]), np.unique(points[:, 1])
     figure, axes = panels(len(tasks))
     for axis, task in zip(axes, tasks):
-        values = summary["mean"].sel(arm=grid, task=task, metric=metric).max("encoder").values
+        values = main["mean"].sel(arm=grid, task=task).max("encoder").values
         table = np.full((len(y), len(x)), np.nan)
         table[np.searchsorted(y, points[:, 1]), np.searchsorted(x, points[:, 0])] = 100 * values
-        figure.colorbar(axis.pcolormesh(x, y, table, shading="nearest", cmap="viridis"), ax=axis, label=f"{metric} %")
+        figure.colorbar(axis.pcolormesh(x, y, table, shading="nearest", cmap="viridis"), ax=axis, label=f"{metric_of[task]} %")
         for arm, mark, size in (("grid-best", "s", 12), ("oracle", "D", 5), ("learned-projected", "o", 6)):
             rows = chosen(arm, task)
             axis.plot(*(jobs[f"i_{name}"].values[rows] for name in names), mark, ms=size, mfc="white", mec="black", label=arm, ls="")
@@ -127,3 +143,11 @@ if sensitivity is not None:
              yticklabels=[f"{encoder} at {corner}" for encoder, corner in zip(rows["encoder"].values, rows["corner"].values)])
     figure.colorbar(image, label="sensitivity")
     save(figure, "sensitivity")
+
+# Where the time went: the slowest rank of each stage.
+if stages is not None:
+    slowest = stages["seconds"].groupby(stages["stage"]).max()
+    figure, (axis,) = panels(1, 4.0, 0.9 + 0.3 * slowest.size)
+    axis.barh(slowest["stage"].values, slowest)
+    axis.set(xlabel="seconds of the slowest rank")
+    save(figure, "time")

@@ -59,6 +59,10 @@ c10::Device choose_device(const std::string& name, const comm::Communicator& com
     });
     return {c10::kCPU};
   }
+  if (const int64_t of_slurm = slurm_number("GPUS_ON_NODE"); comm.is_root() && of_slurm > comm.node_size()) {
+    fmt::print(stderr, "warning: Slurm gives the job {} GPUs on {}, and {} of them stay idle: a rank takes one\n",
+               of_slurm, comm.host(), of_slurm - comm.node_size());
+  }
   const auto index = static_cast<c10::DeviceIndex>(comm.node_rank() % n_gpus);
   c10::cuda::set_device(index);
   // Reproducible before fast: cuDNN may neither try algorithms out nor take one that adds in any order.

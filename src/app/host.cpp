@@ -24,6 +24,20 @@ std::string cpu_model() {
   return "unknown";
 }
 
+namespace {
+
+/// The kernel driver's version, "580.65.06"; empty where the kernel does not tell.
+std::string driver_version() {
+  std::ifstream file("/proc/driver/nvidia/version");
+  for (std::string word; file >> word;) {
+    if (!word.empty() && std::isdigit(static_cast<unsigned char>(word[0])) && word.find('.') != std::string::npos)
+      return word;
+  }
+  return "";
+}
+
+}  // namespace
+
 json::object describe_host(const std::string& name) {
   json::object host{{"name", name}, {"cpu", cpu_model()}, {"cores", std::thread::hardware_concurrency()}};
   int n_gpus = 0;
@@ -33,7 +47,9 @@ json::object describe_host(const std::string& name) {
   if (has_gpu && cudaGetDeviceProperties(&properties, 0) == cudaSuccess) {
     cudaDriverGetVersion(&driver);
     host["gpu"] = fmt::format("{} x {}", n_gpus, properties.name);
-    host["driver"] = fmt::format("CUDA {}.{}", driver / 1000, driver % 1000 / 10);
+    const std::string kernel = driver_version();
+    host["driver"] =
+        fmt::format("{}{}CUDA {}.{}", kernel, kernel.empty() ? "" : ", ", driver / 1000, driver % 1000 / 10);
   } else {
     cudaGetLastError();  // no GPU is no error here
     host["gpu"] = "none";

@@ -1,10 +1,13 @@
 #include "app/version.hpp"
 
 #include <H5public.h>
+#include <archive.h>
 #include <cuda_runtime_api.h>
 #include <cudnn_version.h>
 #include <fmt/format.h>
 #include <nccl.h>
+#include <nlopt.h>
+#include <png.h>
 #include <torch/version.h>
 #include <boost/version.hpp>
 #include "comm/mpi.hpp"
@@ -30,6 +33,12 @@ std::string mpi_text() {
   return whole.substr(0, whole.find(','));
 }
 
+std::string nlopt_text() {
+  int major = 0, minor = 0, bugfix = 0;
+  nlopt_version(&major, &minor, &bugfix);
+  return fmt::format("{}.{}.{}", major, minor, bugfix);
+}
+
 }  // namespace
 
 boost::json::object library_versions() {
@@ -46,6 +55,9 @@ boost::json::object library_versions() {
           {"Boost", fmt::format("{}.{}.{}", BOOST_VERSION / 100000, BOOST_VERSION / 100 % 1000, BOOST_VERSION % 100)},
           {"CUDA", cuda_text(cuda_runtime)},
           {"cuDNN", fmt::format("{}.{}.{}", cudnn / 10000, cudnn / 100 % 100, cudnn % 100)},
+          {"libpng", png_get_libpng_ver(nullptr)},
+          {"libarchive", std::string(archive_version_string()).substr(std::string("libarchive ").size())},
+          {"NLopt", nlopt_text()},
           {"NCCL", fmt::format("{}.{}.{}", nccl / 10000, nccl / 100 % 100, nccl % 100)}};
 }
 

@@ -52,7 +52,7 @@ std::vector<Package> find_packages(const fs::path& powercap) {
 /// NVML, found at run time: a machine without GPUs has none. Signatures as in nvml.h.
 class Nvml {
  public:
-  Nvml() : library_(dlopen("libnvidia-ml.so.1", RTLD_NOW | RTLD_LOCAL)) {
+  Nvml() : library_(dlopen("libnvidia-ml.so.1", RTLD_NOW | RTLD_LOCAL)), is_unread_(fs::exists("/dev/nvidia0")) {
     if (library_ == nullptr) return;
     const auto init = function<int (*)()>("nvmlInit_v2");
     const auto count = function<int (*)(unsigned*)>("nvmlDeviceGetCount_v2");
@@ -62,6 +62,7 @@ class Nvml {
     if (init == nullptr || count == nullptr || handle == nullptr || energy_ == nullptr || init() != 0) return;
     is_ready_ = true;
     if (count(&n) != 0) return;
+    is_unread_ = false;
     for (unsigned index = 0; index < n; ++index) {
       void* device = nullptr;
       devices_.push_back(handle(index, &device) == 0 ? device : nullptr);
@@ -75,8 +76,9 @@ class Nvml {
   Nvml(const Nvml&) = delete;
   Nvml& operator=(const Nvml&) = delete;
 
-  /// Since the driver was loaded, all GPUs together.
+  /// Since the driver was loaded, all GPUs together; NaN where there are some that cannot be read, 0 without any.
   double total_J() const {
+    if (is_unread_) return kNaN;
     double total = 0.0;
     for (void* device : devices_) {
       unsigned long long millijoules = 0;
@@ -95,6 +97,7 @@ class Nvml {
   void* library_;
   int (*energy_)(void*, unsigned long long*) = nullptr;
   bool is_ready_ = false;
+  bool is_unread_;  ///< there are GPUs of which NVML says nothing
   std::vector<void*> devices_;
 };
 

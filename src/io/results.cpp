@@ -8,6 +8,7 @@
 
 #include "core/errors.hpp"
 #include "io/hdf5_records.hpp"
+#include "io/seal.hpp"
 
 namespace invaria::io {
 namespace {
@@ -228,11 +229,11 @@ bool RunInfo::operator==(const RunInfo& other) const {
 void write_results(const fs::path& path, const Results& results) {
   FileHandle file = create_file(path);
   write_everything(file.get(), results);
-  publish_file(std::move(file), path);
+  write_file_atomically(path, sealed(close_file(std::move(file), path)));
 }
 
 Results read_results(const fs::path& path) {
-  const FileHandle file = open_file(path);
+  const FileHandle file = open_bytes(unsealed(read_file(path), path), path);
   int64_t schema = 0;
   try {
     schema = schema_of(file.get());

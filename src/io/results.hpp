@@ -52,7 +52,7 @@ struct Results {
   Table arm_summary;
 };
 
-/// Write the file once, by temporary file, fsync, rename and fsync of the directory.
+/// Write the file once, sealed (io/seal.hpp), by temporary file, fsync, rename and fsync of the directory.
 ///
 /// Root: dimension scales `job`, `point`, `axis`, `encoder`, `task`, `arm`, `metric`, `corner`, `transformation`,
 /// `draw`, `picture`, `timing`, `measurement`, `strength_number`. /jobs, /stages, /tasks/draws, /tasks/pictures:

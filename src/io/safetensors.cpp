@@ -1,8 +1,5 @@
 #include "io/safetensors.hpp"
 
-#include <sys/mman.h>
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <array>
 #include <boost/json/object.hpp>
@@ -127,23 +124,6 @@ std::vector<const TensorView*> in_data_order(const std::map<std::string, TensorV
   return order;
 }
 
-/// Mapped for reading; an empty file maps to nothing.
-std::shared_ptr<const std::byte> map_file(const fs::path& path, size_t& bytes) {
-  const auto fail = [&](const char* call) {
-    throw_environment("{}: {}: {} (errno {})", path.string(), call, std::strerror(errno), errno);
-  };
-  const Descriptor descriptor = open_for_reading(path);
-  struct stat status {};
-  if (::fstat(descriptor.get(), &status) != 0) fail("fstat");
-  if (!S_ISREG(status.st_mode)) throw_config("{}: not a regular file", path.string());
-  bytes = static_cast<size_t>(status.st_size);
-  if (bytes == 0) return nullptr;
-  void* const address = ::mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, descriptor.get(), 0);
-  if (address == MAP_FAILED) fail("mmap");
-  return {static_cast<const std::byte*>(address),
-          [bytes](const std::byte* p) { ::munmap(const_cast<std::byte*>(p), bytes); }};
-}
-
 std::string header_text(std::span<const TensorView* const> order, const std::map<std::string, std::string>& metadata) {
   json::object header;
   if (!metadata.empty()) {
@@ -200,9 +180,9 @@ void write_safetensors(const fs::path& path, std::span<const TensorView> tensors
 }
 
 SafetensorsFile::SafetensorsFile(fs::path path) : path_(std::move(path)) {
-  size_t bytes = 0;
-  mapping_ = map_file(path_, bytes);
-  parse({mapping_.get(), bytes});
+  if (fs::exists(path_) && !fs::is_regular_file(path_)) throw_config("{}: not a regular file", path_.string());
+  bytes_ = std::make_shared<const std::string>(read_file(path_));
+  parse(std::as_bytes(std::span(*bytes_)));
 }
 
 void SafetensorsFile::parse(std::span<const std::byte> file) {

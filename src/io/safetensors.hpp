@@ -40,11 +40,11 @@ struct TensorView {
 void write_safetensors(const fs::path& path, std::span<const TensorView> tensors,
                        const std::map<std::string, std::string>& metadata = {});
 
-/// A safetensors file mapped into memory, checked whole before anything is handed out.
+/// A safetensors file, read into memory and checked whole before anything is handed out. (Mapped, a disk that fails
+/// would end the process instead of being named.)
 ///
 /// Checked: header length, JSON, known dtypes, shape x dtype = bytes, ranges inside the file, no overlap and no gap (as
-/// the format asks). The data itself is not hashed: see sha256_file(). A file that another process shortens while
-/// mapped is outside this contract.
+/// the format asks). The data itself is not hashed: see sha256_file().
 class SafetensorsFile {
  public:
   /// @throws EnvironmentError if it cannot be read; ConfigError naming the file and what is wrong with it
@@ -63,7 +63,7 @@ class SafetensorsFile {
   void parse(std::span<const std::byte> file);
 
   fs::path path_;
-  std::shared_ptr<const std::byte> mapping_;
+  std::shared_ptr<const std::string> bytes_;
   std::map<std::string, TensorView> tensors_;
   std::map<std::string, std::string> metadata_;
 };

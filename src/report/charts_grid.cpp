@@ -44,7 +44,23 @@ std::vector<GridPoint> points_of(const SummaryView& view, const std::string& enc
 /// Jobs whose i is drawn on a grid: "learned", "grid-best" or "oracle"; nothing for others.
 std::string mark_of(const io::JobRecord& job) {
   if (job.arm == kGridBest || job.arm == kOracle) return job.arm;
-  return job.arm == "learned-projected" || job.arm == "learned-joint" ? job.arm : "";
+  return job.arm == "learned-projected" || job.arm == "learned-joint" || job.arm == "learned-episode" ? job.arm : "";
+}
+
+/// Of charts of several encoders each names its own.
+std::string title_of(const SummaryView& view, const std::string& encoder, const std::string& task) {
+  return view.encoders_with_grid().size() > 1 ? fmt::format("{}, {}", task, encoder) : task;
+}
+
+/// The grid point next to an i.
+const GridPoint& nearest(const std::vector<GridPoint>& points, const config::Invariance& i) {
+  const auto distance = [&](const GridPoint& point) {
+    double sum = 0.0;
+    for (size_t axis = 0; axis < i.size(); ++axis) sum += (point.at[axis] - i[axis]) * (point.at[axis] - i[axis]);
+    return sum;
+  };
+  return *std::min_element(points.begin(), points.end(),
+                           [&](const GridPoint& a, const GridPoint& b) { return distance(a) < distance(b); });
 }
 
 constexpr std::string_view kMap = R"json({
@@ -84,8 +100,8 @@ constexpr std::string_view kMap = R"json({
         "x": {"field": "x", "type": "quantitative"},
         "y": {"field": "y", "type": "quantitative"},
         "shape": {"field": "what", "type": "nominal", "title": null,
-                  "scale": {"domain": ["learned-projected", "learned-joint", "grid-best", "oracle"],
-                            "range": ["circle", "cross", "square", "diamond"]},
+                  "scale": {"domain": ["learned-projected", "learned-joint", "learned-episode", "grid-best", "oracle"],
+                            "range": ["circle", "cross", "triangle-up", "square", "diamond"]},
                   "legend": null},
         "size": {"field": "size", "type": "quantitative", "scale": null, "legend": null},
         "tooltip": [
@@ -178,16 +194,27 @@ Chart two_axes(const io::Results& results, const SummaryView& view, const std::s
   set(spec, "/layer/0/encoding/x/axis/values", std::move(ticks_x));
   set(spec, "/layer/0/encoding/y/axis/values", std::move(ticks_y));
   set(spec, "/layer/0/encoding/color/title", view.main_metric_of(task) + " %");
-  return {slug(fmt::format("chart-grid-{}-{}", encoder, task)), task, "", {std::move(spec)}};
+  return {slug(fmt::format("chart-grid-{}-{}", encoder, task)), title_of(view, encoder, task), "", {std::move(spec)}};
 }
 
 /// One axis, or more than two: the last axis across, all others down, as in the table.
 Chart tiles(const io::Results& results, const SummaryView& view, const std::string& encoder, const std::string& task,
             const std::vector<GridPoint>& points, double least, double greatest) {
-  std::map<config::Invariance, std::set<std::string>> notes;  // grid-best and oracle lie on grid points
+  std::map<config::Invariance, std::set<std::string>> notes;
+  std::set<config::Invariance> learned;  // next to a learned i
   for (const io::JobRecord& job : results.content.jobs) {
     const bool is_here = job.encoder == encoder && job.task == task && job.metric == view.main_metric_of(task);
-    if (is_here && job.status == "finished" && is_derived(job.arm)) notes[job.invariance].insert(job.arm);
+    const std::string what = mark_of(job);
+    if (!is_here || what.empty() || job.status != "finished" || job.invariance.size() != points.front().at.size())
+      continue;
+    if (is_derived(job.arm)) {  // lies on a grid point
+      notes[job.invariance].insert(what);
+    } else {
+      const config::Invariance& cell = nearest(points, job.invariance).at;
+      learned.insert(cell);
+      notes[cell].insert(fmt::format("{} ({}), seed {}, repeat {}", what, config::to_string(job.invariance),
+                                     job.encoder_seed, job.repeat));
+    }
   }
   json::array rows;
   std::set<config::Invariance> down;
@@ -200,6 +227,7 @@ Chart tiles(const io::Results& results, const SummaryView& view, const std::stri
     std::string text = fmt::format("{:.1f}", 100 * point.mean);
     if (note != notes.end()) text += note->second.contains(kOracle) ? " ◆" : "";
     if (note != notes.end()) text += note->second.contains(kGridBest) ? " ■" : "";
+    if (learned.contains(point.at)) text += " ●";
     rows.push_back(json::object{{"row", row.empty() ? std::string("i") : config::to_string(row)},
                                 {"column", fmt::format("{}", last)},
                                 {"value", number(100 * point.mean)},
@@ -215,7 +243,7 @@ Chart tiles(const io::Results& results, const SummaryView& view, const std::stri
   set(spec, "/encoding/y/title", others.empty() ? std::string() : fmt::format("{}", fmt::join(others, ", ")));
   set(spec, "/encoding/x/title", results.axes.empty() ? std::string("i") : results.axes.back());
   set(spec, "/layer/0/encoding/color/title", view.main_metric_of(task) + " %");
-  return {slug(fmt::format("chart-grid-{}-{}", encoder, task)), task, "", {std::move(spec)}};
+  return {slug(fmt::format("chart-grid-{}-{}", encoder, task)), title_of(view, encoder, task), "", {std::move(spec)}};
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <set>
 #include <tuple>
 
+#include "config/differences.hpp"
 #include "core/errors.hpp"
 #include "report/arms.hpp"
 #include "report/merge.hpp"
@@ -88,6 +89,34 @@ void compare_jobs(const NamedResults& a, const NamedResults& b, Differences& out
   }
 }
 
+using RowKey = std::tuple<std::string, int64_t, std::string, std::string, int64_t, std::string>;
+
+std::map<RowKey, std::string> ids_of(const io::Results& results) {
+  std::map<RowKey, std::string> ids;
+  for (const auto& [key, job] : jobs_of(results))
+    ids[{job->encoder, job->encoder_seed, job->arm, job->task, job->repeat, job->metric}] = brief(key.first);
+  return ids;
+}
+
+/// A row's id stands for everything that decides its value: the same row from other settings is another row.
+void compare_settings(const NamedResults& a, const NamedResults& b, Differences& out) {
+  Differences rows;
+  add_differences(
+      ids_of(a.results), ids_of(b.results), a, b,
+      [](const RowKey& key) {
+        return fmt::format("settings of {} on {}, repeat {}, {}", std::get<2>(key), std::get<3>(key), std::get<4>(key),
+                           std::get<5>(key));
+      },
+      rows);
+  if (rows.empty()) return;
+  boost::system::error_code unread;
+  const boost::json::value there = boost::json::parse(a.results.info.settings, unread);
+  const boost::json::value here = boost::json::parse(b.results.info.settings, unread);
+  for (const std::string& difference : config::differences(there, here))
+    out.push_back(fmt::format("settings ({} there, {} here): {}", a.file, b.file, difference));
+  out.insert(out.end(), rows.begin(), rows.end());
+}
+
 /// What keeps two results of one suite from being one.
 Differences differences_of(const NamedResults& a, const NamedResults& b) {
   Differences out;
@@ -112,6 +141,7 @@ Differences differences_of(const NamedResults& a, const NamedResults& b) {
                                      {"checkpoint hash", &io::EncoderRecord::checkpoint_hash}}) {
     add_differences(encoders_of(a.results, member), encoders_of(b.results, member), a, b, encoder_name(what), out);
   }
+  if (out.empty()) compare_settings(a, b, out);
   compare_jobs(a, b, out);
   return out;
 }
@@ -149,7 +179,10 @@ io::RunInfo united(io::RunInfo a, const io::RunInfo& b) {
   a.wall_s += b.wall_s;
   a.energy_J += b.energy_J;
   a.hosts = united(a.hosts, b.hosts);
-  if (a.version != b.version) a.version += ", " + b.version;
+  for (std::string io::RunInfo::*text : {&io::RunInfo::version, &io::RunInfo::compiler, &io::RunInfo::flags,
+                                         &io::RunInfo::libraries, &io::RunInfo::slurm}) {
+    if (a.*text != b.*text) a.*text += ", " + b.*text;
+  }
   if (a.git_commit != b.git_commit) a.git_commit = "several";
   a.git_dirty |= b.git_dirty;
   return a;

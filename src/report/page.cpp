@@ -234,7 +234,9 @@ class Part {
     begin("provenance", "Where it comes from", "");
     if (const Section* run = find("run")) add_content(*run);
     add_record("The suite with all its settings", results_.info.settings);
+    add_record("Compiler and flags", results_.info.compiler + "\n" + results_.info.flags);
     add_record("Libraries", results_.info.libraries);
+    if (results_.info.slurm != "{}") add_record("Slurm job", results_.info.slurm);
     add_record("Hosts", results_.info.hosts);
     body_ += "</section>\n";
   }

@@ -92,8 +92,9 @@ std::string render_latex(const io::Results& results) {
       const std::vector<Table> parts = pieces(table);
       for (size_t k = 0; k < parts.size(); ++k) {
         const std::string number = k == 0 ? "" : fmt::format("-{}", k + 1);
-        out += fmt::format("\n\\begin{{table}}\n\\centering\n\\caption{{{}}}\n\\label{{tab:{}{}}}\n{}\\end{{table}}\n",
-                           latex_escaped(full_title(section)), table.name(), number, latex(parts[k]));
+        out += fmt::format(
+            "\n\\begin{{table}}\n\\centering\n\\caption{{{}}}\n\\label{{tab:{}-{}{}}}\n{}\\end{{table}}\n",
+            latex_escaped(full_title(section)), slug(results.info.suite), table.name(), number, latex(parts[k]));
       }
     }
   }

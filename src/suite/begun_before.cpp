@@ -1,5 +1,6 @@
 #include "suite/begun_before.hpp"
 
+#include "config/differences.hpp"
 #include "core/errors.hpp"
 #include "io/files.hpp"
 #include "train/checkpoint.hpp"
@@ -8,32 +9,6 @@ namespace invaria::suite {
 namespace {
 
 namespace json = config::json;
-
-void difference_paths(const json::value& there, const json::value& here, const std::string& path,
-                      std::vector<std::string>& out) {
-  if (there == here) return;
-  if (there.is_object() && here.is_object()) {
-    for (const auto& member : there.get_object()) {
-      const std::string key(member.key());
-      const json::value* other = here.get_object().if_contains(member.key());
-      difference_paths(member.value(), other != nullptr ? *other : json::value(), config::join_path(path, key), out);
-    }
-    for (const auto& member : here.get_object()) {
-      if (!there.get_object().contains(member.key())) {
-        out.push_back(fmt::format("{}: absent there, {} here", config::join_path(path, std::string(member.key())),
-                                  config::excerpt(member.value())));
-      }
-    }
-    return;
-  }
-  if (there.is_array() && here.is_array() && there.get_array().size() == here.get_array().size()) {
-    for (size_t index = 0; index < there.get_array().size(); ++index) {
-      difference_paths(there.get_array()[index], here.get_array()[index], fmt::format("{}[{}]", path, index), out);
-    }
-    return;
-  }
-  out.push_back(fmt::format("{}: {} there, {} here", path, config::excerpt(there), config::excerpt(here)));
-}
 
 /// Each on a line of its own.
 std::string indented(const std::vector<std::string>& lines) {
@@ -44,12 +19,6 @@ std::string indented(const std::vector<std::string>& lines) {
 
 }  // namespace
 
-std::vector<std::string> differences(const json::value& there, const json::value& here) {
-  std::vector<std::string> out;
-  difference_paths(there, here, "", out);
-  return out;
-}
-
 void refuse_changed_encoders(const Plan& plan, const std::filesystem::path& output) {
   for (const train::EncoderPlan& encoder : plan.encoders) {
     const train::CheckpointFolder folder(output, encoder.key());
@@ -58,7 +27,7 @@ void refuse_changed_encoders(const Plan& plan, const std::filesystem::path& outp
     throw_config(
         "encoder {}: {} was pretrained with other settings:{}\nGive the encoder another name, or the run another "
         "--output.",
-        encoder.key(), folder.folder().string(), indented(differences(*found, encoder.identity)));
+        encoder.key(), folder.folder().string(), indented(config::differences(*found, encoder.identity)));
   }
 }
 
@@ -73,7 +42,8 @@ void refuse_changed_sensitivity(const Suite& suite, const std::filesystem::path&
     io::write_file_atomically(path, config::pretty(settings) + "\n");
     return;
   }
-  const std::vector<std::string> found = differences(config::parse_text(io::read_file(path), path.string()), settings);
+  const std::vector<std::string> found =
+      config::differences(config::parse_text(io::read_file(path), path.string()), settings);
   if (found.empty()) return;
   throw_config(
       "{}: the sensitivity table was begun with other settings:{}\nSet them back, leave sensitivity.data empty, or "

@@ -14,9 +14,6 @@
 
 namespace invaria::suite {
 
-/// JSON paths at which two values differ, "pretraining.steps: 250 there, 80 here".
-std::vector<std::string> differences(const config::json::value& there, const config::json::value& here);
-
 /// An encoder's name stands for its settings: other settings under the same name would mix two encoders in one table.
 /// @throws ConfigError naming the JSON paths that differ
 void refuse_changed_encoders(const Plan& plan, const std::filesystem::path& output);

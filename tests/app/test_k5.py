@@ -1,5 +1,7 @@
 """K = 5 from the outside: axes by name, 26 corners, asymmetric views, known tasks with an axis left alone."""
 import json
+import subprocess
+import sys
 
 import h5py
 
@@ -31,6 +33,37 @@ assert all(len(bits) == 5 and bits.count("1") >= 2 for bits in corner) and len(s
 
 code, text = run("verify", output)
 assert code == 0 and text.splitlines()[-1] == "VALID", text
+
+# The page of more than two axes: parallel lines and tiles in place of squares, drawn without a complaint at any width.
+page = output.parent / "page.html"
+code, text = run("report", output, "--html", page)
+assert code == 0, text
+sys.path.append(str(SOURCE / "tests/report"))
+from browser import Browser, find_browser  # noqa: E402
+
+if find_browser() is None:
+    print("(no Chromium here: the page is not drawn)")
+else:
+    browser = Browser(find_browser())
+    for width in (1600, 360):
+        browser.look(width)
+        browser.open(page.as_uri())
+        browser.wait_for("Number(document.documentElement.dataset.drawn || 0)")
+        plots = browser.evaluate("document.querySelectorAll('.plot').length")
+        assert plots > 5 and browser.evaluate("document.querySelectorAll('.plot svg.marks').length") == plots, plots
+        assert browser.evaluate("document.documentElement.scrollWidth") <= width
+        bad = [event for event in browser.events
+               if event["method"] in ("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded")]
+        assert not bad, bad
+        # A tile next to a learned i says so, one that is best on validation or on test too.
+        tiles = browser.evaluate("[...document.querySelectorAll('.plot svg text')].map((text) => text.textContent).join('|')")
+        assert all(mark in tiles for mark in "●■◆"), tiles
+    browser.close()
+
+# And the figures of examples/.
+done = subprocess.run([sys.executable, SOURCE / "examples/figures.py", output / "results.h5"], capture_output=True, text=True)
+assert done.returncode == 0 and done.stderr == "", done.stderr
+assert {path.stem for path in (output / "figures").glob("*.pdf")} >= {"arms", "ranks", "learned", "paths", "pretraining", "time"}
 
 # Colour cannot be asked for where it is grayed at random.
 code, text = run("check", suite, "--set", "tasks[2].known.marks=\"10111\"")

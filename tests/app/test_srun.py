@@ -1,10 +1,13 @@
 """Under srun: exit codes that all ranks agree on, a signal that srun passes on, and worlds that are not what Slurm says."""
+import json
 import os
 import shlex
 import shutil
 import signal
 import subprocess
 import time
+
+import h5py
 
 from slurm import slurm
 from support import PROGRAM, TINY, assert_same_numbers, run, scratch
@@ -62,6 +65,9 @@ assert run("run", TINY, "--output", reference, ranks=2)[0] == 0
 text = end(start("run", TINY, "--output", folder / "whole"), 0)
 assert "2 ranks" in text, text
 assert_same_numbers(reference, folder / "whole")
+with h5py.File(folder / "whole/results.h5") as file:
+    job = json.loads(file.attrs["slurm"])
+    assert job["job_id"].isdigit() and job["job_partition"], job
 
 # 2: a wrong suite is said once, not by each rank.
 text = end(start("run", TINY, "--output", folder / "wrong", "--set", "repeat=1"), 2)

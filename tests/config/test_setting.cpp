@@ -162,4 +162,10 @@ TEST_CASE("overrides set what their path names", "[config]") {
   CHECK_THROWS_AS(apply_override(root, "a.b.c=1"), ConfigError);
 }
 
+TEST_CASE("text that is nested deeper than any settings are is refused", "[config]") {
+  const auto nested = [](size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); };
+  CHECK_NOTHROW(parse_text(nested(32), "nested.json"));
+  CHECK_THROWS_WITH(parse_text(nested(33), "nested.json"), Catch::StartsWith("nested.json") && Catch::Contains("deep"));
+}
+
 }  // namespace invaria::config

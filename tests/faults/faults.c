@@ -3,8 +3,9 @@
      FAULT=call:how:part[:first]      FAULT=write:EIO:segments/     FAULT=read:short:.png     FAULT=fsync:sleep:state
 
    the `first`-th call (from 1) on a file whose path contains `part`, and every later one, ends with that errno, moves
-   half of its bytes (short), or sleeps a quarter of a minute before it does its work. pread and pwrite count as read
-   and write. The environment variable FAULT_RANK names one rank; without it all are hit. */
+   half of its bytes (short), or sleeps a quarter of a minute before it does its work; EINTR strikes every other call,
+   for one that is interrupted is made again. pread and pwrite count as read and write. The environment variable
+   FAULT_RANK names one rank; without it all are hit. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -29,7 +30,9 @@ static enum how look(const char* call, const char* path) {
   const char* const how = strsep(&rest, ":");
   const char* const part = strsep(&rest, ":");
   if (how == NULL || part == NULL || strcmp(which, call) != 0 || strstr(path, part) == NULL) return GOES_WELL;
-  if (__atomic_add_fetch(&calls, 1, __ATOMIC_SEQ_CST) < (rest == NULL ? 1 : atoi(rest))) return GOES_WELL;
+  const int number = __atomic_add_fetch(&calls, 1, __ATOMIC_SEQ_CST);
+  if (number < (rest == NULL ? 1 : atoi(rest))) return GOES_WELL;
+  if (strcmp(how, "EINTR") == 0 && number % 2 == 0) return GOES_WELL;
   if (strcmp(how, "short") == 0) return IS_SHORT;
   if (strcmp(how, "sleep") == 0) return sleep(15), GOES_WELL;
   errno = strcmp(how, "ENOSPC") == 0 ? ENOSPC : strcmp(how, "EINTR") == 0 ? EINTR : EIO;

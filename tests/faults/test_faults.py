@@ -59,12 +59,19 @@ for fault, code, pieces in (
         ("read:EIO:spots.json", 3, ("spots.json", EIO)),
         ("read:EIO:suite.json", 3, ("suite.json", EIO)),
         ("read:EIO:.h5", 3, ("segments/", )),
+        ("read:EIO:encoder.safetensors", 3, ("encoder.safetensors", EIO)),
         # Calls that do less than they are asked, or are interrupted, are asked again.
         ("write:short:safetensors", 0, ()),
         ("write:short:.h5", 0, ()),
         ("read:short:.png", 0, ()),
         ("read:short:.json", 0, ()),
-        ("read:short:.h5", 0, ())):
+        ("read:short:.h5", 0, ()),
+        ("read:short:encoder.safetensors", 0, ()),
+        ("write:EINTR:.h5", 0, ()),
+        ("write:EINTR:state.safetensors", 0, ()),
+        ("read:EINTR:.png", 0, ()),
+        ("read:EINTR:encoder.safetensors", 0, ()),
+        ("fsync:EINTR:segments/", 0, ())):
     output = folder / f"fault-{n_faults}"
     n_faults += 1
     found, text = faulty(fault, *RUN, output)
@@ -89,6 +96,14 @@ for fault, rank in (("write:EIO:segments/", 1), ("write:EIO:state.safetensors", 
     assert_whole(output)
     assert run(*RUN, output, ranks=2)[0] == 0
     assert_same_numbers(two, output)
+
+# A rank that is slow, not hung: its disk takes a quarter of a minute for a checkpoint. It is named, and all stop resumable.
+output = folder / "slow"
+code, text = faulty("fsync:sleep:state.safetensors", *RUN, output, "--watchdog", 2, ranks=2, rank=0)
+n_faults += 1
+assert code == 75 and "rank 0 on " in text and "the same command continues" in text, (code, text)
+assert run(*RUN, output, ranks=2)[0] == 0
+assert_same_numbers(two, output)
 
 # The output directory goes while the run is at work.
 output = folder / "vanished"

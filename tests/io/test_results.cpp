@@ -3,8 +3,10 @@
 #include <cmath>
 
 #include "core/errors.hpp"
+#include "core/philox.hpp"
 #include "io/hdf5.hpp"
 #include "io/results.hpp"
+#include "io/seal.hpp"
 #include "tests/io/example_results.hpp"
 #include "tests/io/scratch.hpp"
 #include "tests/support/catch.hpp"
@@ -91,11 +93,31 @@ TEST_CASE("a results file cut off at any length is an error that names it", "[io
   const ScratchDirectory scratch;
   write_results(scratch / "results.h5", example_results());
   const std::string whole = read_file(scratch / "results.h5");
-  for (size_t length = 0; length < whole.size(); length += 1009) {
+  const size_t end_of_hdf5 = unsealed(whole, "results.h5").size();
+  for (size_t length = 0; length < end_of_hdf5; length += 1009) {
     write_plain(scratch / "cut.h5", std::string_view(whole).substr(0, length));
     CHECK_THROWS_WITH(read_results(scratch / "cut.h5"), Catch::StartsWith((scratch / "cut.h5").string()));
   }
   CHECK_THROWS_AS(read_results(scratch / "absent.h5"), EnvironmentError);
+}
+
+TEST_CASE("a results file with any bit of its content changed is refused", "[io][results][corrupt]") {
+  const ScratchDirectory scratch;
+  write_results(scratch / "results.h5", example_results());
+  const std::string whole = read_file(scratch / "results.h5");
+  Draws draws({.seed = 7});
+  const size_t end_of_hdf5 = unsealed(whole, "results.h5").size();
+  for (int trial = 0; trial < 300; ++trial) {
+    std::string changed = whole;
+    char& byte = changed[static_cast<size_t>(draws.below(static_cast<int64_t>(end_of_hdf5)))];
+    byte = static_cast<char>(byte ^ (1 << draws.below(8)));
+    write_plain(scratch / "changed.h5", changed);
+    CHECK_THROWS_WITH(read_results(scratch / "changed.h5"),
+                      Catch::Contains("changed.h5") && Catch::Contains("altered"));
+  }
+  // Who edits it with another program drops the seal with the first byte.
+  write_plain(scratch / "edited.h5", unsealed(whole, "results.h5"));
+  CHECK(read_results(scratch / "edited.h5").info == read_results(scratch / "results.h5").info);
 }
 
 TEST_CASE("results of another schema are the user's to mend", "[io][results]") {

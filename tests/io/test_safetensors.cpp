@@ -125,6 +125,16 @@ TEST_CASE("headers that lie are refused with the reason", "[io][safetensors][cor
   CHECK_THAT(reason(std::string(8, '\xff') + "{}"), Catch::Contains("truncated"));
 }
 
+TEST_CASE("a header longer than any encoder's is refused before it is read as JSON", "[io][safetensors][corrupt]") {
+  const ScratchDirectory scratch;
+  constexpr uint64_t kLength = 100'000'001;
+  std::string bytes(8, '\0');
+  for (size_t k = 0; k < 8; ++k) bytes[k] = static_cast<char>(kLength >> (8 * k));
+  write_plain(scratch / "long", bytes + "{}");
+  fs::resize_file(scratch / "long", kLength + 100);  // sparse
+  CHECK_THROWS_WITH(SafetensorsFile(scratch / "long"), Catch::Contains("a header of 100000001 bytes"));
+}
+
 TEST_CASE("a safetensors file with any header byte changed is read or refused, never worse",
           "[io][safetensors][corrupt]") {
   const ScratchDirectory scratch;

@@ -100,6 +100,28 @@ class Browser:
             self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code,
                       **({"text": text} if text and kind == "keyDown" else {}))
 
+    def text_of_popup(self):
+        """The text of a window that the tab opened; it is closed again."""
+        tab, self.session = self.session, None
+        try:
+            end = time.monotonic() + 20
+            while True:
+                pages = [each for each in self.call("Target.getTargets")["targetInfos"] if each["type"] == "page" and "openerId" in each]
+                if pages:
+                    break
+                if time.monotonic() > end:
+                    raise RuntimeError("no window was opened")
+                time.sleep(0.05)
+            target = pages[0]["targetId"]
+            self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+            self.wait_for("document.body && document.body.innerText.length > 0")
+            text = self.evaluate("document.body.innerText")
+            self.session = None
+            self.call("Target.closeTarget", targetId=target)
+            return text
+        finally:
+            self.session = tab
+
     def screenshot(self, path, whole=True):
         shot = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
         path.write_bytes(base64.b64decode(shot["data"]))

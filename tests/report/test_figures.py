@@ -19,6 +19,6 @@ with tempfile.TemporaryDirectory() as folder:
     run = subprocess.run([sys.executable, figures, f"{folder}/results.h5"], capture_output=True, text=True)
     assert run.returncode == 0 and run.stderr == "", run.stderr
     drawn = sorted(Path(folder, "figures").glob("*.pdf"))
-    assert [path.stem for path in drawn] == ["arms", "grid", "learned", "paths", "pretraining", "sensitivity"], drawn
+    assert [path.stem for path in drawn] == ["arms", "grid", "learned", "paths", "pretraining", "ranks", "sensitivity", "time"], drawn
     assert all(path.read_bytes().startswith(b"%PDF") for path in drawn)
 print("ok")

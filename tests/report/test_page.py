@@ -3,6 +3,7 @@ keyboard, printed, and without scripts.
 
 Run: python test_page.py path/to/report_write_small_run [folder for screenshots]
 """
+import json
 import subprocess
 import sys
 import tempfile
@@ -142,6 +143,32 @@ class PageTest(unittest.TestCase):
         for number, kind in enumerate(("blob:", "data:image/png")):
             self.browser.evaluate(f"{link}[{number}].dispatchEvent(new MouseEvent('mousedown')), 0")
             self.browser.wait_for(f"{link}[{number}].href.startsWith({kind!r})")
+        self.no_complaints()
+
+    def test_a_chart_can_be_saved_by_keyboard(self):
+        self.open()
+        link = "[...document.querySelectorAll('.vega-actions')][0].querySelectorAll('a')"
+        # What a click on the link would save: its address, and the picture behind an address of the page's own.
+        self.browser.evaluate("addEventListener('click', (event) => { window.saved = event.target.href; event.preventDefault(); }, true), "
+                              "window.address = URL.createObjectURL, "
+                              "URL.createObjectURL = (blob) => (window.blob = blob, address.call(URL, blob)), 0")
+        self.browser.evaluate("document.querySelector('.plot details').open = true")
+        for number, address in enumerate(("blob:", "data:image/png;base64,")):
+            self.browser.evaluate(f"window.saved = null, {link}[{number}].focus(), 0")
+            self.browser.press("Enter", 13, "\r")
+            self.browser.wait_for("window.saved !== null")
+            self.assertEqual(self.browser.evaluate("window.saved")[:len(address)], address)
+        self.assertGreater(len(self.browser.evaluate("window.saved")), 2000)
+        self.assertTrue(self.browser.evaluate("window.blob.text()").startswith("<svg"))
+
+    def test_a_charts_source_opens_and_holds_its_data(self):
+        self.open()
+        self.browser.evaluate("document.querySelector('.plot details').open = true")
+        self.browser.evaluate("document.querySelector('.plot .vega-actions').querySelectorAll('a')[2].focus()")
+        self.browser.press("Enter", 13, "\r")
+        source = json.loads(self.browser.text_of_popup())
+        self.assertIn("vega-lite", source["$schema"])
+        self.assertGreater(len(source["data"]["values"]), 0)
         self.no_complaints()
 
     def test_it_prints_light_whatever_the_screen_is(self):

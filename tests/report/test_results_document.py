@@ -114,6 +114,11 @@ with tempfile.TemporaryDirectory() as scratch:
     invaria("measure", run, "--set", "data=synthetic-shapes", "--set", "images=20", "--set", "strengths=2")
     with h5py.File(run / "results.h5") as file:
         columns, attributes = found_in(file)
+        commit = subprocess.run(["git", "-C", SOURCE, "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
+        assert file.attrs["git_commit"] in (commit or "unknown", "unknown"), (file.attrs["git_commit"], commit)
+        assert file.attrs["compiler"] and "-O" in file.attrs["flags"], dict(file.attrs)
+        libraries = json.loads(file.attrs["libraries"])
+        assert {"LibTorch", "MPI", "HDF5", "libpng", "libarchive", "NLopt"} <= libraries.keys() and all(libraries.values())
     if "--print" in sys.argv:
         for path, cells in columns.items():
             print(f"| `{path.split('/')[-1]}` | {cells[0]} | {cells[1]} | {cells[2]} | {cells[3]} |   {path}")

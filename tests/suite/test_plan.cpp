@@ -3,6 +3,7 @@
 
 #include <map>
 
+#include "config/differences.hpp"
 #include "model/cost.hpp"
 #include "suite/begun_before.hpp"
 #include "tests/suite/small_suite.hpp"
@@ -162,10 +163,11 @@ TEST_CASE("units are sorted with the longest first", "[suite]") {
 
 TEST_CASE("differences name the paths at which two settings differ", "[suite]") {
   const auto parse = [](const char* text) { return config::parse_text(text, "here"); };
-  CHECK(differences(parse("{\"a\": {\"b\": [1, 2]}}"), parse("{\"a\": {\"b\": [1, 2]}}")).empty());
-  CHECK(differences(parse("{\"a\": {\"b\": [1, 2], \"c\": 1}}"), parse("{\"a\": {\"b\": [1, 3], \"d\": true}}")) ==
+  CHECK(config::differences(parse("{\"a\": {\"b\": [1, 2]}}"), parse("{\"a\": {\"b\": [1, 2]}}")).empty());
+  CHECK(config::differences(parse("{\"a\": {\"b\": [1, 2], \"c\": 1}}"),
+                            parse("{\"a\": {\"b\": [1, 3], \"d\": true}}")) ==
         std::vector<std::string>{"a.b[1]: 2 there, 3 here", "a.c: 1 there, null here", "a.d: absent there, true here"});
-  CHECK(differences(parse("[1]"), parse("[1, 2]")) == std::vector<std::string>{": [1] there, [1,2] here"});
+  CHECK(config::differences(parse("[1]"), parse("[1, 2]")) == std::vector<std::string>{": [1] there, [1,2] here"});
 }
 
 TEST_CASE("encoders are measured at the corners of their pretraining, and conditioned ones along every axis",

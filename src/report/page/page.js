@@ -53,11 +53,20 @@
   async function draw(palette) {
     for (const element of document.querySelectorAll(".plot")) {
       try {
-        await vegaEmbed(element, resolved(element, palette), {
+        const { view } = await vegaEmbed(element, resolved(element, palette), {
           mode: "vega-lite", renderer: "svg", config: configuration(palette, element.clientWidth), tooltip: { theme: dark.matches ? "dark" : "light" },
           actions: { export: true, source: true, compiled: false, editor: false }, downloadFileName: element.dataset.chart,
           scaleFactor: 2, sourceHeader: "", sourceFooter: "",
         });
+        // Vega-Embed draws the picture of a link when the mouse goes down on it: by keyboard nobody would have.
+        for (const link of element.querySelectorAll(".vega-actions a[download]")) {
+          link.addEventListener("keydown", async (event) => {
+            if (event.key !== "Enter") return;
+            event.preventDefault();
+            link.href = await view.toImageURL(link.download.split(".").pop(), 2);
+            link.click();
+          });
+        }
       } catch (error) {
         element.textContent = "This chart could not be drawn: " + error.message;
         console.error(element.dataset.chart, error);
