@@ -157,22 +157,34 @@ layouts = {
 }
 
 
-def started_from(layout, tensors, **settings):
-    """A suite whose encoder `narrow` starts from the tensors and is not trained."""
+# Of a ViT: timm's, with its head; MoCo v3's, whose positions are a fixed buffer.
+vit = load_file(WORK / "vit.safetensors")
+vit_layouts = {
+    "timm-vit": vit | {"head.weight": junk, "head.bias": junk[0]},
+    "moco-v3-vit": {f"module.base_encoder.{key}": value for key, value in vit.items()}
+    | {f"module.momentum_encoder.{key}": value + 1 for key, value in vit.items()}
+    | {"module.base_encoder.head.0.weight": junk, "module.predictor.0.weight": junk},
+}
+
+
+def started_from(layout, tensors, encoder="narrow", **settings):
+    """A suite whose encoder starts from the tensors and is not trained."""
     path = WORK / f"from-{layout}.safetensors"
     save_file({key: value.contiguous().clone() for key, value in tensors.items()}, path)
-    started = suite | {"encoders": [{"name": "narrow", "pretraining": {"model": ENCODERS["narrow"], "steps": 0,
-                                                                       "init_from": str(path)} | settings}]}
+    defaults = suite["encoder_defaults"]["pretraining"] | {"model": PLAIN}
+    own = {"model": ENCODERS[encoder], "steps": 0, "init_from": str(path)} | settings
+    started = suite | {"encoder_defaults": {"pretraining": defaults}, "encoders": [{"name": encoder, "pretraining": own}]}
     (WORK / f"{layout}.json").write_text(json.dumps(started))
     return WORK / f"{layout}.json"
 
 
-for layout, tensors in layouts.items():
-    code, text = run("run", started_from(layout, tensors), "--output", WORK / f"out-{layout}", "--data", WORK)
+for layout, tensors in (layouts | vit_layouts).items():
+    encoder = "vit" if layout in vit_layouts else "narrow"
+    code, text = run("run", started_from(layout, tensors, encoder), "--output", WORK / f"out-{layout}", "--data", WORK)
     assert code == 0, text
-    found = read_features(take_out(WORK / f"out-{layout}", "narrow")[1])[0]
+    found = read_features(take_out(WORK / f"out-{layout}", encoder)[1])[0]
     tolerance = 1e-2 if layout == "half" else 1e-6
-    assert np.allclose(found, at_corner["narrow"], rtol=tolerance, atol=tolerance), layout
+    assert np.allclose(found, at_corner[encoder], rtol=tolerance, atol=tolerance), layout
 
 # Strict: what is missing, unknown or of another shape is named before anything runs; so is a file that changed.
 missing = {key: value for key, value in plain.items() if key != "layer2.0.conv1.weight"}

@@ -160,6 +160,37 @@ TEST_CASE("every preset is sound, carries its name and shows the centre of what 
   }
 }
 
+// arXiv:2002.05709 (App. A, and the authors' pretraining at strength 1), arXiv:2003.04297, arXiv:2006.07733 (App. B).
+TEST_CASE("presets have the published strengths", "[augment]") {
+  struct Published {
+    AugmentPreset preset;
+    std::vector<double> crop_area;
+    std::vector<double> jitter;  // brightness, contrast, saturation, hue
+    Probabilities first, second;
+  };
+  const std::vector<Published> all{
+      {AugmentPreset::kSimclr, {0.08, 1}, {0.8, 0.8, 0.8, 0.2}, {0.5, 0.8, 0.2, 0.5, 0}, {0.5, 0.8, 0.2, 0.5, 0}},
+      {AugmentPreset::kMocoV2, {0.2, 1}, {0.4, 0.4, 0.4, 0.1}, {0.5, 0.8, 0.2, 0.5, 0}, {0.5, 0.8, 0.2, 0.5, 0}},
+      {AugmentPreset::kByol, {0.08, 1}, {0.4, 0.4, 0.2, 0.1}, {0.5, 0.8, 0.2, 1, 0}, {0.5, 0.8, 0.2, 0.1, 0.2}},
+      {AugmentPreset::kSmall, {0.2, 1}, {0.4, 0.4, 0.4, 0.15}, {0.5, 0.8, 0.2, 0.3, 0.1}, {0.5, 0.8, 0.2, 0.3, 0.1}},
+  };
+  for (const Published& published : all) {
+    INFO(config::name_of(published.preset));
+    const AugmentSettings found = preset_settings(published.preset);
+    CHECK(found.crop_area == published.crop_area);
+    CHECK(found.crop_ratio == std::vector<double>{3.0 / 4.0, 4.0 / 3.0});
+    CHECK(std::vector<double>{found.jitter.brightness, found.jitter.contrast, found.jitter.saturation,
+                              found.jitter.hue} == published.jitter);
+    for (uint32_t view : {0u, 1u}) {
+      const Probabilities p = found.probabilities(view), wanted = view == 0 ? published.first : published.second;
+      CHECK(std::vector<double>{p.flip, p.jitter, p.grayscale, p.blur, p.solarize} ==
+            std::vector<double>{wanted.flip, wanted.jitter, wanted.grayscale, wanted.blur, wanted.solarize});
+    }
+    CHECK(found.blur.sigma ==
+          (published.preset == AugmentPreset::kSmall ? std::vector<double>{0.1, 1.2} : std::vector<double>{0.1, 2.0}));
+  }
+}
+
 TEST_CASE("the paper's two presets differ in how often views are solarized", "[augment]") {
   const AugmentSettings older = preset_settings(AugmentPreset::kPaper2022);
   AugmentSettings newer = preset_settings(AugmentPreset::kPaper2023);

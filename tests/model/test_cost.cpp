@@ -1,8 +1,24 @@
 // Sizes told from settings, against counts worked out by hand.
 #include "model/cost.hpp"
+#include "model/vit_layout.hpp"
 #include "tests/support/catch.hpp"
 
 namespace invaria::model {
+
+// arXiv:2010.11929 and timm: patches of 16 pixels, 12 blocks.
+TEST_CASE("vision transformers have timm's shapes, unless settings say otherwise", "[model][vit]") {
+  for (const auto& [backbone, width, heads] : {std::tuple{Architecture::kVitTiny, 192, 3},
+                                               {Architecture::kVitSmall, 384, 6},
+                                               {Architecture::kVitBase, 768, 12}}) {
+    EncoderSettings settings;
+    settings.backbone = backbone;
+    const VitLayout own = vit_layout(settings, 224);
+    CHECK((own.patch == 16 && own.grid == 14 && own.width == width && own.depth == 12 && own.heads == heads));
+    settings.vit = {.patch = 4, .width = 96, .depth = 4};
+    const VitLayout given = vit_layout(settings, 32);
+    CHECK((given.patch == 4 && given.grid == 8 && given.width == 96 && given.depth == 4 && given.heads == heads));
+  }
+}
 
 // ResNet-18 of width 2 on 8 x 8 pictures, cifar stem of stride 1. Sides: stem and layer1 8, layer2 4, layer3 2, layer4
 // 1; channels 2, 4, 8, 16.
