@@ -17,6 +17,7 @@
 #include "core/errors.hpp"
 #include "core/progress.hpp"
 #include "data/listing.hpp"
+#include "downstream/features.hpp"
 #include "model/cost.hpp"
 #include "objective/footprint.hpp"
 #include "report/writers.hpp"
@@ -31,11 +32,11 @@ constexpr double kMiB = 1048576.0;
 /// Of one rank while it pretrains, in floats: weights, gradient and two moments of what is dense; A and two moments of
 /// what is factored; the activations of its share of the views, which the backward pass keeps; a momentum encoder's
 /// weights and remembered keys where the objective has them.
-double pretraining_memory_MiB(const train::EncoderPlan& encoder, int64_t ranks) {
+/// @param pictures  of a step on one rank
+double pretraining_memory_MiB(const train::EncoderPlan& encoder, double pictures) {
   const model::EncoderSettings& settings = encoder.settings.model;
   const model::ParameterCounts n = model::count_parameters(settings, encoder.n_axes(), encoder.settings.view_size);
   const objective::Footprint extra = objective::footprint(encoder.settings.objective);
-  const double pictures = static_cast<double>(encoder.settings.global_batch) / static_cast<double>(ranks);
   const double views = static_cast<double>(extra.views_kept) * pictures;
   const double activations = views * model::activations_per_image(settings, encoder.settings.view_size);
   const double averages = extra.momentum_encoder ? static_cast<double>(n.dense + n.factored) : 0.0;
@@ -45,17 +46,23 @@ double pretraining_memory_MiB(const train::EncoderPlan& encoder, int64_t ranks) 
          sizeof(float) / kMiB;
 }
 
-/// Of one rank in the sweep: the largest task's pictures and features as floats, beside an encoder's weights.
+/// Of one rank in the sweep, as floats: the largest task's features, a batch of its pictures (of a known task, which
+/// draws its own, all of them), and an encoder's weights.
 double sweep_memory_MiB(const LoadedSuite& loaded) {
   const std::vector<suite::TaskSize> sizes = suite::task_sizes(loaded.suite, loaded.found);
   double most = 0.0;
   for (const train::EncoderPlan& encoder : loaded.plan.encoders) {
     const auto side = static_cast<double>(encoder.settings.view_size);
-    const double per_sample = 3.0 * side * side + static_cast<double>(model::feature_dim(encoder.settings.model));
+    const double picture = 3.0 * side * side;
+    const auto features = static_cast<double>(model::feature_dim(encoder.settings.model));
     const auto weights = static_cast<double>(
         model::count_parameters(encoder.settings.model, encoder.n_axes(), encoder.settings.view_size).total());
-    for (const suite::TaskSize& size : sizes)
-      most = std::max(most, weights + per_sample * static_cast<double>(size.train + size.validation + size.test));
+    for (size_t task = 0; task < sizes.size(); ++task) {
+      const bool is_known = loaded.suite.tasks[task].kind == downstream::TaskKind::kKnown;
+      const auto n = static_cast<double>(sizes[task].train + sizes[task].validation + sizes[task].test);
+      const double pictures = is_known ? n : std::min(n, static_cast<double>(downstream::kFeatureBatch));
+      most = std::max(most, weights + features * n + picture * pictures);
+    }
   }
   return most * sizeof(float) / kMiB;
 }
@@ -93,7 +100,8 @@ struct Told {
   int64_t most_pretraining_ranks = 0;  ///< one picture each; 0: nothing is pretrained
 
   double encoder_MiB(const train::EncoderPlan& encoder) const {
-    return encoder.settings.steps == 0 ? 0.0 : pretraining_memory_MiB(encoder, ranks);
+    const double pictures = static_cast<double>(encoder.settings.global_batch) / static_cast<double>(ranks);
+    return encoder.settings.steps == 0 ? 0.0 : pretraining_memory_MiB(encoder, pictures);
   }
   /// The larger of both stages.
   double rank_MiB() const {
@@ -114,16 +122,20 @@ int64_t most_pretraining_ranks(const suite::Plan& plan) {
   return most;
 }
 
+/// What measuring its steps takes on one rank.
+double measuring_memory_MiB(const train::EncoderPlan& encoder, int64_t ranks) {
+  return pretraining_memory_MiB(encoder, static_cast<double>(suite::pictures_measured(encoder, ranks)));
+}
+
 /// Ranks that share this node measure at once, as many of `wanted` as its memory holds.
 int64_t ranks_at_once(const train::EncoderPlan& largest, int64_t ranks, int64_t wanted) {
   constexpr double kShare = 0.7;  // the rest is the machine's, and the estimate's
-  const double takes = pretraining_memory_MiB(largest, ranks);
+  const double takes = measuring_memory_MiB(largest, ranks);
   const double there_is = kShare * static_cast<double>(data::node_memory_bytes()) / kMiB;
   if (takes > there_is) {
     throw_environment(
-        "plan: pretraining {} takes {:.0f} MiB on each of {} rank{}, this node has {:.0f} MiB for it; plan on a larger "
-        "node, or with more --ranks",
-        largest.key(), takes, ranks, ranks == 1 ? "" : "s", there_is);
+        "plan: measuring a step of {} takes {:.0f} MiB, this node has {:.0f} MiB for it; plan on a larger node",
+        largest.key(), takes, there_is);
   }
   return std::clamp<int64_t>(static_cast<int64_t>(there_is / takes), 1, wanted);
 }
@@ -294,7 +306,7 @@ ExitCode plan_command(const PlanOptions& options, int* argc, char*** argv) {
   int64_t beside = is_alone && device.is_cpu() ? std::min(ranks, cores / threads) : 1;
   if (is_alone && device.is_cpu()) {
     const auto smaller = [&](const train::EncoderPlan& a, const train::EncoderPlan& b) {
-      return pretraining_memory_MiB(a, ranks) < pretraining_memory_MiB(b, ranks);
+      return measuring_memory_MiB(a, ranks) < measuring_memory_MiB(b, ranks);
     };
     beside = ranks_at_once(*std::max_element(loaded.plan.encoders.begin(), loaded.plan.encoders.end(), smaller), ranks,
                            beside);

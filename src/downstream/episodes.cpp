@@ -216,7 +216,7 @@ EpisodesOutcome judge_learned_episodes(const TaskData& task, const FewShotSettin
 Samples support_samples(const TaskData& task, const Episode& episode, const FewShotSettings& settings) {
   Samples samples;
   samples.rows_B = at::tensor(episode.support, at::kLong);
-  samples.images_BCHW = task.pool_BCHW.index_select(0, samples.rows_B);
+  samples.pictures = task.pool.subset(samples.rows_B);
   samples.labels_B = labels_in_turn(settings.ways, settings.shots);
   return samples;
 }

@@ -13,12 +13,12 @@ at::Device device_of(const model::Encoder& encoder) {
 }
 
 at::Tensor extract_features(const model::Encoder& encoder, const model::Generated& generated,
-                            const model::BatchNormPass& batch_norm, const at::Tensor& images_BCHW, int64_t batch) {
+                            const model::BatchNormPass& batch_norm, const Pictures& pictures, int64_t batch) {
   const at::NoGradGuard no_grad;
-  at::Tensor features_BD = at::empty({images_BCHW.size(0), encoder.feature_dim()});
-  for (int64_t first = 0; first < images_BCHW.size(0); first += batch) {
-    const int64_t count = std::min(batch, images_BCHW.size(0) - first);
-    const at::Tensor images = images_BCHW.narrow(0, first, count).to(device_of(encoder));
+  at::Tensor features_BD = at::empty({pictures.size(), encoder.feature_dim()});
+  for (int64_t first = 0; first < pictures.size(); first += batch) {
+    const int64_t count = std::min(batch, pictures.size() - first);
+    const at::Tensor images = pictures.range(first, count).to(device_of(encoder));
     features_BD.narrow(0, first, count).copy_(encoder.forward(images, generated, batch_norm));
   }
   return features_BD;

@@ -6,15 +6,20 @@
 
 #include <cstdint>
 
+#include "downstream/pictures.hpp"
 #include "downstream/settings.hpp"
 #include "model/encoder.hpp"
 
 namespace invaria::downstream {
 
-/// Features [n, D] on the CPU of images [n, 3, S, S], in batches, without gradient. The result does not depend on the
+/// Pictures that go through an encoder at once.
+inline constexpr int64_t kFeatureBatch = 512;
+
+/// Features [n, D] on the CPU of pictures, in batches, without gradient. The result does not depend on the
 /// batch size beyond rounding.
 at::Tensor extract_features(const model::Encoder& encoder, const model::Generated& generated,
-                            const model::BatchNormPass& batch_norm, const at::Tensor& images_BCHW, int64_t batch = 512);
+                            const model::BatchNormPass& batch_norm, const Pictures& pictures,
+                            int64_t batch = kFeatureBatch);
 
 /// Mean and variance of every BatchNorm layer at this i: the average over batches of clean, unlabelled pictures,
 /// each batch weighted by its size (all are of size `batch` but for the last).

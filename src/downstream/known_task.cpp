@@ -195,22 +195,24 @@ TaskData make_known_task(const KnownSettings& known, const std::vector<augment::
     hash.update(task.pictures.back() + "\n");
   }
   task.split_hash = hash.hex();
+  std::vector<at::Tensor> images;
   const auto render = [&](int64_t per_class, uint32_t part) {
     const Part made = maker.make(per_class, part);
     Samples samples;
-    samples.images_BCHW =
-        augment::render_views({made.pixels, split.height, split.width}, made.parameters, view_size, rendered.augment);
+    images.push_back(
+        augment::render_views({made.pixels, split.height, split.width}, made.parameters, view_size, rendered.augment));
     samples.labels_B = at::tensor(made.labels, at::kLong);
     return samples;
   };
   task.train = render(known.train_per_class, 0);
   task.validation = render(known.validation_per_class, 1);
   task.test = render(known.test_per_class, 2);
-  task.pool_BCHW = at::cat({task.train.images_BCHW, task.validation.images_BCHW, task.test.images_BCHW});
+  task.pool = at::cat(images);
   task.pool_hash = task.split_hash;
   int64_t first = 0;
   for (Samples* part : {&task.train, &task.validation, &task.test}) {
-    part->rows_B = at::arange(first, first + part->size(), at::kLong);
+    part->rows_B = at::arange(first, first + part->labels_B.size(0), at::kLong);
+    part->pictures = task.pool.subset(part->rows_B);
     first += part->size();
   }
   return task;

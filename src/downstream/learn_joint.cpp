@@ -35,8 +35,7 @@ JointResult learn_joint(const model::Encoder& encoder, const TaskData& task, con
   result.learned.trajectory.add(invariance, kNaN, kNaN, 0, 0.0);
   DescentScaling scaling(settings.scaling);
   if (settings.scaling == JointScaling::kStart) {
-    scaling.fix(
-        extract_features(encoder, generator->at(invariance), model::BatchNormPass::running(), train.images_BCHW));
+    scaling.fix(extract_features(encoder, generator->at(invariance), model::BatchNormPass::running(), train.pictures));
     result.learned.encoder_passes += n;
   }
   const int64_t steps_an_epoch = (n + settings.batch - 1) / settings.batch;
@@ -49,10 +48,9 @@ JointResult learn_joint(const model::Encoder& encoder, const TaskData& task, con
       if (stop && stop()) throw StoppedError("learned-joint");
       const at::Tensor index_B = order_B.narrow(0, first, std::min(settings.batch, n - first));
       const model::Generated generated = generator->at(invariance);
-      const at::Tensor features_BD = encoder
-                                         .forward(train.images_BCHW.index_select(0, index_B).to(device), generated,
-                                                  model::BatchNormPass::running())
-                                         .to(at::kCPU);
+      const at::Tensor features_BD =
+          encoder.forward(train.pictures.at(index_B).to(device), generated, model::BatchNormPass::running())
+              .to(at::kCPU);
       const at::Tensor loss = descending.loss(scaling.scaled(features_BD), index_B);
       loss.backward();
       epoch_loss += loss.item<double>() * static_cast<double>(index_B.size(0)) / static_cast<double>(n);
@@ -67,7 +65,7 @@ JointResult learn_joint(const model::Encoder& encoder, const TaskData& task, con
     double value = kNaN;
     if (task.validation.size() > 0) {
       const at::Tensor validation_BD = extract_features(encoder, generator->at(invariance),
-                                                        model::BatchNormPass::running(), task.validation.images_BCHW);
+                                                        model::BatchNormPass::running(), task.validation.pictures);
       result.learned.encoder_passes += task.validation.size();
       value = evaluate(readout, labelled(validation_BD, task.validation, task), metric);
     }

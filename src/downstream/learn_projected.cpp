@@ -120,7 +120,7 @@ class Projected {
     const SplitBatch split = uses_views_ ? draw_views(train_, n_classes_, size, seed_, draw)
                                          : draw_samples(train_, n_classes_, size, seed_, draw);
     const at::Tensor index_B = split.index_B();
-    return {uses_views_ ? images_of_views(train_, split, seed_, draw) : train_.images_BCHW.index_select(0, index_B),
+    return {uses_views_ ? images_of_views(train_, split, seed_, draw) : train_.pictures.at(index_B),
             targets_.select(index_B), split.half_B()};
   }
 

@@ -1,6 +1,6 @@
 #pragma once
 /// @file
-/// A downstream task as the arms see it: rendered pictures and what is to be predicted from them.
+/// A downstream task as the arms see it: pictures and what is to be predicted from them.
 
 #include <ATen/core/Tensor.h>
 
@@ -8,6 +8,8 @@
 #include <functional>
 #include <string>
 #include <vector>
+
+#include "downstream/pictures.hpp"
 
 namespace invaria::downstream {
 
@@ -23,20 +25,20 @@ enum class TargetKind {
 
 /// One part of a task. Exactly one of `labels` and `targets` is defined.
 struct Samples {
-  at::Tensor images_BCHW;  ///< float, normalised, [n, 3, S, S]
-  at::Tensor labels_B;     ///< int64 [n], classes from 0
-  at::Tensor targets_BT;   ///< double [n, T]
-  at::Tensor norm_B;       ///< double [n], what nme divides by; of keypoints only
-  at::Tensor rows_B;       ///< int64 [n], where each image is in the task's pool
-  DrawViews draw_views;    ///< random views of real training pictures, see make_task(); else empty
+  Pictures pictures;
+  at::Tensor labels_B;    ///< int64 [n], classes from 0
+  at::Tensor targets_BT;  ///< double [n, T]
+  at::Tensor norm_B;      ///< double [n], what nme divides by; of keypoints only
+  at::Tensor rows_B;      ///< int64 [n], where each picture is in the task's pool
+  DrawViews draw_views;   ///< random views of real training pictures, see make_task(); else empty
 
-  int64_t size() const { return images_BCHW.size(0); }
+  int64_t size() const { return pictures.size(); }
 };
 
 /// Training, validation (there may be none) and test samples of one repeat of a task, cut from one pool of pictures.
 /// Repeats of a task on real pictures cut the same pool differently: features of the pool at a fixed i serve them all.
 struct TaskData {
-  at::Tensor pool_BCHW;                           ///< all pictures of the three parts, each once
+  Pictures pool;                                  ///< all pictures of the three parts, each once
   std::string pool_hash;                          ///< equal for equal pools
   int64_t n_classes = 0;                          ///< 0 without classes
   TargetKind target_kind = TargetKind::kNumbers;  ///< without classes

@@ -32,7 +32,7 @@ data::Subset members(const TaskSettings& task, const std::vector<int64_t>& class
   return all;
 }
 
-/// Members of several splits, one after the other, rendered once.
+/// Members of several splits, one after the other.
 class Pool {
  public:
   Pool(const TaskSettings& task, const data::ImageDataset& dataset) : task_(task), dataset_(dataset) {
@@ -43,9 +43,9 @@ class Pool {
   }
 
   /// Rows of a part's members, one split after the other.
-  std::vector<int64_t> add(const TaskPart& part, const augment::AugmentSettings& normalise, int64_t view_size) {
+  std::vector<int64_t> add(const TaskPart& part) {
     const size_t first = labels_.size();
-    for (const std::string& split : part.splits) add_split(split, part.classes, normalise, view_size);
+    for (const std::string& split : part.splits) add_split(split, part.classes);
     if (labels_.size() == first) {
       throw_config("task {}: split {} of {} has no samples for it", task_.name, fmt::join(part.splits, " or "),
                    dataset_.name);
@@ -62,8 +62,8 @@ class Pool {
   }
 
   /// Close the pool: the task's images and hash.
-  void finish(TaskData& task) {
-    task.pool_BCHW = at::cat(images_);
+  void finish(TaskData& task, const augment::AugmentSettings& normalise, int64_t view_size) {
+    task.pool = Pictures(stored_, normalise, view_size);
     for (const std::string& name : names_) content_.update(name + "\n");
     task.pool_hash = content_.hex();
   }
@@ -72,17 +72,17 @@ class Pool {
   DrawViews views(const std::vector<int64_t>& rows, std::vector<augment::Operation> operations,
                   const augment::AugmentSettings& strengths, int64_t view_size) const {
     std::vector<const uint8_t*> pixels;
-    for (int64_t row : rows) pixels.push_back(pixels_[static_cast<size_t>(row)]);
-    return [pixels, owners = owners_, height = height_, width = width_, operations = std::move(operations), strengths,
-            view_size](const std::vector<int64_t>& samples, uint64_t seed, uint64_t epoch, uint32_t view) {
+    for (int64_t row : rows) pixels.push_back(stored_->pixels[static_cast<size_t>(row)]);
+    return [pixels, stored = stored_, operations = std::move(operations), strengths, view_size](
+               const std::vector<int64_t>& samples, uint64_t seed, uint64_t epoch, uint32_t view) {
       std::vector<const uint8_t*> drawn;
       std::vector<augment::ViewParameters> parameters;
       for (int64_t sample : samples) {
         drawn.push_back(pixels[static_cast<size_t>(sample)]);
-        parameters.push_back(
-            augment::draw(strengths, operations, height, width, seed, epoch, static_cast<uint64_t>(sample), view));
+        parameters.push_back(augment::draw(strengths, operations, stored->height, stored->width, seed, epoch,
+                                           static_cast<uint64_t>(sample), view));
       }
-      return augment::render_views({drawn, height, width}, parameters, view_size, strengths);
+      return augment::render_views({drawn, stored->height, stored->width}, parameters, view_size, strengths);
     };
   }
 
@@ -90,7 +90,7 @@ class Pool {
   Samples part(const std::string& name, const std::vector<int64_t>& rows, const TaskData& task, Sha256& hash) const {
     Samples samples;
     samples.rows_B = at::tensor(rows, at::kLong);
-    samples.images_BCHW = task.pool_BCHW.index_select(0, samples.rows_B);
+    samples.pictures = task.pool.subset(samples.rows_B);
     if (task_.has_classes()) {
       samples.labels_B = at::tensor(labels(rows), at::kLong);
     } else {
@@ -105,18 +105,16 @@ class Pool {
   }
 
  private:
-  void add_split(const std::string& name, const std::vector<int64_t>& classes,
-                 const augment::AugmentSettings& normalise, int64_t view_size) {
+  void add_split(const std::string& name, const std::vector<int64_t>& classes) {
     const data::ImageSplit& split = dataset_.split(name);
     const data::Subset subset = members(task_, classes, split);
     if (subset.indices.empty()) return;
-    images_.push_back(render_clean(split, subset.indices, normalise, view_size));
-    owners_.push_back(split.pixels);
-    height_ = split.height;  // of all splits of a data set
-    width_ = split.width;
+    stored_->owners.push_back(split.pixels);
+    stored_->height = split.height;  // of all splits of a data set
+    stored_->width = split.width;
     labels_.insert(labels_.end(), subset.labels.begin(), subset.labels.end());
     for (int64_t index : subset.indices) {
-      pixels_.push_back(split.image(index));
+      stored_->pixels.push_back(split.image(index));
       names_.push_back(name + "/" + split.names[static_cast<size_t>(index)]);
       if (!task_.has_classes()) add_targets(split, index);
     }
@@ -131,10 +129,7 @@ class Pool {
 
   const TaskSettings& task_;
   const data::ImageDataset& dataset_;
-  std::vector<at::Tensor> images_;
-  std::vector<std::shared_ptr<const std::byte>> owners_;  ///< of what `pixels_` points to
-  int64_t height_ = 0, width_ = 0;
-  std::vector<const uint8_t*> pixels_;
+  std::shared_ptr<StoredPictures> stored_ = std::make_shared<StoredPictures>();
   std::vector<int64_t> labels_;
   std::vector<size_t> columns_;  ///< of the data set's targets, those of the task
   std::vector<double> targets_;  ///< [row][target]
@@ -216,11 +211,11 @@ TaskData make_task(const TaskSettings& task, const std::vector<augment::Axis>& a
   if (task.kind == TaskKind::kMultiLabel) made.target_kind = TargetKind::kAttributes;
   Pool pool(task, dataset);
   const uint64_t repeat_seed = seed + static_cast<uint64_t>(repeat) * 1000003ull;
-  std::vector<int64_t> train = pool.add(parts.train, pretraining, view_size);
+  std::vector<int64_t> train = pool.add(parts.train);
   std::vector<int64_t> validation;
   const bool is_cut = task.validation.empty() || task.kind == TaskKind::kFewShot;
   if (!is_cut) {
-    validation = pool.add(parts.validation, pretraining, view_size);
+    validation = pool.add(parts.validation);
   } else if (task.validation_fraction > 0.0) {
     // Cut from train, stratified; each repeat cuts anew.
     const data::SplitIndices cut = data::stratified_split(pool.labels(train), task.validation_fraction, repeat_seed);
@@ -236,11 +231,10 @@ TaskData make_task(const TaskSettings& task, const std::vector<augment::Axis>& a
     train = pick(train, nested_subset(pool.labels(train), task.train_fraction, repeat_seed));
     validation = pick(validation, nested_subset(pool.labels(validation), task.train_fraction, repeat_seed));
   }
-  const std::vector<int64_t> test = pool.add(parts.test, pretraining, view_size);
+  const std::vector<int64_t> test = pool.add(parts.test);
   std::vector<int64_t> validation_classes;
-  if (is_cut && !parts.validation.splits.empty())
-    validation_classes = pool.add(parts.validation, pretraining, view_size);
-  pool.finish(made);
+  if (is_cut && !parts.validation.splits.empty()) validation_classes = pool.add(parts.validation);
+  pool.finish(made, pretraining, view_size);
   Sha256 hash;
   hash.update(made.pool_hash + "\n");
   made.train = pool.part("train", train, made, hash);

@@ -115,21 +115,33 @@ double measure_step(train::EncoderPlan plan, int64_t side, int64_t pictures, con
   });
 }
 
+constexpr int64_t kPart = 4;  ///< how much smaller the smaller batch of a long step is
+
+/// Pictures of a step on one rank.
+struct StepShare {
+  int64_t in_run = 0;
+  int64_t measured = 0;  ///< at most
+};
+
+StepShare step_share(const train::EncoderPlan& plan, int64_t ranks, double operations) {
+  constexpr double kPasses = 6.0;  // of a picture in a step: two views, each forward and, at twice its cost, backward
+  const bool is_mixed = plan.settings.corners_per_step == train::CornersPerStep::kMixed;
+  const int64_t least = 2 * (is_mixed ? static_cast<int64_t>(plan.corners.size()) : 1);  // negatives of each corner
+  const int64_t in_run = std::max(least, (plan.settings.global_batch + ranks - 1) / ranks);
+  const double each = kPasses * model::flops_per_image(plan.settings.model, plan.settings.view_size);
+  return {in_run, std::min(in_run, std::max(kPart * least, static_cast<int64_t>(operations / each)))};
+}
+
 /// A step of the run. Where a rank's share of the batch would take long, two smaller ones show what a step takes by
 /// itself (generating weights, the optimiser) and what each picture adds.
 double measure_step(const train::EncoderPlan& plan, int64_t side, const CalibrationPlace& place) {
-  constexpr double kPasses = 6.0;  // of a picture in a step: two views, each forward and, at twice its cost, backward
-  constexpr int64_t kPart = 4;     // how much smaller the smaller one is
-  const bool is_mixed = plan.settings.corners_per_step == train::CornersPerStep::kMixed;
-  const int64_t least = 2 * (is_mixed ? static_cast<int64_t>(plan.corners.size()) : 1);  // negatives of each corner
-  const int64_t share = std::max(least, (plan.settings.global_batch + place.ranks - 1) / place.ranks);
-  const double each = kPasses * model::flops_per_image(plan.settings.model, plan.settings.view_size);
-  const int64_t large = std::max(kPart * least, static_cast<int64_t>(place.operations / each));
-  if (share <= large) return measure_step(plan, side, share, place);
-  const double large_s = measure_step(plan, side, large, place);
-  const double small_s = measure_step(plan, side, large / kPart, place);
-  const double each_s = std::max(0.0, large_s - small_s) / static_cast<double>(large - large / kPart);
-  return large_s + each_s * static_cast<double>(share - large);
+  const StepShare share = step_share(plan, place.ranks, place.operations);
+  const double large_s = measure_step(plan, side, share.measured, place);
+  if (share.measured == share.in_run) return large_s;
+  const int64_t small = share.measured / kPart;
+  const double small_s = measure_step(plan, side, small, place);
+  const double each_s = std::max(0.0, large_s - small_s) / static_cast<double>(share.measured - small);
+  return large_s + each_s * static_cast<double>(share.in_run - share.measured);
 }
 
 /// An untrained encoder, ready to be read.
@@ -153,7 +165,7 @@ double measure_image(const train::EncoderPlan& plan, const model::Encoder& encod
 /// `n` pictures of noise, sorted into classes in turn, or with four targets.
 downstream::Samples made_samples(int64_t n, int64_t n_classes, int64_t view_size) {
   downstream::Samples samples;
-  samples.images_BCHW = at::zeros({n, 3, view_size, view_size});
+  samples.pictures = at::zeros({n, 3, view_size, view_size});
   if (n_classes == 0) {
     samples.targets_BT = at::arange(4 * n, at::kDouble).view({n, 4}).sin();
   } else {
@@ -375,6 +387,10 @@ Calibration calibrate(const Suite& suite, const Summaries& summaries, const Plan
   }
   calibration.claim = measure_claim(place);
   return calibration;
+}
+
+int64_t pictures_measured(const train::EncoderPlan& plan, int64_t ranks) {
+  return step_share(plan, ranks, CalibrationPlace::kOperations).measured;
 }
 
 double TimeEstimate::pretraining_s() const {

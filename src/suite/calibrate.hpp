@@ -24,8 +24,13 @@ struct CalibrationPlace {
   int64_t beside = 1;  ///< how many ranks of one node compute at once in this process, so that they share its memory
   /// What one measurement should take at most, in floating-point operations: seconds on one core. Steps and passes that
   /// take more are measured on fewer pictures.
-  double operations = 2e11;
+  double operations = kOperations;
+
+  static constexpr double kOperations = 2e11;
 };
+
+/// Of one rank in the steps that calibrate() measures at most: for the memory that they take.
+int64_t pictures_measured(const train::EncoderPlan& plan, int64_t ranks);
 
 /// Seconds measured here.
 struct Calibration {

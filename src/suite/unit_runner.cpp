@@ -108,8 +108,8 @@ struct UnitRunner::Impl {
         fmt::format("{} {} {}", data.pool_hash, config::to_string(invariance), static_cast<int>(pass.mode));
     at::Tensor& features = features_of_unit[key];
     if (!features.defined()) {
-      encoder_passes += data.pool_BCHW.size(0);
-      features = downstream::extract_features(encoder.encoder, generated_at(encoder, invariance), pass, data.pool_BCHW);
+      encoder_passes += data.pool.size();
+      features = downstream::extract_features(encoder.encoder, generated_at(encoder, invariance), pass, data.pool);
     }
     return features;
   }
@@ -169,7 +169,7 @@ struct UnitRunner::Impl {
     }
     std::vector<int64_t> rows = episode.support;
     rows.insert(rows.end(), episode.queries.begin(), episode.queries.end());
-    const at::Tensor images = data.pool_BCHW.index_select(0, at::tensor(rows, at::kLong));
+    const at::Tensor images = data.pool.at(at::tensor(rows, at::kLong));
     encoder_passes += learned.encoder_passes + images.size(0);
     return {learned.invariance, downstream::extract_features(encoder.encoder, generated,
                                                              pass_with(statistics ? &*statistics : nullptr), images)};

@@ -103,7 +103,7 @@ class PrivateSlurm:
         wait_for("slurmd", lambda: self.node_state() in ("idle", "mixed", "allocated", "completing"))
 
     def node_state(self):
-        return self.ask("sinfo", "-h", "-o", "%T").strip()
+        return self.ask("sinfo", "-h", "--partition=main", "-o", "%T").strip()
 
     def ask(self, *command):
         """What a command of Slurm prints; empty if it does not answer."""

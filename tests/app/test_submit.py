@@ -4,6 +4,7 @@ With the argument `whole` also what takes minutes: scancel, a real time limit, a
 """
 import json
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -15,7 +16,18 @@ from support import PROGRAM, SOURCE, TINY, assert_same_numbers, events, run, scr
 
 folder = scratch()
 # Queueing again by exit code, as sites with RequeueExit offer; and a node that is given up soon when it does not answer.
-cluster = PrivateSlurm(folder / "slurm", "RequeueExit=85\nSlurmdTimeout=10\nKillWait=20")
+# A second node that is only named tells of GPUs; a partition whose jobs give way to another's has a grace time.
+HOST = socket.gethostname().split(".")[0]
+cluster = PrivateSlurm(folder / "slurm", f"""RequeueExit=85
+SlurmdTimeout=10
+KillWait=20
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+PartitionName=spare Nodes={HOST} PriorityTier=1 GraceTime=30 PreemptMode=REQUEUE State=UP
+PartitionName=urgent Nodes={HOST} PriorityTier=10 PreemptMode=OFF State=UP
+GresTypes=gpu
+NodeName=named NodeAddr=127.0.0.1 Port=1 CPUs=8 RealMemory=64000 Gres=gpu:2 State=UNKNOWN
+PartitionName=accelerated Nodes=named State=UP""")
 SUITE = folder / "tiny.json"
 SUITE.write_text(json.dumps(json.loads(TINY.read_text().replace('"steps": 60', '"steps": 200')) | {"repeats": 1}))
 site = folder / "site.json"
@@ -105,6 +117,15 @@ for line in ("#SBATCH --nodes=2", "#SBATCH --time=0-01:30:00", "#SBATCH --signal
              "--dependency=afterany:SWEEP", "env 'A=b c' ", '--stage sweep --share "$SLURM_ARRAY_TASK_ID"/5'):
     assert line in text, (line, text)
 
+# What a site file says, and what an option says over it; GPUs as the partition has them, a rank each.
+code, text = submit(folder / "none", "--dry-run", partition="accelerated", modules=["gcc/12", "openmpi"], mpi="pmi2", requeue="none")
+assert code == 0, text
+for line in ("module load gcc/12 openmpi", "srun --mpi=pmi2 ", "requeue=none ", "#SBATCH --partition=accelerated", "#SBATCH --gpus-per-node=2",
+             "#SBATCH --ntasks-per-node=2", "#SBATCH --cpus-per-task=4", "--device cuda"):
+    assert line in text, (line, text)
+code, text = submit(folder / "none", "--dry-run", "--partition", "main", partition="accelerated")
+assert code == 0 and "#SBATCH --partition=main" in text and "gpus" not in text, text
+
 # Pretraining, told that its time is up; a sweep of two elements after it; a merge: one rank's numbers.
 output = folder / "array"
 ids = signalled(output, "USR1", "--array", 2, "--ranks-per-node", 1)
@@ -129,6 +150,19 @@ text = printed(output, "pretrain")
 assert "told to end: stopping the ranks" in text and "saved, queueing again\n" in text and "start 2 on 2 ranks" in text, text
 assert_same_numbers(two, output)
 assert_done_once(output)
+
+if {"whole", "preempt"} & set(sys.argv):
+    # Pre-empted for good: a job of the urgent partition takes the node, and the run saves, waits and goes on.
+    output = folder / "preempted"
+    ids = submitted(output, "--ranks-per-node", 2, "--partition", "spare", requeue="scontrol")
+    wait_until(lambda: has_begun(output), "pretraining did not begin")
+    cluster.ask("srun", "--partition", "urgent", "--exclusive", "sleep", "3")
+    wait_for(ids["sweep"], "COMPLETED", 300)
+    text = printed(output, "pretrain")
+    assert "start 2 on 2 ranks" in text, text
+    assert_same_numbers(two, output)
+    assert_done_once(output)
+    print("pre-empted:", *[line for line in text.splitlines() if "told to end" in line or "saved" in line], sep="\n  ")
 
 if "whole" in sys.argv:
     # No more restarts are allowed: the chain ends, and the same command continues.
@@ -186,11 +220,10 @@ if "whole" in sys.argv:
     output = folder / "drained"
     ids = submitted(output, "--ranks-per-node", 1)
     wait_until(lambda: has_begun(output), "pretraining did not begin")
-    host = cluster.ask("sinfo", "-h", "-o", "%n").strip()
-    cluster.ask("scontrol", "update", f"nodename={host}", "state=drain", "reason=test")
+    cluster.ask("scontrol", "update", f"nodename={HOST}", "state=drain", "reason=test")
     wait_for(ids["pretrain"], "COMPLETED", 600)
     assert state(ids["sweep"]) == "PENDING"
-    cluster.ask("scontrol", "update", f"nodename={host}", "state=resume")
+    cluster.ask("scontrol", "update", f"nodename={HOST}", "state=resume")
     wait_for(ids["sweep"], "COMPLETED", 600)
     assert_same_numbers(long, output)
     assert_done_once(output)

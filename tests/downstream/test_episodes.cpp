@@ -231,7 +231,7 @@ TEST_CASE("a few-shot task learns from base classes and is judged on others", "[
   CHECK(cut.train.size() + cut.validation.size() == 64);
   CHECK(cut.test.size() == 16);
   const at::Tensor expected = render_clean(dataset.split("test"), {5 * 8}, augment::AugmentSettings(), 16);
-  CHECK(at::equal(cut.test.images_BCHW[8], expected[0]));
+  CHECK(at::equal(cut.test.pictures.all()[8], expected[0]));
   const std::set<int64_t> test_rows(cut.test.rows_B.const_data_ptr<int64_t>(),
                                     cut.test.rows_B.const_data_ptr<int64_t>() + 16);
   for (int64_t index = 0; index < 5; ++index) {
@@ -296,5 +296,5 @@ TEST_CASE("a support is a training set of its own", "[downstream][episodes]") {
   const Samples support = support_samples(task, episode, settings);
   CHECK(at::equal(support.labels_B, at::tensor({0, 0, 1, 1}, at::kLong)));
   for (int64_t sample = 0; sample < 4; ++sample)
-    CHECK(at::equal(support.images_BCHW[sample], task.pool_BCHW[episode.support[static_cast<size_t>(sample)]]));
+    CHECK(at::equal(support.pictures.all()[sample], task.pool.all()[episode.support[static_cast<size_t>(sample)]]));
 }

@@ -134,8 +134,8 @@ TEST_CASE("a batch that goes through the encoder in pieces gives the same loss a
   freeze(encoder);
   Samples samples;
   samples.labels_B = at::arange(30, at::kLong).remainder(3);
-  samples.images_BCHW = noise({30, 3, 8, 8}, 40).to(at::kFloat);
-  const HeldOutBatch batch{samples.images_BCHW,
+  samples.pictures = noise({30, 3, 8, 8}, 40).to(at::kFloat);
+  const HeldOutBatch batch{samples.pictures.all(),
                            inner_targets(samples, 3, TargetKind::kNumbers, InnerReadout::kLogistic),
                            at::arange(30, at::kLong).div(3, "floor").remainder(2)};
   const auto generator = encoder.frozen_generator();
@@ -154,7 +154,7 @@ TEST_CASE("a batch that goes through the encoder in pieces gives the same loss a
 TEST_CASE("batches of one address lie within one another, each sample in the same half", "[downstream]") {
   Samples train;
   train.labels_B = at::arange(90, at::kLong).remainder(4);
-  train.images_BCHW = at::zeros({90, 3, 1, 1});
+  train.pictures = at::zeros({90, 3, 1, 1});
   std::map<int64_t, int64_t> half_of;
   for (int64_t limit : {90, 41, 17, 9}) {
     const SplitBatch batch = draw_samples(train, 4, limit, 5, 0);

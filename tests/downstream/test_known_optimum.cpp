@@ -58,11 +58,11 @@ Samples coloured(int64_t n, uint64_t sample, bool is_regression) {
   const at::Tensor value = is_regression ? 1.5 + 0.4 * noise({n}, sample + 100).clamp(-2, 2)
                                          : 1.0 + at::arange(n, at::kLong).remainder(2).to(at::kDouble);
   const at::Tensor green = 1.5 + 0.7 * noise({n}, sample).clamp(-2, 2);
-  samples.images_BCHW = at::stack({value, green, at::zeros_like(green)}, 1)
-                            .to(at::kFloat)
-                            .view({n, 3, 1, 1})
-                            .expand({n, 3, 8, 8})
-                            .contiguous();
+  samples.pictures = at::stack({value, green, at::zeros_like(green)}, 1)
+                         .to(at::kFloat)
+                         .view({n, 3, 1, 1})
+                         .expand({n, 3, 8, 8})
+                         .contiguous();
   if (is_regression) {
     samples.targets_BT = value.unsqueeze(1);
   } else {
@@ -88,8 +88,8 @@ TEST_CASE("the encoder made by hand lets the label through at its target and har
   const Samples samples = coloured(6, 60, false);
   for (const config::Invariance& i : {config::Invariance{1, 0}, {0, 1}, {0.5, 0.5}, {0.9, 0.3}, {1, 1}}) {
     const at::Tensor features =
-        extract_features(encoder, encoder.generate(i), model::BatchNormPass::running(), samples.images_BCHW);
-    const at::Tensor colours = samples.images_BCHW.mean({2, 3});
+        extract_features(encoder, encoder.generate(i), model::BatchNormPass::running(), samples.pictures.all());
+    const at::Tensor colours = samples.pictures.all().mean({2, 3});
     CHECK(at::allclose(features.select(1, 0), gate(i, target) * colours.select(1, 0), 1e-4, 1e-6));
     CHECK(at::allclose(features.select(1, 1), colours.select(1, 1), 1e-4));
     CHECK(features.narrow(1, 2, features.size(1) - 2).abs().max().item<double>() == 0.0);

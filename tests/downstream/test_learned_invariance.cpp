@@ -42,7 +42,7 @@ TaskData noise_task(int64_t n_classes, int64_t per_class) {
     Samples samples;
     samples.labels_B = at::arange(n, at::kLong).remainder(n_classes);
     const at::Tensor prototypes = noise({n_classes, 3, 8, 8}, 50);
-    samples.images_BCHW =
+    samples.pictures =
         (prototypes.index_select(0, samples.labels_B) + 0.5 * noise({n, 3, 8, 8}, sample)).to(at::kFloat);
     return samples;
   };
@@ -114,7 +114,7 @@ TEST_CASE("an encoder that ignores i gives i no gradient and opposite corners th
   const TaskData task = noise_task(3, 6);
   CHECK(learn_projected(encoder, task.train, 3, {.steps = 4}, 1, {}).invariance == config::centre(2));
   const auto features_at = [&](const config::Invariance& i) {
-    return extract_features(encoder, encoder.generate(i), model::BatchNormPass::running(), task.test.images_BCHW);
+    return extract_features(encoder, encoder.generate(i), model::BatchNormPass::running(), task.test.pictures.all());
   };
   CHECK(at::equal(features_at({0, 0}), features_at({1, 1})));
 }
@@ -134,7 +134,7 @@ TEST_CASE("where a class has one sample, the halves are two views of the same sa
     for (int64_t sample : samples) {
       const at::Tensor draw =
           noise({3, 8, 8}, 1000 * (1000 * seed + epoch) + 10 * static_cast<uint64_t>(sample) + view);
-      images.push_back(task.train.images_BCHW[sample] + 0.3 * draw.to(at::kFloat));
+      images.push_back(task.train.pictures.all()[sample] + 0.3 * draw.to(at::kFloat));
     }
     return at::stack(images);
   };
@@ -192,7 +192,7 @@ TEST_CASE("the joint arm keeps the epoch that is best on validation, and stops w
   CHECK(joint.validation_value == validation[static_cast<size_t>(chosen)]);
   CHECK(joint.learned.trajectory.invariance[static_cast<size_t>(chosen)] == joint.learned.invariance);
   const at::Tensor features = extract_features(encoder, encoder.generate(joint.learned.invariance),
-                                               model::BatchNormPass::running(), task.validation.images_BCHW);
+                                               model::BatchNormPass::running(), task.validation.pictures.all());
   CHECK(evaluate(joint.readout, {features, task.validation.labels_B, {}, 3}, Metric::kTop1) ==
         Approx(joint.validation_value));
   CHECK_THROWS_AS(learn_joint(encoder, task, settings, Metric::kTop1, 3, [] { return true; }), StoppedError);

@@ -113,10 +113,10 @@ model::Encoder double_encoder() {
 Samples noise_samples(int64_t n, bool is_regression) {
   Samples samples;
   samples.labels_B = at::arange(n, at::kLong).remainder(4);
-  samples.images_BCHW = noise({4, 3, 8, 8}, 70).index_select(0, samples.labels_B) + 0.7 * noise({n, 3, 8, 8}, 71);
+  samples.pictures = noise({4, 3, 8, 8}, 70).index_select(0, samples.labels_B) + 0.7 * noise({n, 3, 8, 8}, 71);
   if (!is_regression) return samples;
   samples.labels_B = at::Tensor();
-  samples.targets_BT = 50.0 + 3.0 * noise({n, 2}, 72) + samples.images_BCHW.mean({1, 2, 3}).unsqueeze(1);
+  samples.targets_BT = 50.0 + 3.0 * noise({n, 2}, 72) + samples.pictures.all().mean({1, 2, 3}).unsqueeze(1);
   return samples;
 }
 
@@ -200,12 +200,12 @@ TEST_CASE("dL/di through encoder and solve equals finite differences", "[downstr
   const Rows targets = plain_targets(samples);
   const std::vector<int> half = plain_halves(samples, 3, 0);
   const auto loss = [&](const config::Invariance& i) {
-    return plain_loss(features_at(encoder, i, samples.images_BCHW), targets, half, 1.0);
+    return plain_loss(features_at(encoder, i, samples.pictures.all()), targets, half, 1.0);
   };
   const auto generator = encoder.frozen_generator();
   for (const config::Invariance& i : {config::Invariance{0.3, 0.8}, {0.5, 0.5}, {0.95, 0.1}}) {
     const model::Generated generated = generator->at(i);
-    projected_loss(encoder.forward(samples.images_BCHW, generated, model::BatchNormPass::running()),
+    projected_loss(encoder.forward(samples.pictures.all(), generated, model::BatchNormPass::running()),
                    regression_targets(samples, is_regression ? 0 : 4), at::tensor(half, at::kLong), 1.0)
         .backward();
     const std::vector<double> found = generator->gradient(generated.gradients());
@@ -232,7 +232,7 @@ TEST_CASE("learned-projected takes the steps of its plain twin", "[downstream][o
   for (int64_t step = 0; step < settings.steps; ++step) {
     const std::vector<int> half = plain_halves(samples, kSeed, step);
     const auto loss = [&](const config::Invariance& at) {
-      return plain_loss(features_at(encoder, at, samples.images_BCHW), targets, half, settings.ridge[0]);
+      return plain_loss(features_at(encoder, at, samples.pictures.all()), targets, half, settings.ridge[0]);
     };
     INFO("step " << step);
     CHECK(learned.trajectory.loss[static_cast<size_t>(step)] == Approx(loss(i)).epsilon(1e-5));

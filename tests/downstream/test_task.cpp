@@ -66,14 +66,15 @@ TEST_CASE("samples of a class differ where an axis is drawn and agree where all 
   const auto axes = augment::default_axes();
   const augment::AugmentSettings normalise;
   const TaskData drawn = make_known_task(known("01"), axes, made_dataset(), normalise, 8, 0, 0);
-  CHECK_FALSE(at::equal(drawn.train.images_BCHW[0], drawn.train.images_BCHW[1]));
+  CHECK_FALSE(at::equal(drawn.train.pictures.all()[0], drawn.train.pictures.all()[1]));
   // Marked 0 and -: nothing is drawn, so all samples of a class are one picture.
   const TaskData fixed = make_known_task(known("0-"), axes, made_dataset(), normalise, 8, 0, 0);
   REQUIRE(fixed.train.labels_B[3].item<int64_t>() == 0);
   for (int64_t sample = 1; sample < 4; ++sample)
-    CHECK(at::equal(fixed.train.images_BCHW[0], fixed.train.images_BCHW[sample]));
-  CHECK_FALSE(at::equal(fixed.train.images_BCHW[0], fixed.train.images_BCHW[4]));  // identity and flip of one picture
-  CHECK(at::allclose(fixed.train.images_BCHW[0].flip({2}), fixed.train.images_BCHW[4], 1e-5, 1e-5));
+    CHECK(at::equal(fixed.train.pictures.all()[0], fixed.train.pictures.all()[sample]));
+  CHECK_FALSE(
+      at::equal(fixed.train.pictures.all()[0], fixed.train.pictures.all()[4]));  // identity and flip of one picture
+  CHECK(at::allclose(fixed.train.pictures.all()[0].flip({2}), fixed.train.pictures.all()[4], 1e-5, 1e-5));
 }
 
 TEST_CASE("a repeat draws other pictures; the same repeat the same", "[downstream][known]") {
@@ -84,7 +85,7 @@ TEST_CASE("a repeat draws other pictures; the same repeat the same", "[downstrea
   };
   const TaskData task = make(3, 0);
   CHECK(make(3, 0).split_hash == task.split_hash);
-  CHECK(at::equal(make(3, 0).test.images_BCHW, task.test.images_BCHW));
+  CHECK(at::equal(make(3, 0).test.pictures.all(), task.test.pictures.all()));
   CHECK(make(3, 1).pictures != task.pictures);
   CHECK(make(3, 1).split_hash != task.split_hash);
   CHECK(make(4, 0).pictures != task.pictures);
@@ -182,7 +183,7 @@ TEST_CASE("a known task of K = 5 has the classes that its marks say and draws wh
   const TaskData flips = make_known_task(known("11110"), axes, made_dataset(), normalise, 8, 0, 0);
   CHECK(flips.n_classes == 40);
   CHECK(flips.pictures.size() == 20);  // two settings: as it is, mirrored
-  CHECK_FALSE(at::equal(flips.train.images_BCHW[0], flips.train.images_BCHW[1]));
+  CHECK_FALSE(at::equal(flips.train.pictures.all()[0], flips.train.pictures.all()[1]));
   // Hue asked for, grayscale left alone: nothing of a class is ever grey.
   const TaskData hues = make_known_task(known("10-11"), axes, made_dataset(), normalise, 8, 0, 0);
   CHECK(hues.pictures.size() == 10);
@@ -191,7 +192,7 @@ TEST_CASE("a known task of K = 5 has the classes that its marks say and draws wh
   plain.mean = {0, 0, 0};
   plain.std = {1, 1, 1};
   const TaskData coloured = make_known_task(known("10-11"), axes, made_dataset(), plain, 8, 0, 0);
-  const at::Tensor range_BHW = coloured.pool_BCHW.amax(1) - coloured.pool_BCHW.amin(1);
+  const at::Tensor range_BHW = coloured.pool.all().amax(1) - coloured.pool.all().amin(1);
   CHECK(range_BHW.amax({1, 2}).min().item<double>() > 0.05);
 }
 
@@ -212,8 +213,8 @@ TEST_CASE("a classification task cuts a stratified validation part from train, a
   all.merge(rows(task.validation));
   CHECK(all.size() == 24);  // disjoint
   all.merge(rows(task.test));
-  CHECK(static_cast<int64_t>(all.size()) == task.pool_BCHW.size(0));
-  CHECK(at::equal(task.validation.images_BCHW, task.pool_BCHW.index_select(0, task.validation.rows_B)));
+  CHECK(static_cast<int64_t>(all.size()) == task.pool.size());
+  CHECK(at::equal(task.validation.pictures.all(), task.pool.at(task.validation.rows_B)));
 
   const TaskData again = make_task(settings, {}, made_dataset(), normalise, 8, 0, 1);
   CHECK(again.pool_hash == task.pool_hash);
@@ -261,7 +262,7 @@ TEST_CASE("classes are renumbered in the order of the sorted list", "[downstream
   // The first test sample of the second class is the first picture of class4.
   const at::Tensor expected = render_clean(dataset.split("test"), {4 * 8}, normalise, 16);
   CHECK(task.test.labels_B[8].item<int64_t>() == 1);
-  CHECK(at::equal(task.test.images_BCHW[8], expected[0]));
+  CHECK(at::equal(task.test.pictures.all()[8], expected[0]));
 }
 
 TEST_CASE("a regression task carries its targets in step with its pictures", "[downstream]") {
@@ -277,7 +278,8 @@ TEST_CASE("a regression task carries its targets in step with its pictures", "[d
   for (int64_t sample = 0; sample < task.train.size(); ++sample) {
     const auto picture = static_cast<int64_t>(task.train.targets_BT[sample][0].item<double>());
     CHECK(task.train.targets_BT[sample][1].item<double>() == picture * picture);
-    CHECK(at::equal(task.train.images_BCHW[sample], render_clean(dataset.split("train"), {picture}, normalise, 16)[0]));
+    CHECK(at::equal(task.train.pictures.all()[sample],
+                    render_clean(dataset.split("train"), {picture}, normalise, 16)[0]));
   }
 }
 
@@ -398,4 +400,27 @@ TEST_CASE("a share of train is one of a validation split too, which readouts are
   CHECK(fifth.train.size() == all.train.size() / 5);
   CHECK(fifth.validation.size() == fifth.train.size());
   CHECK(fifth.test.size() == all.test.size());
+}
+
+TEST_CASE("a task's pictures are made when they are asked for, from those that are stored", "[downstream]") {
+  const data::ImageDataset dataset = made_dataset(4, 6);
+  const TaskData task = made_task(settings_of(TaskKind::kClassification), dataset);
+  const data::ImageSplit& test = dataset.split("test");
+  const at::Tensor before = task.test.pictures.all();
+  const at::Tensor some = at::tensor({5, 0, 5}, at::kLong);
+  CHECK(at::equal(task.test.pictures.at(some), before.index_select(0, some)));
+  CHECK(at::equal(task.test.pictures.range(3, 4), before.narrow(0, 3, 4)));
+  const Pictures third = task.test.pictures.subset(some).subset(at::tensor({1, 2}, at::kLong));
+  CHECK(third.size() == 2);
+  CHECK(at::equal(third.all(), before.index_select(0, some.narrow(0, 1, 2))));
+  // The same of pictures that are held.
+  const Pictures held(before);
+  CHECK(at::equal(held.subset(some).all(), before.index_select(0, some)));
+  CHECK(at::equal(held.range(3, 4), before.narrow(0, 3, 4)));
+  CHECK(held.subset(at::empty({0}, at::kLong)).size() == 0);
+  // Nothing is kept: what lies there changes, and so does the picture.
+  auto* pixels = const_cast<uint8_t*>(test.image(0));
+  std::fill(pixels, pixels + test.height * test.width * 3, uint8_t{0});
+  CHECK_FALSE(at::equal(task.test.pictures.range(0, 1), before.narrow(0, 0, 1)));
+  CHECK(at::equal(task.test.pictures.range(1, 1), before.narrow(0, 1, 1)));
 }

@@ -26,7 +26,7 @@ TaskData noise_task(const model::Encoder& encoder) {
   for (Samples* part : {&task.train, &task.validation, &task.test}) {
     part->labels_B = at::arange(48, at::kLong).remainder(4);
     const uint64_t sample = part == &task.train ? 81 : part == &task.validation ? 82 : 83;
-    part->images_BCHW =
+    part->pictures =
         (noise({4, 3, 32, 32}, 80).index_select(0, part->labels_B) + noise({48, 3, 32, 32}, sample)).to(at::kFloat);
   }
   freeze(encoder);
@@ -41,11 +41,11 @@ Numbers on_threads(int n_threads) {
   const TaskData task = noise_task(encoder);
   Numbers numbers;
   const model::Generated generated = encoder.generate({1, 0});
-  numbers.statistics = reestimate_statistics(encoder, generated, task.train.images_BCHW, 16);
+  numbers.statistics = reestimate_statistics(encoder, generated, task.train.pictures.all(), 16);
   const auto pass = model::BatchNormPass::with(numbers.statistics);
-  numbers.features = extract_features(encoder, generated, pass, task.test.images_BCHW);
+  numbers.features = extract_features(encoder, generated, pass, task.test.pictures.all());
   const Readout readout = fit_readout(
-      {extract_features(encoder, generated, pass, task.train.images_BCHW), task.train.labels_B, {}, 4}, 1e-2, 500);
+      {extract_features(encoder, generated, pass, task.train.pictures.all()), task.train.labels_B, {}, 4}, 1e-2, 500);
   numbers.scores = readout.predict(numbers.features);
   numbers.projected = learn_projected(encoder, task.train, 4, {.steps = 10}, 5, {});
   numbers.joint = learn_joint(encoder, task, {.epochs = 4}, Metric::kTop1, 5, {}).learned;
