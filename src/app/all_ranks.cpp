@@ -14,13 +14,18 @@ namespace invaria::app {
 
 ExitCode on_all_ranks(int* argc, char*** argv, const std::function<ExitCode(const comm::Communicator&)>& work) {
   const int64_t meant = slurm_ranks();
-  install_shutdown_handlers();  // a batch system may signal while the data is still looked at
+  const int64_t tasks = slurm_number("NTASKS");  // as above, before MPI starts
+  install_shutdown_handlers();                   // a batch system may signal while the data is still looked at
   // Declared first, so that MPI ends after everything that uses it.
   const comm::MpiEnvironment environment(argc, argv);
   const comm::Communicator comm = comm::Communicator::world();
   if (const std::string why = why_another_world(meant, comm.size()); !why.empty()) {
     if (slurm_number("PROCID") == 0) fmt::print(stderr, "error: {}\n", why);  // each task is a world of its own
     return ExitCode::kEnvironment;
+  }
+  if (comm.is_root() && tasks > comm.size()) {  // by mpirun, with a number of its own
+    fmt::print(stderr, "warning: Slurm counts {} tasks in this job and mpirun started {}: the others stay idle\n",
+               tasks, comm.size());
   }
   ExitCode code = ExitCode::kPrecondition;
   const auto fail = [&](ExitCode kind, const std::exception& error) {

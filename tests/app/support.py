@@ -34,7 +34,8 @@ def command(*arguments, ranks=0, limit_s=240):
 
 def run(*arguments, ranks=0, timeout=300, environment=None):
     """Run the program to its end; its exit code and what it printed, both streams together."""
-    done = subprocess.run(command(*arguments, ranks=ranks), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    limit_s = 4 * timeout // 5  # mpirun ends its ranks itself
+    done = subprocess.run(command(*arguments, ranks=ranks, limit_s=limit_s), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           timeout=timeout, env=ENVIRONMENT | (environment or {}))
     return done.returncode, done.stdout
 

@@ -10,7 +10,7 @@ import time
 import h5py
 
 from slurm import slurm
-from support import PROGRAM, TINY, assert_same_numbers, run, scratch
+from support import PROGRAM, TINY, assert_same_numbers, command, run, scratch
 
 folder = scratch()
 (folder / "slurm").mkdir()
@@ -100,6 +100,12 @@ done = subprocess.run(["sbatch", "--wait", "--overcommit", "-n", "2", "--output=
 text = (folder / "batch.txt").read_text()
 assert done.returncode == 3 and not (folder / "no").exists(), (done.returncode, text)
 assert "Slurm counts 2 tasks here and MPI sees 1 rank: start the program with `srun --mpi=pmix`" in text, text
+# Under mpirun the world is as large as it was told, and whom Slurm counts besides is said.
+done = subprocess.run(["sbatch", "--wait", "--overcommit", "-n", "2", "--output=mpirun.txt",
+                       f"--wrap=OMPI_MCA_plm=isolated OMPI_MCA_ras=^slurm {shlex.join(command('run', folder / 'none.json', '--output', folder / 'no', ranks=1))}"],
+                      env=environment, cwd=folder, timeout=60)
+text = (folder / "mpirun.txt").read_text()
+assert "warning: Slurm counts 2 tasks in this job and mpirun started 1" in text, text
 for variable, value, expected in (("CPUS_PER_TASK", 999, "Slurm counts 999 CPUs a task and a rank may run on"),
                                   ("GPUS_ON_NODE", 999, "Slurm gives the job 999 GPUs")):
     (folder / "step").write_text(f"#!/bin/sh\nSLURM_{variable}={value} exec {shlex.join(program)}\n")

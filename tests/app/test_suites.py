@@ -5,6 +5,7 @@ The twin for regression takes INVARIA_TEST_DATA where it runs whole; shortened, 
 import json
 import os
 import sys
+import time
 
 import h5py
 
@@ -78,6 +79,7 @@ for path in SMALL:
         suite = shortened(suite)
     file, output = WORK / path.name, WORK / path.stem
     file.write_text(json.dumps(suite))
+    begun = time.monotonic()
     code, text = run("run", file, "--output", output, *options, ranks=2, timeout=3600)
     assert code == 0 and "VALID" in text, (path.stem, text)
     if suite.get("tasks"):
@@ -91,6 +93,6 @@ for path in SMALL:
             assert "invariance" in results, list(results)
     code, text = run("verify", output, *options)
     assert code == 0 and text.splitlines()[-1].startswith("VALID"), (path.stem, text)
-    print(path.stem, "ok")
+    print(f"{path.stem} ok, {time.monotonic() - begun:.0f} s", flush=True)
 if WHOLE and not data:
     skip("INVARIA_TEST_DATA is not set: vision-regression-mini did not run")
