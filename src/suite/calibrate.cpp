@@ -72,7 +72,7 @@ double mean_seconds(const comm::Communicator& comm, const std::function<void()>&
 /// Pictures that show what one takes: fewer of those that take long.
 int64_t n_measured(const train::EncoderPlan& plan, const CalibrationPlace& place) {
   const double each = model::flops_per_image(plan.settings.model, plan.settings.view_size);
-  return std::clamp<int64_t>(static_cast<int64_t>(place.operations / each), 16, kMostImages);
+  return std::clamp<int64_t>(static_cast<int64_t>(place.operations / each), 8, kMostImages);
 }
 
 /// The same while `place.beside` threads do it at once, each as a rank would: cores share caches and memory. Slowest
@@ -209,8 +209,10 @@ double measure_joint(const train::EncoderPlan& plan, const model::Encoder& encod
                      const CalibrationPlace& place, Shared& known) {
   const auto epochs = static_cast<double>(settings.epochs);
   settings.epochs = 1;
-  settings.batch = std::min(settings.batch, n_measured(plan, place));
-  const int64_t batches = std::min<int64_t>(2 * settings.batch, size.train);
+  const int64_t most = n_measured(plan, place);
+  settings.batch = std::min(settings.batch, most);
+  n_classes = std::min(n_classes, most / 2);
+  const int64_t batches = std::min({2 * settings.batch, most, size.train});
   const double epoch_s = shared(known, fmt::format("joint {} {}", n_classes, batches), [&] {
     downstream::TaskData task;
     task.n_classes = n_classes;
