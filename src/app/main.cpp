@@ -8,6 +8,7 @@
 #include "app/app.hpp"
 #include "app/version.hpp"
 #include "core/machine_refusal.hpp"
+#include "data/settings.hpp"
 
 namespace invaria::app {
 namespace {
@@ -23,6 +24,12 @@ constexpr const char* kExitCodes =
     "wrong, 3 the machine "
     "refused, 4 a bug,\n"
     "75 stopped on request: the same command continues.";
+
+std::vector<std::string> resize_names() {
+  std::vector<std::string> names;
+  for (const auto& [mode, name] : config::EnumNames<data::ResizeMode>::kNames) names.emplace_back(name);
+  return names;
+}
 
 /// The folders of INVARIA_DATA, behind those of --data.
 void add_environment_folders(std::vector<std::filesystem::path>& folders) {
@@ -95,7 +102,7 @@ struct DataCommand {
                      "decoded pictures of this side, for suites of that `size`; else the files as they are, for any")
         ->check(CLI::Range(4, 1024));
     pack->add_option("--resize", options.resize, "with --pixels: the `resize` of those suites")
-        ->check(CLI::IsMember({"whole-frame", "short-side-crop", "centre-crop"}))
+        ->check(CLI::IsMember(resize_names()))
         ->capture_default_str();
   }
 

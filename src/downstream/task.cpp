@@ -172,12 +172,11 @@ std::vector<int64_t> sample_pictures(const data::ImageSplit& split, int64_t n, u
 
 at::Tensor render_clean(const data::ImageSplit& split, const std::vector<int64_t>& indices,
                         const augment::AugmentSettings& normalise, int64_t view_size) {
-  std::vector<const uint8_t*> pixels;
-  for (int64_t index : indices) pixels.push_back(split.image(index));
-  augment::ViewParameters whole = augment::whole_frame(split.height, split.width);
-  whole.framing = normalise.whole_image;
-  return augment::render_views({pixels, split.height, split.width},
-                               std::vector<augment::ViewParameters>(indices.size(), whole), view_size, normalise);
+  auto stored = std::make_shared<StoredPictures>();
+  for (int64_t index : indices) stored->pixels.push_back(split.image(index));
+  stored->height = split.height;
+  stored->width = split.width;
+  return Pictures(stored, normalise, view_size).all();
 }
 
 void check_targets(const TaskSettings& task, const data::ImageDataset& dataset, const std::string& path,

@@ -179,9 +179,11 @@ io::RunInfo united(io::RunInfo a, const io::RunInfo& b) {
   a.wall_s += b.wall_s;
   a.energy_J += b.energy_J;
   a.hosts = united(a.hosts, b.hosts);
-  for (std::string io::RunInfo::*text : {&io::RunInfo::version, &io::RunInfo::compiler, &io::RunInfo::flags,
-                                         &io::RunInfo::libraries, &io::RunInfo::slurm}) {
+  for (std::string io::RunInfo::*text : {&io::RunInfo::version, &io::RunInfo::compiler, &io::RunInfo::flags}) {
     if (a.*text != b.*text) a.*text += ", " + b.*text;
+  }
+  for (std::string io::RunInfo::*json : {&io::RunInfo::libraries, &io::RunInfo::slurm}) {
+    if (a.*json != b.*json) a.*json = fmt::format("[{}, {}]", a.*json, b.*json);
   }
   if (a.git_commit != b.git_commit) a.git_commit = "several";
   a.git_dirty |= b.git_dirty;

@@ -38,6 +38,17 @@ TEST_CASE("files of one suite become one: its tasks in one table, derived arms a
   CHECK(merged[0].info.wall_s == 2 * small_info().wall_s);
 }
 
+TEST_CASE("of files that other builds wrote both are told of, in JSON where it was JSON", "[report][comparable]") {
+  NamedResults one = of_task("known-01"), other = of_task("known-10");
+  one.results.info.libraries = R"({"HDF5": "1.10.8"})";
+  other.results.info.libraries = R"({"HDF5": "1.14.0"})";
+  one.results.info.compiler = "GNU 12.2.0";
+  other.results.info.compiler = "GNU 13.2.0";
+  const io::RunInfo info = merged_by_suite({one, other}).front().info;
+  CHECK(info.libraries == R"([{"HDF5": "1.10.8"}, {"HDF5": "1.14.0"}])");
+  CHECK(info.compiler == "GNU 12.2.0, GNU 13.2.0");
+}
+
 TEST_CASE("files of several suites stay apart, in their order", "[report][comparable]") {
   NamedResults other = of_task("known-10");
   other.results.info.suite = "other";
