@@ -67,13 +67,10 @@ double sweep_memory_MiB(const LoadedSuite& loaded) {
   return most * sizeof(float) / kMiB;
 }
 
-/// The decoded pictures, which the ranks of a node share.
+/// The decoded pictures that the ranks of a node share; those of a pack lie in its file.
 double data_memory_MiB(const LoadedSuite& loaded) {
   double bytes = 0.0;
-  for (const data::DatasetSettings& data : loaded.suite.data) {
-    for (const auto& [split, n] : loaded.found.at(data.name).splits)
-      bytes += 3.0 * static_cast<double>(n * data.size * data.size);
-  }
+  for (const auto& [name, found] : loaded.found) bytes += static_cast<double>(found.decoded_bytes);
   return bytes / kMiB;
 }
 

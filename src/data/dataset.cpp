@@ -24,6 +24,12 @@ std::vector<std::string> data_differences(const io::DataRecord& there, const io:
   return out;
 }
 
+HeldPictures ImageSplit::images(std::span<const int64_t> indices, int threads) const {
+  std::vector<PictureRef> wanted;
+  for (const int64_t index : indices) wanted.push_back(ref(index));
+  return hold(wanted, threads);
+}
+
 const ImageSplit& ImageDataset::split(const std::string& split_name) const {
   const auto found = splits.find(split_name);
   if (found == splits.end()) {

@@ -11,6 +11,7 @@
 
 #include "config/setting.hpp"
 #include "core/node_memory.hpp"
+#include "data/picture_source.hpp"
 #include "data/table_manifest.hpp"
 #include "io/records.hpp"
 
@@ -21,17 +22,19 @@ struct ImageSplit {
   int64_t n = 0;
   int64_t height = 0;
   int64_t width = 0;
-  std::shared_ptr<const std::byte> pixels;   ///< at least n pictures, [height, width, 3] each
-  std::vector<int64_t> places;               ///< [n] where in `pixels` each lies; empty: in order
+  std::shared_ptr<const PictureSource> source;
+  std::vector<int64_t> places;               ///< [n] the place of each in `source`; empty: in order
   std::vector<std::string> names;            ///< [n] path inside the split, unique
   std::vector<int64_t> labels;               ///< [n] index into the data set's classes; empty without classes
   std::vector<std::vector<double>> targets;  ///< [n][t] regression targets, moved with the resize; empty without
   std::string hash;                          ///< split_hash() of all of these
 
-  const uint8_t* image(int64_t index) const {
-    const int64_t place = places.empty() ? index : places[static_cast<size_t>(index)];
-    return reinterpret_cast<const uint8_t*>(pixels.get()) + place * height * width * 3;
+  PictureRef ref(int64_t index) const {
+    return {source, places.empty() ? index : places[static_cast<size_t>(index)]};
   }
+  PicturePixels image(int64_t index) const { return ref(index).picture(); }
+  /// Those at `indices`, as hold() has them.
+  HeldPictures images(std::span<const int64_t> indices, int threads) const;
 };
 
 /// In what the data that results were computed with (`there`) differ from those at hand (`here`): file names and sizes,

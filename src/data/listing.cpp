@@ -70,6 +70,12 @@ void compare_split(const SplitManifest& expected, const SplitListing& found, con
   }
 }
 
+std::string folder_names(const std::vector<fs::path>& folders) {
+  std::vector<std::string> names;
+  for (const fs::path& folder : folders) names.push_back(folder.string());
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
 /// The data set's own files, or its packs; nothing if there is neither, and then a problem.
 std::vector<SplitListing> find_splits(const Manifest& manifest, const DatasetSettings& settings,
                                       const std::vector<fs::path>& data_folders, PreferPacks prefer,
@@ -82,6 +88,14 @@ std::vector<SplitListing> find_splits(const Manifest& manifest, const DatasetSet
       }
     }
     if (!splits.empty()) return splits;
+    if (settings.stream && prefer == PreferPacks::kYes) {
+      problems.add(config::join_path(where, "stream"),
+                   fmt::format("true, and no packed files of {}'s splits in the --data folders [{}]", manifest.name,
+                               folder_names(data_folders)),
+                   "a pack of the files, to stream from",
+                   fmt::format("write it with `invaria data pack {}`", manifest.name));
+      return {};
+    }
     std::optional<Location> location = Location{};
     if (manifest.kind != DatasetKind::kSynthetic) location = locate(manifest, data_folders);
     if (location) return list_splits(manifest, *location, listing);
@@ -90,10 +104,8 @@ std::vector<SplitListing> find_splits(const Manifest& manifest, const DatasetSet
                  manifest.how_to_get);
     return {};
   }
-  std::vector<std::string> looked;
-  for (const fs::path& folder : data_folders) looked.push_back(folder.string());
   problems.add(
-      where, fmt::format("no data for \"{}\" in the --data folders [{}]", manifest.name, fmt::join(looked, ", ")),
+      where, fmt::format("no data for \"{}\" in the --data folders [{}]", manifest.name, folder_names(data_folders)),
       fmt::format("a folder or archive named {}", fmt::join(manifest.folder_names(), " or ")), manifest.how_to_get);
   return {};
 }
@@ -239,9 +251,10 @@ Listing list_promised(const Manifest& manifest, const DatasetSettings& settings,
 }
 
 int64_t decoded_bytes(const Listing& listing, const DatasetSettings& settings) {
+  if (settings.stream) return 0;
   int64_t samples = 0;
   for (const SplitListing& split : listing.splits) {
-    if (!split.pack || !split.pack->has_pixels(settings)) samples += std::ssize(split.samples);
+    if (!split.pack || !split.pack->is_read_in_place(settings)) samples += std::ssize(split.samples);
   }
   return samples * settings.size * settings.size * 3;
 }
@@ -258,8 +271,8 @@ void check_memory(const Listing& listing, const DatasetSettings& settings, const
         fmt::format("at most {:.1f} MiB, {} of this node's memory", static_cast<double>(allowed) / (1 << 20),
                     settings.max_memory_share),
         fmt::format(
-            "pack it (`invaria data pack {} --pixels {} --resize {}`) and it is read from the disk as needed; or "
-            "lower size, or raise max_memory_share",
+            "pack it (`invaria data pack {} --pixels {} --resize {}`, or without --pixels and with stream set) and it "
+            "is read from the disk as needed; or lower size, or raise max_memory_share",
             name, settings.size, config::name_of(settings.resize)));
   }
 }

@@ -34,7 +34,7 @@ struct SampleState {
   int32_t is_corrupt = 0;
   int32_t height = 0;  ///< of the stored picture
   int32_t width = 0;
-  std::array<char, kHashDigits> pixel_hash{};  ///< SHA-256 of the picture as it lies in memory
+  std::array<char, kHashDigits> pixel_hash{};  ///< SHA-256 of the picture as it lies in memory; of its file if streamed
 };
 
 std::string corrupt_message(const std::vector<std::string>& names, const std::vector<std::string>& reasons) {
@@ -64,11 +64,12 @@ class Counter {
 };
 
 /// Decode a whole split and keep nothing: the samples that cannot be decoded, ascending, and why.
-std::vector<std::pair<int64_t, std::string>> corrupt_pictures(const Manifest& manifest, const SplitListing& split,
-                                                              int threads, Counter& counter) {
+std::vector<std::pair<int64_t, std::string>> corrupt_pictures(const Manifest& manifest, const DatasetSettings& settings,
+                                                              const SplitListing& split, int threads,
+                                                              Counter& counter) {
   std::vector<std::pair<int64_t, std::string>> corrupt;
   if (!split.files && !split.pack) return corrupt;
-  if (split.pack && split.pack->header.contents == PackContents::kPixels) {
+  if (split.pack && split.pack->is_read_in_place(settings)) {
     for (int64_t i = 0; i < std::ssize(split.samples); ++i) {
       const std::string reason = split.pack->reason(split.samples[static_cast<size_t>(i)].record);
       if (!reason.empty()) corrupt.emplace_back(i, reason);
@@ -101,7 +102,7 @@ class SplitLoader {
         node_(node),
         n_(std::ssize(split.samples)),
         picture_bytes_(settings.size * settings.size * 3),
-        lies_in_pack_(split.pack && split.pack->has_pixels(settings)),
+        lies_in_pack_(split.pack && split.pack->is_read_in_place(settings)),
         pixels_(lies_in_pack_ ? nullptr : node.allocate(static_cast<size_t>(n_ * picture_bytes_))),
         states_(node.allocate(static_cast<size_t>(n_) * sizeof(SampleState))),
         reasons_(node.allocate(static_cast<size_t>(node.size) * kReasonBytes)) {}
@@ -208,7 +209,7 @@ class SplitLoader {
     ImageSplit out;
     out.n = std::ssize(sound);
     out.height = out.width = settings_.size;
-    out.pixels = lies_in_pack_ ? split_.pack->file.records() : pixels_;
+    out.source = lies_in_pack_ ? pictures_in_pack(split_.pack, settings_) : pictures_in_memory(pixels_, picture_bytes_);
     std::vector<std::string> pixel_hashes;
     for (const int64_t i : sound) {
       out.places.push_back(lies_in_pack_ ? sample(i).record : i);
@@ -232,7 +233,7 @@ class SplitLoader {
   const NodeMemory& node_;
   int64_t n_;
   int64_t picture_bytes_;
-  bool lies_in_pack_;  ///< the decoded pictures do
+  bool lies_in_pack_;  ///< nothing is decoded here
   int64_t first_corrupt_ = std::numeric_limits<int64_t>::max();
   std::shared_ptr<std::byte> pixels_;   ///< [n, size, size, 3], unless they lie in a pack
   std::shared_ptr<std::byte> states_;   ///< [n] SampleState
@@ -287,13 +288,16 @@ std::optional<DatasetSummary> check_dataset(const Manifest& manifest, const Data
   if (depth == CheckDepth::kPromise) {
     const Listing promised = list_promised(manifest, settings, where, problems);
     if (problems.list().size() != problems_before) return std::nullopt;
-    return summary_of(promised);
+    DatasetSummary summary = summary_of(promised);
+    summary.decoded_bytes = decoded_bytes(promised, settings);
+    return summary;
   }
   const Listing listing =
       list_dataset(manifest, settings, options.data_folders, options.threads, where, problems, options.packs);
   check_memory(listing, settings, where, problems);
   if (problems.list().size() != problems_before) return std::nullopt;
   DatasetSummary summary = summary_of(listing);
+  summary.decoded_bytes = decoded_bytes(listing, settings);
   if (depth == CheckDepth::kListing) return summary;
   int64_t total = 0;
   for (const SplitListing& split : listing.splits) total += std::ssize(split.samples);
@@ -301,7 +305,7 @@ std::optional<DatasetSummary> check_dataset(const Manifest& manifest, const Data
   std::vector<std::string> names;
   std::string reason;
   for (size_t s = 0; s < listing.splits.size(); ++s) {
-    const auto corrupt = corrupt_pictures(manifest, listing.splits[s], options.threads, counter);
+    const auto corrupt = corrupt_pictures(manifest, settings, listing.splits[s], options.threads, counter);
     for (const auto& [i, why] : corrupt) {
       const Sample& sample = listing.splits[s].samples[static_cast<size_t>(i)];
       names.push_back(listing.splits[s].name + "/" + sample.name);

@@ -46,6 +46,7 @@ struct DatasetSummary {
   std::vector<std::string> target_names{};                     ///< [n_targets]
   std::map<std::string, std::vector<int64_t>> class_splits{};  ///< as ImageDataset has them
   std::map<std::string, std::vector<int64_t>> class_counts{};  ///< split -> [n_classes] pictures of each class
+  int64_t decoded_bytes = 0;  ///< that a node holds in memory, as the listing has it; pictures of a pack may lie in it
 
   /// Pictures of a split, 0 if there is none of that name.
   int64_t count(const std::string& split) const;

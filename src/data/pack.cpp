@@ -19,7 +19,7 @@ namespace {
 // Columns of the index beside io::kPack...; targets are numbered, their names are in the header.
 constexpr const char* kName = "name";
 constexpr const char* kLabel = "label";
-constexpr const char* kHeight = "height";  ///< of the stored picture; 0 unless pixels were packed
+constexpr const char* kHeight = "height";  ///< of the picture that was packed
 constexpr const char* kWidth = "width";
 constexpr const char* kReason = "reason";  ///< why the picture could not be decoded; "" if it could
 
@@ -99,6 +99,7 @@ std::vector<int64_t> all_of(const SplitListing& split) {
 /// One record that is ready, from any thread.
 using Put = std::function<void(int64_t sample, std::string_view bytes)>;
 
+/// The files as they are; each is decoded once, for its size and to know the corrupt ones when they are streamed.
 void write_files(const SplitListing& split, int threads, PackIndex& index, const Put& put) {
   int64_t offset = 0;
   for (size_t i = 0; i < split.samples.size(); ++i) {
@@ -111,6 +112,13 @@ void write_files(const SplitListing& split, int threads, PackIndex& index, const
     if (std::ssize(bytes) != index.lengths[at]) {
       throw_environment("{}: {} bytes, but {} when it was listed: it changed meanwhile", describe_sample(split, sample),
                         bytes.size(), index.lengths[at]);
+    }
+    try {
+      const io::Image image = io::decode_image(bytes, describe_sample(split, sample));
+      index.heights[at] = image.height;
+      index.widths[at] = image.width;
+    } catch (const ConfigError& error) {
+      index.reasons[at] = error.what();
     }
     put(sample, bytes);
   });
@@ -167,6 +175,29 @@ std::vector<fs::path> folders_of_packs(const Manifest& manifest, const std::vect
   return folders;
 }
 
+class StreamedPictures : public PictureSource {
+ public:
+  StreamedPictures(std::shared_ptr<const Pack> pack, const DatasetSettings& settings)
+      : pack_(std::move(pack)), size_(settings.size), resize_(settings.resize) {}
+
+  PicturePixels picture(int64_t place) const override {
+    const std::string_view bytes = pack_->file.record(place);
+    if (sha256_hex(bytes) != pack_->hash(place)) {
+      throw_config("{}: has changed since it was packed; pack the data set again", pack_->describe(place));
+    }
+    const std::shared_ptr<uint8_t[]> pixels(new uint8_t[static_cast<size_t>(size_ * size_ * 3)]);
+    resize_into(io::decode_image(bytes, pack_->describe(place)), size_, resize_,
+                {pixels.get(), static_cast<size_t>(size_ * size_ * 3)});
+    return {pixels, pixels.get()};
+  }
+  bool decodes() const override { return true; }
+
+ private:
+  std::shared_ptr<const Pack> pack_;
+  int64_t size_;
+  ResizeMode resize_;
+};
+
 /// All splits' packs of one sort in one folder, or nothing if some are missing.
 std::vector<std::shared_ptr<const Pack>> open_packs(const Manifest& manifest, const DatasetSettings& settings,
                                                     PackContents contents, const fs::path& folder) {
@@ -217,6 +248,7 @@ std::vector<std::shared_ptr<const Pack>> find_packs(const Manifest& manifest, co
                                                     const std::vector<fs::path>& data_folders) {
   for (const fs::path& folder : folders_of_packs(manifest, data_folders)) {
     for (const PackContents contents : {PackContents::kPixels, PackContents::kFiles}) {
+      if (settings.stream && contents == PackContents::kPixels) continue;
       auto packs = open_packs(manifest, settings, contents, folder);
       if (!packs.empty()) return packs;
     }
@@ -247,6 +279,13 @@ SplitListing list_pack(std::shared_ptr<const Pack> pack, Listing& listing) {
   listing.targets = pack->header.targets;
   split.pack = std::move(pack);
   return split;
+}
+
+std::shared_ptr<const PictureSource> pictures_in_pack(std::shared_ptr<const Pack> pack,
+                                                      const DatasetSettings& settings) {
+  if (pack->header.contents == PackContents::kFiles)
+    return std::make_shared<StreamedPictures>(std::move(pack), settings);
+  return pictures_in_memory(pack->file.records(), settings.size * settings.size * 3);
 }
 
 std::vector<fs::path> write_packs(const Manifest& manifest, const DatasetSettings& settings, const Listing& listing,

@@ -4,7 +4,8 @@
 ///
 /// `<name>.pack/<split>.files` has the pictures' files as they are, for any size; `<name>.pack/<split>.64-whole-frame`
 /// the decoded pictures at one size, which are used where they lie: memory-mapped, shared by a node's ranks through the
-/// page cache, and so not bound by the memory that data sets may take.
+/// page cache, and so not bound by the memory that data sets may take. Files are decoded into memory when they are
+/// loaded or, where the settings say stream, each when it is asked for.
 
 #include <functional>
 #include <memory>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "data/listing.hpp"
+#include "data/picture_source.hpp"
 #include "io/pack.hpp"
 
 namespace invaria::data {
@@ -47,16 +49,18 @@ struct Pack {
   explicit Pack(const fs::path& path);
   /// Whether its records are the decoded pictures that these settings ask for.
   bool has_pixels(const DatasetSettings& settings) const;
+  /// Whether its records are used where they lie: decoded pictures, or files to stream.
+  bool is_read_in_place(const DatasetSettings& settings) const { return settings.stream || has_pixels(settings); }
   std::string describe(int64_t record) const;
-  /// Why a picture could not be decoded; "" if it could, or its file is packed.
+  /// Why a picture could not be decoded; "" if it could.
   std::string reason(int64_t record) const;
-  /// Height and width of the stored picture, where pixels are packed.
+  /// Height and width of the picture that was packed; 1 and 1 if it was made.
   std::pair<int64_t, int64_t> stored_size(int64_t record) const;
   const std::string& hash(int64_t record) const;
 };
 
 /// The packs of all splits, from the first folder that has them: the decoded pictures of the settings' size if there
-/// are any, else the files. Nothing if neither is complete.
+/// are any, else the files; only the files where the settings say stream. Nothing if neither is complete.
 /// @param data_folders  and, after them, the manifest's own folder
 /// @throws ConfigError if a pack is broken, or was made with a manifest that says otherwise of the samples
 std::vector<std::shared_ptr<const Pack>> find_packs(const Manifest& manifest, const DatasetSettings& settings,
@@ -64,6 +68,11 @@ std::vector<std::shared_ptr<const Pack>> find_packs(const Manifest& manifest, co
 
 /// The samples of a pack as they were listed; classes and targets go to `listing`.
 SplitListing list_pack(std::shared_ptr<const Pack> pack, Listing& listing);
+
+/// The pictures of a pack that is read in place, at the settings' size; place n is record n. A streamed file that is not
+/// as it was packed makes asking for it throw.
+std::shared_ptr<const PictureSource> pictures_in_pack(std::shared_ptr<const Pack> pack,
+                                                      const DatasetSettings& settings);
 
 /// Write the packs of a data set into `folder`/<name>.pack, split after split, each file complete or not at all.
 /// Corrupt pictures are packed as such: what becomes of them is decided where they are loaded.

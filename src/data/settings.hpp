@@ -32,6 +32,7 @@ struct DatasetSettings {
   ResizeMode resize = ResizeMode::kWholeFrame;
   OnCorrupt on_corrupt = OnCorrupt::kFail;
   bool check_contents = false;
+  bool stream = false;
   double max_memory_share = 0.5;
   double validation_fraction = 0.0;
   int64_t split_seed = 0;
@@ -49,6 +50,8 @@ struct DatasetSettings {
         setting("on_corrupt", &S::on_corrupt, "what becomes of a picture that cannot be decoded"),
         setting("check_contents", &S::check_contents,
                 "compare the files' contents too with the manifest's checksums: reads every file once more"),
+        setting("stream", &S::stream,
+                "decode pictures when they are asked for, out of a pack of their files, instead of once into memory"),
         setting("max_memory_share", &S::max_memory_share, "share of a node's memory that the decoded pictures may take",
                 config::Rule{.minimum = 0, .maximum = 1, .exclusive_minimum = true}),
         setting("validation_fraction", &S::validation_fraction,

@@ -1,6 +1,7 @@
 #include "downstream/known_task.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <numeric>
@@ -28,7 +29,7 @@ bool asks_for_colour(const std::string& marks, const std::vector<augment::Axis>&
 
 /// What every sample of one part shows.
 struct Part {
-  std::vector<const uint8_t*> pixels;
+  std::vector<int64_t> pictures;  ///< of the split, one a sample
   std::vector<augment::ViewParameters> parameters;
   std::vector<int64_t> labels;
 };
@@ -62,7 +63,7 @@ class PartMaker {
                                                              static_cast<uint64_t>(repeat_), sample, kFirstView + part);
           for (const augment::FixedSetting& fixed : combination)
             augment::apply(fixed, split_.height, split_.width, parameters);
-          made.pixels.push_back(split_.image(picture));
+          made.pictures.push_back(picture);
           made.parameters.push_back(parameters);
           made.labels.push_back(label);
         }
@@ -151,7 +152,7 @@ std::vector<int64_t> draw_pictures(const KnownSettings& known, const std::vector
   std::vector<int64_t> chosen;
   for (int64_t index : order) {
     if (static_cast<int64_t>(chosen.size()) == wanted) break;
-    if (colour && mean_saturation(split.image(index), split.height * split.width) < known.min_saturation) continue;
+    if (colour && mean_saturation(split.image(index).get(), split.height * split.width) < known.min_saturation) continue;
     chosen.push_back(index);
   }
   if (static_cast<int64_t>(chosen.size()) < wanted) {
@@ -198,9 +199,10 @@ TaskData make_known_task(const KnownSettings& known, const std::vector<augment::
   std::vector<at::Tensor> images;
   const auto render = [&](int64_t per_class, uint32_t part) {
     const Part made = maker.make(per_class, part);
+    const data::HeldPictures held = split.images(made.pictures, at::get_num_threads());
     Samples samples;
     images.push_back(
-        augment::render_views({made.pixels, split.height, split.width}, made.parameters, view_size, rendered.augment));
+        augment::render_views({held.pixels, split.height, split.width}, made.parameters, view_size, rendered.augment));
     samples.labels_B = at::tensor(made.labels, at::kLong);
     return samples;
   };

@@ -1,6 +1,7 @@
 #include "downstream/pictures.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include "augment/render.hpp"
 #include "core/errors.hpp"
@@ -12,20 +13,21 @@ Pictures::Pictures(at::Tensor images_BCHW)
 
 Pictures::Pictures(std::shared_ptr<const StoredPictures> stored, const augment::AugmentSettings& normalise,
                    int64_t view_size)
-    : stored_(std::move(stored)), normalise_(normalise), view_size_(view_size), size_(std::ssize(stored_->pixels)) {}
+    : stored_(std::move(stored)), normalise_(normalise), view_size_(view_size), size_(std::ssize(stored_->pictures)) {}
 
 at::Tensor Pictures::at(const at::Tensor& index_B) const {
   const at::Tensor behind_B = rows_B_.defined() ? rows_B_.index_select(0, index_B) : index_B;
   if (images_BCHW_.defined()) return images_BCHW_.index_select(0, behind_B);
   require(stored_ != nullptr, "Pictures: none are here, {} were asked for", index_B.size(0));
-  std::vector<const uint8_t*> pixels;
+  std::vector<data::PictureRef> wanted;
   const at::Tensor rows_B = behind_B.contiguous();
   for (int64_t k = 0; k < rows_B.size(0); ++k)
-    pixels.push_back(stored_->pixels.at(static_cast<size_t>(rows_B.const_data_ptr<int64_t>()[k])));
+    wanted.push_back(stored_->pictures.at(static_cast<size_t>(rows_B.const_data_ptr<int64_t>()[k])));
+  const data::HeldPictures held = data::hold(wanted, at::get_num_threads());
   augment::ViewParameters whole = augment::whole_frame(stored_->height, stored_->width);
   whole.framing = normalise_.whole_image;
-  return augment::render_views({pixels, stored_->height, stored_->width},
-                               std::vector<augment::ViewParameters>(pixels.size(), whole), view_size_, normalise_);
+  return augment::render_views({held.pixels, stored_->height, stored_->width},
+                               std::vector<augment::ViewParameters>(wanted.size(), whole), view_size_, normalise_);
 }
 
 at::Tensor Pictures::range(int64_t first, int64_t count) const {

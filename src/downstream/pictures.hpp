@@ -10,13 +10,13 @@
 #include <vector>
 
 #include "augment/settings.hpp"
+#include "data/picture_source.hpp"
 
 namespace invaria::downstream {
 
 /// Stored pictures of one size, which many may refer to.
 struct StoredPictures {
-  std::vector<const uint8_t*> pixels;  ///< [height, width, 3] each
-  std::vector<std::shared_ptr<const std::byte>> owners;
+  std::vector<data::PictureRef> pictures;  ///< [height, width, 3] each
   int64_t height = 0;
   int64_t width = 0;
 };

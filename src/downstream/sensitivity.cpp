@@ -1,6 +1,7 @@
 #include "downstream/sensitivity.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include <algorithm>
 
@@ -42,9 +43,8 @@ std::vector<double> sensitivities(const model::Encoder& encoder, const model::Ge
                                   uint64_t seed) {
   require(pictures.n >= 3, "sensitivities: {} pictures, expected at least 3", pictures.n);
   const std::vector<int64_t> order = sample_pictures(pictures, n_images, seed);
-  std::vector<const uint8_t*> pixels;
-  for (int64_t index : order) pixels.push_back(pictures.image(index));
-  const augment::ImageBatch images{pixels, pictures.height, pictures.width};
+  const data::HeldPictures held = pictures.images(order, at::get_num_threads());
+  const augment::ImageBatch images{held.pixels, pictures.height, pictures.width};
   const auto features_of = [&](const std::string& transformation) {
     std::vector<augment::ViewParameters> parameters;
     for (int64_t index : order) parameters.push_back(transformed(transformation, augment, pictures, seed, index));

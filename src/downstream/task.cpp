@@ -1,6 +1,7 @@
 #include "downstream/task.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include <fmt/ranges.h>
 
@@ -71,18 +72,19 @@ class Pool {
   /// Random views of the pictures that lie at `rows`.
   DrawViews views(const std::vector<int64_t>& rows, std::vector<augment::Operation> operations,
                   const augment::AugmentSettings& strengths, int64_t view_size) const {
-    std::vector<const uint8_t*> pixels;
-    for (int64_t row : rows) pixels.push_back(stored_->pixels[static_cast<size_t>(row)]);
-    return [pixels, stored = stored_, operations = std::move(operations), strengths, view_size](
+    std::vector<data::PictureRef> pictures;
+    for (int64_t row : rows) pictures.push_back(stored_->pictures[static_cast<size_t>(row)]);
+    return [pictures, stored = stored_, operations = std::move(operations), strengths, view_size](
                const std::vector<int64_t>& samples, uint64_t seed, uint64_t epoch, uint32_t view) {
-      std::vector<const uint8_t*> drawn;
+      std::vector<data::PictureRef> drawn;
       std::vector<augment::ViewParameters> parameters;
       for (int64_t sample : samples) {
-        drawn.push_back(pixels[static_cast<size_t>(sample)]);
+        drawn.push_back(pictures[static_cast<size_t>(sample)]);
         parameters.push_back(augment::draw(strengths, operations, stored->height, stored->width, seed, epoch,
                                            static_cast<uint64_t>(sample), view));
       }
-      return augment::render_views({drawn, stored->height, stored->width}, parameters, view_size, strengths);
+      const data::HeldPictures held = data::hold(drawn, at::get_num_threads());
+      return augment::render_views({held.pixels, stored->height, stored->width}, parameters, view_size, strengths);
     };
   }
 
@@ -109,12 +111,11 @@ class Pool {
     const data::ImageSplit& split = dataset_.split(name);
     const data::Subset subset = members(task_, classes, split);
     if (subset.indices.empty()) return;
-    stored_->owners.push_back(split.pixels);
     stored_->height = split.height;  // of all splits of a data set
     stored_->width = split.width;
     labels_.insert(labels_.end(), subset.labels.begin(), subset.labels.end());
     for (int64_t index : subset.indices) {
-      stored_->pixels.push_back(split.image(index));
+      stored_->pictures.push_back(split.ref(index));
       names_.push_back(name + "/" + split.names[static_cast<size_t>(index)]);
       if (!task_.has_classes()) add_targets(split, index);
     }
@@ -173,7 +174,7 @@ std::vector<int64_t> sample_pictures(const data::ImageSplit& split, int64_t n, u
 at::Tensor render_clean(const data::ImageSplit& split, const std::vector<int64_t>& indices,
                         const augment::AugmentSettings& normalise, int64_t view_size) {
   auto stored = std::make_shared<StoredPictures>();
-  for (int64_t index : indices) stored->pixels.push_back(split.image(index));
+  for (int64_t index : indices) stored->pictures.push_back(split.ref(index));
   stored->height = split.height;
   stored->width = split.width;
   return Pictures(stored, normalise, view_size).all();

@@ -49,7 +49,7 @@ data::ImageSplit noise_pictures(int64_t n, int64_t side) {
   data::ImageSplit split;
   split.n = n;
   split.height = split.width = side;
-  split.pixels = std::move(pixels);
+  split.source = data::pictures_in_memory(std::move(pixels), side * side * 3);
   return split;
 }
 

@@ -1,6 +1,7 @@
 #include "train/monitor.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include <algorithm>
 
@@ -98,14 +99,15 @@ at::Tensor Monitor::features(const model::Encoder& encoder, const config::Invari
   const data::Share share = data::local_share(static_cast<int64_t>(watched_.size()), comm_.rank(), comm_.size());
   std::vector<at::Tensor> parts{at::empty({0, encoder.feature_dim()})};
   for (int64_t first = share.first; first < share.first + share.count; first += kImagesAtOnce) {
-    std::vector<const uint8_t*> pixels;
+    std::vector<int64_t> shown;
     std::vector<augment::ViewParameters> parameters;
     for (int64_t index = first; index < std::min(first + kImagesAtOnce, share.first + share.count); ++index) {
-      pixels.push_back(pictures_.image(watched_[static_cast<size_t>(index)]));
+      shown.push_back(watched_[static_cast<size_t>(index)]);
       parameters.push_back(
           augment::draw(plan_.settings.augment, {}, pictures_.height, pictures_.width, 0, 0, 0, 0));  // nothing drawn
     }
-    const at::Tensor images_BCHW = augment::render_views({pixels, pictures_.height, pictures_.width}, parameters,
+    const data::HeldPictures held = pictures_.images(shown, at::get_num_threads());
+    const at::Tensor images_BCHW = augment::render_views({held.pixels, pictures_.height, pictures_.width}, parameters,
                                                          plan_.settings.view_size, plan_.settings.augment);
     parts.push_back(encoder.forward(images_BCHW.to(device_), generated, model::BatchNormPass::running()).cpu());
   }

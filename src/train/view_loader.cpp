@@ -1,6 +1,7 @@
 #include "train/view_loader.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include <utility>
 
@@ -41,16 +42,17 @@ StepViews ViewLoader::make(int64_t step) {
     active.push_back(augment::active_operations(plan_.axes, plan_.corners[block.corner]));
   const auto seed = static_cast<uint64_t>(plan_.seed);
   const auto epoch = static_cast<uint64_t>(sampler_.epoch_of(step));
-  std::vector<const uint8_t*> pixels;
+  std::vector<int64_t> shown;
   std::vector<augment::ViewParameters> parameters;
   for (const ViewPlace& place : made.places) {
     const int64_t picture = made.pictures[static_cast<size_t>(place.position)];
-    pixels.push_back(pictures_.image(picture));
+    shown.push_back(picture);
     parameters.push_back(augment::draw(plan_.settings.augment, active[block_of(blocks, place.position)],
                                        pictures_.height, pictures_.width, seed, epoch, static_cast<uint64_t>(picture),
                                        place.view));
   }
-  made.views_BCHW = augment::render_views({pixels, pictures_.height, pictures_.width}, parameters,
+  const data::HeldPictures held = pictures_.images(shown, at::get_num_threads());
+  made.views_BCHW = augment::render_views({held.pixels, pictures_.height, pictures_.width}, parameters,
                                           plan_.settings.view_size, plan_.settings.augment);
   if (device_.is_cuda()) made.views_BCHW = made.views_BCHW.pin_memory();
   return made;

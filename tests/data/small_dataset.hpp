@@ -52,13 +52,16 @@ inline void write_small(const fs::path& folder) {
 inline std::vector<uint8_t> pixels_of(const ImageSplit& split) {
   std::vector<uint8_t> pixels;
   const int64_t length = split.height * split.width * 3;
-  for (int64_t i = 0; i < split.n; ++i) pixels.insert(pixels.end(), split.image(i), split.image(i) + length);
+  for (int64_t i = 0; i < split.n; ++i) {
+    const PicturePixels picture = split.image(i);
+    pixels.insert(pixels.end(), picture.get(), picture.get() + length);
+  }
   return pixels;
 }
 
 /// One picture's bytes.
 inline std::string picture(const ImageSplit& split, int64_t index) {
-  return {reinterpret_cast<const char*>(split.image(index)), static_cast<size_t>(split.height * split.width * 3)};
+  return {reinterpret_cast<const char*>(split.image(index).get()), static_cast<size_t>(split.height * split.width * 3)};
 }
 
 /// Names, labels, targets, pixels and hashes are the same.

@@ -119,9 +119,9 @@ TEST_CASE("CIFAR's records become pictures in file and record order", "[data][ci
   CHECK(dataset.classes[3] == "d");
   for (int n = 0; n < 12; ++n) {
     CHECK(train.labels[static_cast<size_t>(n)] == n % 10);
-    CHECK(train.image(n)[0] == 10 * n);
-    CHECK(train.image(n)[1] == 10 * n + 1);
-    CHECK(train.image(n)[32 * 32 * 3 - 1] == 10 * n + 2);
+    CHECK(train.image(n).get()[0] == 10 * n);
+    CHECK(train.image(n).get()[1] == 10 * n + 1);
+    CHECK(train.image(n).get()[32 * 32 * 3 - 1] == 10 * n + 2);
   }
   CHECK(dataset.split("test").labels == std::vector<int64_t>{0, 1, 2});
 }
@@ -172,7 +172,7 @@ TEST_CASE("CIFAR-100 as its manifest lays it out has fine labels", "[data][cifar
   CHECK(std::is_sorted(dataset.classes.begin(), dataset.classes.end()));
   CHECK(dataset.split("train").labels[0] == 99);
   CHECK(dataset.classes[static_cast<size_t>(dataset.split("test").labels[1])] == "woman");
-  CHECK(dataset.split("test").image(29)[0] == 29);
+  CHECK(dataset.split("test").image(29).get()[0] == 29);
 }
 
 TEST_CASE("a table's pixel targets move with the resize, others stay", "[data][csv]") {
@@ -300,7 +300,7 @@ TEST_CASE("a synthetic shape has its class's colour at its target", "[data][synt
     const auto x = static_cast<int64_t>(target[0]);
     const auto y = static_cast<int64_t>(target[1]);
     REQUIRE((x >= 0 && x < 32 && y >= 0 && y < 32));
-    const uint8_t* pixel = train.image(i) + (y * 32 + x) * 3;
+    const uint8_t* pixel = train.image(i).get() + (y * 32 + x) * 3;
     CHECK(std::max_element(pixel, pixel + 3) - pixel == strongest_channel[train.labels[static_cast<size_t>(i)]]);
   }
 }

@@ -46,7 +46,7 @@ TEST_CASE("an image folder gives its pictures in byte order of their names, labe
   // A lossless picture, decoded by nobody: the stored pixels, resized.
   std::vector<uint8_t> expected(8 * 8 * 3);
   resize_into(make_image(12, 80, 7), 8, ResizeMode::kWholeFrame, expected);
-  CHECK(std::equal(expected.begin(), expected.end(), train.image(2)));
+  CHECK(std::equal(expected.begin(), expected.end(), train.image(2).get()));
 }
 
 TEST_CASE("other pixels under the same names and sizes are another split, and named as a difference", "[data][load]") {
@@ -99,7 +99,7 @@ TEST_CASE("grey pictures are widened to three equal channels", "[data][load]") {
   const TemporaryFolder folder;
   write_small(folder.path());
   const ImageDataset dataset = load_alone(small_manifest(), small_settings(), folder.path());
-  const uint8_t* grey = dataset.split("train").image(1);
+  const uint8_t* grey = dataset.split("train").image(1).get();
   for (int64_t i = 0; i < 8 * 8 * 3; ++i) CHECK(std::abs(int{grey[i]} - 90) <= 1);
 }
 
@@ -210,7 +210,7 @@ TEST_CASE("corrupt pictures are left out and listed where the suite says so", "[
       const ImageSplit& before = whole.split("train");
       const auto was = std::find(before.names.begin(), before.names.end(), train.names[static_cast<size_t>(i)]);
       REQUIRE(was != before.names.end());
-      CHECK(std::equal(train.image(i), train.image(i) + 8 * 8 * 3, before.image(was - before.names.begin())));
+      CHECK(std::equal(train.image(i).get(), train.image(i).get() + 8 * 8 * 3, before.image(was - before.names.begin()).get()));
     }
   }
 }

@@ -132,6 +132,84 @@ TEST_CASE("a data set beyond the memory it may take is read from packed pixels a
   CHECK(allocated < 64 * 64 * 3);
 }
 
+TEST_CASE("packed files are streamed: each picture decoded when asked for, and none kept", "[data][pack]") {
+  const TemporaryFolder folder;
+  const TemporaryFolder packed;
+  write_rich(folder.path());
+  DatasetSettings settings = rich_settings();
+  settings.validation_fraction = GENERATE(0.0, 0.25);
+  const ImageDataset expected = load(rich_manifest(), settings, folder.path());
+  settings.stream = true;
+  CHECK_THAT(problems_of(rich_manifest(), settings, folder.path()), Catch::Contains("invaria data pack rich"));
+  // Pixels of the right size are no files.
+  DatasetSettings whole = settings;
+  whole.validation_fraction = 0;
+  pack(rich_manifest(), whole, folder.path(), packed.path(), PackContents::kPixels);
+  CHECK_THAT(problems_of(rich_manifest(), settings, packed.path()), Catch::Contains("invaria data pack rich"));
+  pack(rich_manifest(), whole, folder.path(), packed.path(), PackContents::kFiles);
+
+  settings.max_memory_share = 1e-12;
+  CHECK(problems_of(rich_manifest(), settings, packed.path(), CheckDepth::kPictures).empty());
+  size_t allocated = 0;
+  NodeMemory memory = NodeMemory::private_memory();
+  memory.allocate = [&, allocate = memory.allocate](size_t bytes) {
+    allocated += bytes;
+    return allocate(bytes);
+  };
+  const ImageDataset streamed = load_dataset(rich_manifest(), settings, {{packed.path()}, 1, {}}, memory);
+  CHECK(allocated < 12 * 12 * 3 * 12);
+  for (const auto& [name, split] : expected.splits) {
+    const ImageSplit& other = streamed.split(name);
+    CHECK(other.names == split.names);
+    CHECK(other.labels == split.labels);
+    CHECK(other.targets == split.targets);
+    CHECK(pixels_of(other) == pixels_of(split));
+    CHECK(other.hash != split.hash);  // of the files, since the pixels are not looked at beforehand
+    // Together, on threads, one of them wanted twice.
+    const int64_t last = split.n - 1;
+    const HeldPictures held = other.images(std::vector<int64_t>{last, 0, last}, 2);
+    CHECK(std::equal(held.pixels[0], held.pixels[0] + 12 * 12 * 3, split.image(last).get()));
+    CHECK(std::equal(held.pixels[1], held.pixels[1] + 12 * 12 * 3, split.image(0).get()));
+    CHECK(held.pixels[2] == held.pixels[0]);
+    CHECK(other.image(0) != other.image(0));
+  }
+}
+
+TEST_CASE("a streamed file that is corrupt is left out, one that changed is named", "[data][pack][corrupt]") {
+  const TemporaryFolder folder;
+  const TemporaryFolder packed;
+  write_small(folder.path());
+  write_file(folder.path() / "small/train/ant/a.jpg", "no picture");
+  DatasetSettings settings = small_settings();
+  const fs::path train = pack(small_manifest(), settings, folder.path(), packed.path(), PackContents::kFiles).at(0);
+  settings.stream = true;
+  for (const CheckDepth depth : {CheckDepth::kListing, CheckDepth::kPictures}) {
+    CHECK(problems_of(small_manifest(), settings, packed.path(), depth).empty() == (depth == CheckDepth::kListing));
+  }
+  CHECK_THAT(failure([&] { load(small_manifest(), settings, packed.path()); }),
+             Catch::Contains("1 corrupt picture: train/ant/a.jpg"));
+  settings.on_corrupt = OnCorrupt::kLeaveOut;
+  const ImageDataset loaded = load(small_manifest(), settings, packed.path());
+  CHECK(loaded.record.files_left_out == std::vector<std::string>{"train/ant/a.jpg"});
+  CHECK(pixels_of(loaded.split("train")) == pixels_of([&] {
+          DatasetSettings held = settings;
+          held.stream = false;
+          return load(small_manifest(), held, folder.path()).split("train");
+        }()));
+
+  std::string bytes = io::read_file(train);
+  bytes[4096 + 100] ^= 1;
+  io::write_file_atomically(train, bytes);
+  const ImageDataset changed = load(small_manifest(), settings, packed.path());
+  const ImageSplit& split = changed.split("train");
+  REQUIRE(split.names.at(0) == "Cat/a.jpeg");
+  for (const int threads : {1, 2}) {
+    CHECK_THAT(failure([&] { split.images(std::vector<int64_t>{0, 1, 2}, threads); }),
+               Catch::Contains(train.string() + ":Cat/a.jpeg: has changed since it was packed"));
+  }
+  CHECK(split.image(1) != nullptr);
+}
+
 TEST_CASE("corrupt pictures are packed as such: left out or refused where they are loaded", "[data][pack][corrupt]") {
   const TemporaryFolder folder;
   const TemporaryFolder packed;

@@ -61,7 +61,7 @@ inline data::ImageSplit made_split(int64_t classes, int64_t per_class, uint64_t 
     split.labels.push_back(picture / per_class);
     split.targets.push_back({static_cast<double>(picture), static_cast<double>(picture * picture)});
   }
-  split.pixels = pixels;
+  split.source = data::pictures_in_memory(pixels, int64_t{16} * 16 * 3);
   split.hash = "made-" + std::to_string(seed);
   return split;
 }

@@ -78,7 +78,7 @@ TEST_CASE("sensitivity is 0 where a transformation changes nothing, and positive
   data::ImageDataset dataset = made_dataset(4, 5);
   data::ImageSplit& split = dataset.splits["test"];
   // Pictures that mirror themselves.
-  auto* pixels = const_cast<std::byte*>(split.pixels.get());
+  auto* pixels = const_cast<uint8_t*>(split.image(0).get());
   for (int64_t row = 0; row < split.n * 16; ++row) {
     for (int64_t x = 8; x < 16; ++x) {
       for (int64_t channel = 0; channel < 3; ++channel)

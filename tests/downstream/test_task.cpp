@@ -93,9 +93,9 @@ TEST_CASE("a repeat draws other pictures; the same repeat the same", "[downstrea
 
 TEST_CASE("where colour is asked for, grey pictures are left out, and too few are refused", "[downstream][known]") {
   data::ImageDataset dataset = made_dataset(4, 5);
-  auto* pixels = const_cast<std::byte*>(dataset.splits["test"].pixels.get());
-  for (int64_t byte = 0; byte < 9 * 16 * 16 * 3; ++byte) pixels[byte] = std::byte{90};  // pictures 0 to 8
-  CHECK(mean_saturation(dataset.splits["test"].image(0), 256) == 0.0);
+  auto* pixels = const_cast<uint8_t*>(dataset.splits["test"].image(0).get());
+  for (int64_t byte = 0; byte < 9 * 16 * 16 * 3; ++byte) pixels[byte] = uint8_t{90};  // pictures 0 to 8
+  CHECK(mean_saturation(dataset.splits["test"].image(0).get(), 256) == 0.0);
   const uint8_t half_saturated[] = {200, 100, 150};
   CHECK(mean_saturation(half_saturated, 1) == Approx(0.5));
   const augment::AugmentSettings normalise;
@@ -239,7 +239,8 @@ TEST_CASE("training samples of real pictures are drawn as pretraining's views wi
   // Rows of the pool are the pictures of classes 0, 4, 8 in order.
   const int64_t row = task.train.rows_B[sample].item<int64_t>();
   const data::ImageSplit& split = dataset.split("train");
-  const uint8_t* pixels = split.image(4 * 8 * (row / 8) + row % 8);
+  const data::PicturePixels picture = split.image(4 * 8 * (row / 8) + row % 8);
+  const uint8_t* pixels = picture.get();
   augment::AugmentSettings milder = pretraining;
   milder.crop_area = {0.35, 1.0};
   const std::vector<augment::Operation> operations = augment::active_operations(axes, {1, 1});
@@ -419,7 +420,7 @@ TEST_CASE("a task's pictures are made when they are asked for, from those that a
   CHECK(at::equal(held.range(3, 4), before.narrow(0, 3, 4)));
   CHECK(held.subset(at::empty({0}, at::kLong)).size() == 0);
   // Nothing is kept: what lies there changes, and so does the picture.
-  auto* pixels = const_cast<uint8_t*>(test.image(0));
+  auto* pixels = const_cast<uint8_t*>(test.image(0).get());
   std::fill(pixels, pixels + test.height * test.width * 3, uint8_t{0});
   CHECK_FALSE(at::equal(task.test.pictures.range(0, 1), before.narrow(0, 0, 1)));
   CHECK(at::equal(task.test.pictures.range(1, 1), before.narrow(0, 1, 1)));

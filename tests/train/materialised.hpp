@@ -194,13 +194,14 @@ class PlainViews {
         active.push_back(operation);
       }
     }
-    std::vector<const uint8_t*> pixels;
+    data::HeldPictures held;
     std::vector<uint64_t> ids;
     for (int64_t sample : sampler_.batch(step)) {
-      pixels.push_back(pictures_.image(sample));
+      held.holders.push_back(pictures_.image(sample));
+      held.pixels.push_back(held.holders.back().get());
       ids.push_back(static_cast<uint64_t>(sample));
     }
-    return augment::make_views({pixels, pictures_.height, pictures_.width}, plan_.settings.augment, active,
+    return augment::make_views({held.pixels, pictures_.height, pictures_.width}, plan_.settings.augment, active,
                                plan_.settings.view_size, 5, static_cast<uint64_t>(sampler_.epoch_of(step)), ids)
         .both.to(at::kDouble);
   }

@@ -30,7 +30,7 @@ inline data::ImageSplit made_pictures(int64_t n) {
   data::ImageSplit split;
   split.n = n;
   split.height = split.width = kSide;
-  split.pixels = std::shared_ptr<const std::byte>(pixels, reinterpret_cast<const std::byte*>(pixels.get()));
+  split.source = data::pictures_in_memory({pixels, reinterpret_cast<const std::byte*>(pixels.get())}, kBytes);
   return split;
 }
 

@@ -133,7 +133,7 @@ TEST_CASE("features that hold the class are found out by neighbours and readout,
   EncoderPlan plan = monitored_plan();
   data::ImageSplit split = made_pictures(60);
   // Two classes, black and white pictures: any encoder tells them apart.
-  auto* pixels = reinterpret_cast<uint8_t*>(const_cast<std::byte*>(split.pixels.get()));
+  auto* pixels = const_cast<uint8_t*>(split.image(0).get());
   for (int64_t picture = 0; picture < split.n; ++picture) {
     split.labels.push_back(picture % 2);
     std::fill_n(pixels + picture * 36 * 36 * 3, 36 * 36 * 3, static_cast<uint8_t>(picture % 2 * 200 + picture % 7));
@@ -174,7 +174,7 @@ TEST_CASE("embeddings that collapse are warned of, once", "[train][mpi]") {
   const SharedScratch scratch(comm);
   // Grey pictures of one shade: whatever the encoder, its embeddings coincide.
   data::ImageSplit pictures = made_pictures(30);
-  auto* pixels = reinterpret_cast<uint8_t*>(const_cast<std::byte*>(pictures.pixels.get()));
+  auto* pixels = const_cast<uint8_t*>(pictures.image(0).get());
   EncoderPlan plan = small_plan();
   const auto warnings = [&](const std::string& run) {
     const std::string path = (scratch / (run + ".jsonl")).string();
