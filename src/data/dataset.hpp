@@ -29,9 +29,7 @@ struct ImageSplit {
   std::vector<std::vector<double>> targets;  ///< [n][t] regression targets, moved with the resize; empty without
   std::string hash;                          ///< split_hash() of all of these
 
-  PictureRef ref(int64_t index) const {
-    return {source, places.empty() ? index : places[static_cast<size_t>(index)]};
-  }
+  PictureRef ref(int64_t index) const { return {source, places.empty() ? index : places[static_cast<size_t>(index)]}; }
   PicturePixels image(int64_t index) const { return ref(index).picture(); }
   /// Those at `indices`, as hold() has them.
   HeldPictures images(std::span<const int64_t> indices, int threads) const;

@@ -69,8 +69,8 @@ std::vector<std::shared_ptr<const Pack>> find_packs(const Manifest& manifest, co
 /// The samples of a pack as they were listed; classes and targets go to `listing`.
 SplitListing list_pack(std::shared_ptr<const Pack> pack, Listing& listing);
 
-/// The pictures of a pack that is read in place, at the settings' size; place n is record n. A streamed file that is not
-/// as it was packed makes asking for it throw.
+/// The pictures of a pack that is read in place, at the settings' size; place n is record n. A streamed file that is
+/// not as it was packed makes asking for it throw.
 std::shared_ptr<const PictureSource> pictures_in_pack(std::shared_ptr<const Pack> pack,
                                                       const DatasetSettings& settings);
 

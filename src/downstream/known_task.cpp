@@ -152,7 +152,8 @@ std::vector<int64_t> draw_pictures(const KnownSettings& known, const std::vector
   std::vector<int64_t> chosen;
   for (int64_t index : order) {
     if (static_cast<int64_t>(chosen.size()) == wanted) break;
-    if (colour && mean_saturation(split.image(index).get(), split.height * split.width) < known.min_saturation) continue;
+    if (colour && mean_saturation(split.image(index).get(), split.height * split.width) < known.min_saturation)
+      continue;
     chosen.push_back(index);
   }
   if (static_cast<int64_t>(chosen.size()) < wanted) {

@@ -210,7 +210,8 @@ TEST_CASE("corrupt pictures are left out and listed where the suite says so", "[
       const ImageSplit& before = whole.split("train");
       const auto was = std::find(before.names.begin(), before.names.end(), train.names[static_cast<size_t>(i)]);
       REQUIRE(was != before.names.end());
-      CHECK(std::equal(train.image(i).get(), train.image(i).get() + 8 * 8 * 3, before.image(was - before.names.begin()).get()));
+      CHECK(std::equal(train.image(i).get(), train.image(i).get() + 8 * 8 * 3,
+                       before.image(was - before.names.begin()).get()));
     }
   }
 }
