@@ -5,12 +5,14 @@ import signal
 import time
 
 from hosts import TwoHosts
-from support import PROGRAM, TINY, assert_same_numbers, events, jobs, run, scratch, units
+from support import PROGRAM, SOURCE, TINY, assert_same_numbers, events, jobs, run, scratch, units
 
 folder = scratch()
 hosts = TwoHosts(folder)
 SUITE = ("--set", "encoder_defaults.pretraining.steps=12", "--set", "repeats=1", "--set", "encoder_defaults.pretraining.model.width=2",
          "--set", 'arms=["learned-projected", "corners"]')
+SHAPES = json.loads((SOURCE / "datasets/synthetic-shapes.json").read_text())
+DECODED_BYTES = sum(split["count"] for split in SHAPES["splits"]) * 32 * 32 * 3
 reference = folder / "reference"
 assert run("run", TINY, "--output", reference, *SUITE, ranks=4)[0] == 0
 
@@ -44,6 +46,10 @@ for how, expected in (("hang", 75), ("die", None)):
         time.sleep(0.02)
     pids = hosts.processes("beta", PROGRAM)
     assert set(pids) == {2, 3}, pids
+    # The decoded pictures lie once on each host, not once a rank.
+    windows = [hosts.windows(pid) for _, pid in sorted((hosts.processes("alpha", PROGRAM) | pids).items())]
+    assert windows[0] == windows[1] and windows[2] == windows[3] and not windows[0].keys() & windows[2].keys(), windows
+    assert sum(windows[0].values()) == sum(windows[2].values()) >= DECODED_BYTES, (windows, DECODED_BYTES)
     if how == "hang":
         os.kill(pids[3], signal.SIGSTOP)
     else:
