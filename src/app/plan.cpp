@@ -19,10 +19,10 @@
 #include "data/listing.hpp"
 #include "downstream/features.hpp"
 #include "model/cost.hpp"
-#include "objective/footprint.hpp"
 #include "report/writers.hpp"
 #include "suite/calibrate.hpp"
 #include "suite/load.hpp"
+#include "train/objective_kind.hpp"
 
 namespace invaria::app {
 namespace {
@@ -36,7 +36,7 @@ constexpr double kMiB = 1048576.0;
 double pretraining_memory_MiB(const train::EncoderPlan& encoder, double pictures) {
   const model::EncoderSettings& settings = encoder.settings.model;
   const model::ParameterCounts n = model::count_parameters(settings, encoder.n_axes(), encoder.settings.view_size);
-  const objective::Footprint extra = objective::footprint(encoder.settings.objective);
+  const train::Footprint extra = train::kind_of(encoder.settings.objective).footprint(encoder.settings.objective);
   const double views = static_cast<double>(extra.views_kept) * pictures;
   const double activations = views * model::activations_per_image(settings, encoder.settings.view_size);
   const double averages = extra.momentum_encoder ? static_cast<double>(n.dense + n.factored) : 0.0;

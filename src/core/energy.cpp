@@ -52,7 +52,8 @@ std::vector<Package> find_packages(const fs::path& powercap) {
 /// NVML, found at run time: a machine without GPUs has none. Signatures as in nvml.h.
 class Nvml {
  public:
-  Nvml() : library_(dlopen("libnvidia-ml.so.1", RTLD_NOW | RTLD_LOCAL)), is_unread_(fs::exists("/dev/nvidia0")) {
+  explicit Nvml(const std::string& library)
+      : library_(dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL)), is_unread_(fs::exists("/dev/nvidia0")) {
     if (library_ == nullptr) return;
     const auto init = function<int (*)()>("nvmlInit_v2");
     const auto count = function<int (*)(unsigned*)>("nvmlDeviceGetCount_v2");
@@ -104,8 +105,11 @@ class Nvml {
 }  // namespace
 
 struct EnergyMeter::Impl {
-  explicit Impl(const fs::path& powercap)
-      : packages(find_packages(powercap)), cpu_J(packages.empty() ? kNaN : 0.0), gpu_at_J(nvml.total_J()) {
+  Impl(const fs::path& powercap, const std::string& library)
+      : packages(find_packages(powercap)),
+        cpu_J(packages.empty() ? kNaN : 0.0),
+        nvml(library),
+        gpu_at_J(nvml.total_J()) {
     thread = std::thread([this] { watch(); });
   }
 
@@ -147,7 +151,8 @@ struct EnergyMeter::Impl {
   std::thread thread;
 };
 
-EnergyMeter::EnergyMeter(fs::path powercap) : impl_(std::make_unique<Impl>(powercap)) {}
+EnergyMeter::EnergyMeter(const fs::path& powercap, const std::string& nvml)
+    : impl_(std::make_unique<Impl>(powercap, nvml)) {}
 EnergyMeter::~EnergyMeter() = default;
 
 Energy EnergyMeter::lap() {

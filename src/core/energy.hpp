@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <string>
 
 namespace invaria {
 
@@ -18,7 +19,9 @@ struct Energy {
 class EnergyMeter {
  public:
   /// @param powercap  where the kernel lists its counters; tests have a folder of their own
-  explicit EnergyMeter(std::filesystem::path powercap = "/sys/class/powercap");
+  /// @param nvml      NVML's library as dlopen finds it; tests have one of their own
+  explicit EnergyMeter(const std::filesystem::path& powercap = "/sys/class/powercap",
+                       const std::string& nvml = "libnvidia-ml.so.1");
   ~EnergyMeter();
   EnergyMeter(const EnergyMeter&) = delete;
   EnergyMeter& operator=(const EnergyMeter&) = delete;

@@ -7,13 +7,21 @@
 #include <string>
 #include <tuple>
 #include <utility>
-#include <vector>
 
 #include "config/setting.hpp"
 
 namespace invaria::objective {
 
-enum class Kind { kSimclr, kMocoV2, kMocoV3 };
+/// Every objective: its constant, its name in settings, what it is. Behind each stands the train::ObjectiveKind of that
+/// constant, in a file of its own in train/.
+#define INVARIA_OBJECTIVES(X)                                                     \
+  X(kSimclr, "simclr", "NT-Xent")                                                 \
+  X(kMocoV2, "moco-v2", "a momentum encoder and a queue of keys for each corner") \
+  X(kMocoV3, "moco-v3", "a momentum encoder, symmetric, with predictors")
+
+#define INVARIA_OBJECTIVE(kind, name, what) kind,
+enum class Kind { INVARIA_OBJECTIVES(INVARIA_OBJECTIVE) };
+#undef INVARIA_OBJECTIVE
 enum class MomentumSchedule { kConstant, kCosine };
 /// Over which rows a BatchNorm layer takes its statistics.
 enum class BatchNormScope { kSync, kGroups };
@@ -23,8 +31,9 @@ enum class BatchNormScope { kSync, kGroups };
 template <>
 struct invaria::config::EnumNames<invaria::objective::Kind> {
   using E = objective::Kind;
-  static constexpr std::array<std::pair<E, const char*>, 3> kNames{
-      {{E::kSimclr, "simclr"}, {E::kMocoV2, "moco-v2"}, {E::kMocoV3, "moco-v3"}}};
+#define INVARIA_OBJECTIVE(kind, name, what) std::pair<E, const char*>{E::kind, name},
+  static constexpr auto kNames = std::to_array({INVARIA_OBJECTIVES(INVARIA_OBJECTIVE)});
+#undef INVARIA_OBJECTIVE
 };
 
 template <>
@@ -58,10 +67,9 @@ struct ObjectiveSettings {
     using config::between;
     using config::setting;
     return std::tuple{
-        setting(
-            "kind", &S::kind,
-            "simclr (NT-Xent), moco-v2 (momentum encoder, a queue of keys per corner) or moco-v3 (momentum encoder, "
-            "symmetric, predictor)"),
+#define INVARIA_OBJECTIVE(kind, name, what) "; " name ": " what
+        setting("kind", &S::kind, "what is minimised" INVARIA_OBJECTIVES(INVARIA_OBJECTIVE)),
+#undef INVARIA_OBJECTIVE
         setting("temperature", &S::temperature, "cosines are divided by it", between(1e-3, 100.0)),
         setting("momentum", &S::momentum, "of the momentum encoder's moving average, at the start", between(0, 1)),
         setting("momentum_schedule", &S::momentum_schedule, "constant, or half a cosine up to 1 at the last step"),
@@ -73,13 +81,6 @@ struct ObjectiveSettings {
         setting("batch_norm_group", &S::batch_norm_group, "pictures in such a group", between(2, 1 << 20))};
   }
 };
-
-/// A setting that the kind does not read, and why: a suite that gives it is refused.
-struct UnreadSetting {
-  std::string name;
-  std::string why;
-};
-std::vector<UnreadSetting> unread_settings(const ObjectiveSettings& settings);
 
 /// The momentum m of the average that is moved before step `step` computes: constant, or 1 - (1 - momentum)
 /// (1 + cos(pi step / steps)) / 2 (arXiv:2006.07733, Sec. 3.2, as MoCo v3 uses it), which is 1 at `steps`.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "train/objective_kind.hpp"
+
 namespace invaria::suite {
 namespace {
 
@@ -53,15 +55,12 @@ std::vector<Unread> unread_of(const EncoderEntry& encoder) {
     add_all(unread, {"min_ones"}, "an encoder without conditioning meets one corner");
   if (!encoder.corners.empty()) add_all(unread, {"min_ones"}, "corners are named");
   if (encoder.pretraining.init_from.empty()) add_all(unread, {"pretraining.init_from_hash"}, "init_from names no file");
-  for (const objective::UnreadSetting& setting : objective::unread_settings(encoder.pretraining.objective))
-    unread.push_back({"pretraining.objective." + setting.name, setting.why});
+  for (const train::UnreadSetting& setting : train::unread_settings(encoder.pretraining.objective))
+    unread.push_back({"pretraining." + setting.path, setting.why});
   if (encoder.pretraining.monitor.every == 0) {
     const std::string monitor = "pretraining.monitor.";
     add_all(unread, {monitor + "data", monitor + "split", monitor + "images"}, "monitor.every is 0");
   }
-  const objective::Kind kind = encoder.pretraining.objective.kind;
-  if (kind != objective::Kind::kMocoV3)
-    add_all(unread, {"pretraining.predictor"}, "the objective is " + config::name_of(kind));
   const Algorithm algorithm = encoder.pretraining.optimizer.algorithm;
   const std::string why = "algorithm is " + config::name_of(algorithm);
   const std::string at = "pretraining.optimizer.";

@@ -16,6 +16,7 @@
 #include "objective/key_queue.hpp"
 #include "train/momentum_encoder.hpp"
 #include "train/objective.hpp"
+#include "train/objective_kind.hpp"
 
 namespace invaria::train {
 namespace {
@@ -141,10 +142,38 @@ class MocoV2 final : public Objective {
   Evaluated evaluated_;
 };
 
+constexpr const char* kReads[] = {"momentum",      "momentum_schedule", "queue",
+                                  "mask_own_keys", "batch_norm",        "batch_norm_group"};
+
+std::vector<UnreadSetting> unread(const objective::ObjectiveSettings& settings) {
+  if (settings.batch_norm == objective::BatchNormScope::kGroups) return {};
+  return {{"objective.batch_norm_group", "batch_norm is sync"}};
+}
+
+void validate(const PretrainSettings& settings, const std::string& path, config::Problems& problems) {
+  const objective::ObjectiveSettings& moco = settings.objective;
+  if (moco.queue < settings.global_batch) {
+    problems.add(config::join_path(path, "objective.queue"), fmt::format("{}", moco.queue),
+                 fmt::format("at least global_batch, {}", settings.global_batch), "a step adds a batch of keys");
+  }
+  if (moco.batch_norm == objective::BatchNormScope::kGroups && settings.global_batch % moco.batch_norm_group != 0) {
+    problems.add(config::join_path(path, "objective.batch_norm_group"), fmt::format("{}", moco.batch_norm_group),
+                 fmt::format("a divisor of global_batch, {}", settings.global_batch));
+  }
+}
+
 }  // namespace
 
-std::unique_ptr<Objective> make_moco_v2(const ObjectiveStart& start) {
-  return std::make_unique<MocoV2>(start);
-}
+/// MoCo v2 (arXiv:2003.04297): momentum encoder and a queue of keys per head.
+constinit const ObjectiveKind kinds::kMocoV2{
+    .make = [](const ObjectiveStart& start) -> std::unique_ptr<Objective> { return std::make_unique<MocoV2>(start); },
+    .footprint =
+        [](const objective::ObjectiveSettings& settings) {
+          return Footprint{.views_kept = 1, .momentum_encoder = true, .keys_per_corner = settings.queue};
+        },
+    .reads = kReads,
+    .unread = unread,
+    .validate = validate,
+};
 
 }  // namespace invaria::train

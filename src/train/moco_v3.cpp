@@ -10,6 +10,7 @@
 #include "objective/info_nce.hpp"
 #include "train/momentum_encoder.hpp"
 #include "train/objective.hpp"
+#include "train/objective_kind.hpp"
 
 namespace invaria::train {
 namespace {
@@ -90,10 +91,19 @@ class MocoV3 final : public Objective {
   model::ProjectionHeads predictors_;
 };
 
+constexpr const char* kReads[] = {"momentum", "momentum_schedule"};
+
 }  // namespace
 
-std::unique_ptr<Objective> make_moco_v3(const ObjectiveStart& start) {
-  return std::make_unique<MocoV3>(start);
-}
+/// MoCo v3 (arXiv:2104.02057): momentum encoder, predictors, symmetric loss over the batch.
+constinit const ObjectiveKind kinds::kMocoV3{
+    .make = [](const ObjectiveStart& start) -> std::unique_ptr<Objective> { return std::make_unique<MocoV3>(start); },
+    .footprint =
+        [](const objective::ObjectiveSettings&) {
+          return Footprint{.views_kept = 2, .momentum_encoder = true, .keys_per_corner = 0};
+        },
+    .reads = kReads,
+    .has_predictor = true,
+};
 
 }  // namespace invaria::train

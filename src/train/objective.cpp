@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/errors.hpp"
+#include "train/objective_kind.hpp"
 
 namespace invaria::train {
 
@@ -53,15 +54,7 @@ model::ProjectionHeads fresh_heads(const EncoderPlan& plan, int64_t feature_dim)
 }
 
 std::unique_ptr<Objective> make_objective(const ObjectiveStart& start) {
-  switch (start.plan.settings.objective.kind) {
-    case objective::Kind::kSimclr:
-      return make_simclr(start);
-    case objective::Kind::kMocoV2:
-      return make_moco_v2(start);
-    case objective::Kind::kMocoV3:
-      return make_moco_v3(start);
-  }
-  throw PreconditionError("make_objective: a kind without an objective");
+  return kind_of(start.plan.settings.objective).make(start);
 }
 
 int64_t head_of(const model::ProjectionHeads& heads, size_t corner) {

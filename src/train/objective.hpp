@@ -120,13 +120,6 @@ model::ProjectionHeads fresh_heads(const EncoderPlan& plan, int64_t feature_dim)
 /// The objective of `plan.settings.objective.kind`.
 std::unique_ptr<Objective> make_objective(const ObjectiveStart& start);
 
-/// SimCLR (arXiv:2002.05709): both views through one forward pass, NT-Xent over all ranks with gradient. simclr.cpp
-std::unique_ptr<Objective> make_simclr(const ObjectiveStart& start);
-/// MoCo v2 (arXiv:2003.04297): momentum encoder and a queue of keys per head. moco_v2.cpp
-std::unique_ptr<Objective> make_moco_v2(const ObjectiveStart& start);
-/// MoCo v3 (arXiv:2104.02057): momentum encoder, predictors, symmetric loss over the batch. moco_v3.cpp
-std::unique_ptr<Objective> make_moco_v3(const ObjectiveStart& start);
-
 /// The head of a corner of the plan: its own, or the one that all share.
 int64_t head_of(const model::ProjectionHeads& heads, size_t corner);
 

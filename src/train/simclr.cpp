@@ -9,6 +9,7 @@
 
 #include "objective/nt_xent.hpp"
 #include "train/objective.hpp"
+#include "train/objective_kind.hpp"
 
 namespace invaria::train {
 namespace {
@@ -80,8 +81,14 @@ class Simclr final : public Objective {
 
 }  // namespace
 
-std::unique_ptr<Objective> make_simclr(const ObjectiveStart& start) {
-  return std::make_unique<Simclr>(start.plan.settings.objective.temperature);
-}
+/// SimCLR (arXiv:2002.05709): both views through one forward pass, NT-Xent over all ranks with gradient.
+constinit const ObjectiveKind kinds::kSimclr{
+    .make = [](const ObjectiveStart& start) -> std::unique_ptr<Objective> {
+      return std::make_unique<Simclr>(start.plan.settings.objective.temperature);
+    },
+    .footprint = [](const objective::ObjectiveSettings&) { return Footprint{}; },
+    .reads = {},
+    .mixes_corners = true,
+};
 
 }  // namespace invaria::train

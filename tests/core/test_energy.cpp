@@ -61,3 +61,20 @@ TEST_CASE("without a readable counter the energy is not known", "[core][energy]"
   fs::remove(powercap.path() / "intel-rapl:0/energy_uj");
   CHECK(std::isnan(meter.lap().cpu_J));
 }
+
+TEST_CASE("the energy of all GPUs is what NVML counted since the last look", "[core][energy]") {
+  const FakePowercap powercap;
+  const std::string counters = powercap.path() / "gpus";
+  setenv("FAKE_NVML", counters.c_str(), 1);
+  const auto write = [&](const std::string& text) { std::ofstream(counters) << text; };
+  write("7000\n500\n");
+  EnergyMeter meter(powercap.path(), INVARIA_FAKE_NVML);
+  CHECK(meter.lap().gpu_J == 0.0);
+  write("9500\n1250\n");
+  CHECK(meter.lap().gpu_J == Approx(2.5 + 0.75));
+  write("9500\nlost\n");
+  CHECK(std::isnan(meter.lap().gpu_J));
+
+  EnergyMeter none("/nonexistent", "libnowhere.so.1");
+  if (!fs::exists("/dev/nvidia0")) CHECK(none.lap().gpu_J == 0.0);
+}

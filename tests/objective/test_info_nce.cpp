@@ -169,24 +169,3 @@ TEST_CASE("the momentum is constant, or rises along a cosine and ends at one", "
     CHECK(momentum_at(settings, step, 10) < momentum_at(settings, step + 1, 10));
   CHECK_THROWS_AS(momentum_at(settings, 11, 10), PreconditionError);
 }
-
-TEST_CASE("each kind says which settings nothing reads", "[objective][settings]") {
-  const auto unread = [](Kind kind, BatchNormScope scope) {
-    ObjectiveSettings settings;
-    settings.kind = kind;
-    settings.batch_norm = scope;
-    std::vector<std::string> names;
-    for (const UnreadSetting& setting : unread_settings(settings)) {
-      CHECK_FALSE(setting.why.empty());
-      names.push_back(setting.name);
-    }
-    return names;
-  };
-  using Names = std::vector<std::string>;
-  CHECK(unread(Kind::kSimclr, BatchNormScope::kSync) ==
-        Names{"momentum", "momentum_schedule", "queue", "mask_own_keys", "batch_norm", "batch_norm_group"});
-  CHECK(unread(Kind::kMocoV2, BatchNormScope::kSync) == Names{"batch_norm_group"});
-  CHECK(unread(Kind::kMocoV2, BatchNormScope::kGroups).empty());
-  CHECK(unread(Kind::kMocoV3, BatchNormScope::kSync) ==
-        Names{"queue", "mask_own_keys", "batch_norm", "batch_norm_group"});
-}

@@ -88,7 +88,12 @@ class Browser:
     def look(self, width, height=900, scheme="light"):
         """Size of the window and colour scheme."""
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
-        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        self.call("Emulation.setEmulatedMedia", media="", features=[{"name": "prefers-color-scheme", "value": scheme}])
+
+    def look_printed(self, width):
+        """As on a page whose text is `width` CSS pixels wide."""
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=700, deviceScaleFactor=1, mobile=False)
+        self.call("Emulation.setEmulatedMedia", media="print")
 
     def open(self, url):
         self.events.clear()

@@ -21,6 +21,13 @@ if BROWSER is None:
 
 SHOTS = Path(sys.argv.pop()) if len(sys.argv) > 2 else None
 WRITE_SMALL_RUN = sys.argv.pop()
+PRINTED_WIDTH = int(277 / 25.4 * 96)  # A4 on its side, margins of 10 mm: @page in page.css
+# Repeat the last column of the first table with numbers until it has twelve beside its first; the number of its columns.
+WIDEN = """(() => {
+  const table = [...document.querySelectorAll('main table')].find((each) => each.querySelectorAll('thead th').length > 3);
+  for (const row of table.rows) while (row.cells.length < 13) row.append(row.cells[row.cells.length - 1].cloneNode(true));
+  return table.rows[0].cells.length;
+})()"""
 DRAWN = "Number(document.documentElement.dataset.drawn || 0)"
 # The ratio of WCAG 2.1, success criterion 1.4.3, of the text of the first element that fits a selector to what is behind it.
 CONTRAST = """(selector) => {
@@ -190,6 +197,17 @@ class PageTest(unittest.TestCase):
         if SHOTS is not None:
             (SHOTS / "page.pdf").write_bytes(pdf.read_bytes())
         self.no_complaints()
+
+    def test_tables_of_a_dozen_tasks_fit_the_printed_page(self):
+        self.open()
+        self.browser.evaluate("dispatchEvent(new Event('beforeprint'))")
+        self.browser.look_printed(PRINTED_WIDTH)
+        columns = self.browser.evaluate(WIDEN)
+        self.assertGreaterEqual(columns, 13)
+        wide = self.browser.evaluate("[...document.querySelectorAll('main table')].filter((table) => table.getBoundingClientRect().right >"
+                                     f"{PRINTED_WIDTH}).map((table) => table.caption?.textContent || table.textContent.slice(0, 80))")
+        self.assertEqual(wide, [])
+        self.assertLessEqual(self.browser.evaluate("document.documentElement.scrollWidth"), PRINTED_WIDTH)
 
 
 if __name__ == "__main__":
