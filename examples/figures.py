@@ -16,7 +16,8 @@ path = Path(sys.argv[1])
 folder = Path(sys.argv[2]) if len(sys.argv) > 2 else path.parent / "figures"
 folder.mkdir(parents=True, exist_ok=True)
 plt.rcParams |= {"axes.spines.top": False, "axes.spines.right": False, "axes.prop_cycle": plt.cycler(
-    color=["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6b6b6b"])}  # Okabe and Ito's colours
+    color=["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6b6b6b", "#000000",
+           "#882255", "#44aa99", "#999933", "#332288", "#cc6677", "#117733", "#661100", "#aa4499"])}  # Okabe and Ito's colours, then Tol's
 
 
 def save(figure, name):

@@ -31,7 +31,8 @@ struct RunOptions {
 
 struct CheckOptions {
   SuiteOptions suite;
-  bool decode = false;  ///< read every picture too
+  bool decode = false;        ///< read every picture too
+  bool without_data = false;  ///< believe the manifests
 };
 
 struct PlanOptions {

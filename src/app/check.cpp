@@ -21,8 +21,10 @@ std::string describe(const data::DatasetSummary& data) {
 }  // namespace
 
 ExitCode check_command(const CheckOptions& options) {
-  const LoadedSuite loaded =
-      load_suite(options.suite, options.decode ? data::CheckDepth::kPictures : data::CheckDepth::kListing);
+  const data::CheckDepth depth = options.without_data ? data::CheckDepth::kPromise
+                                 : options.decode     ? data::CheckDepth::kPictures
+                                                      : data::CheckDepth::kListing;
+  const LoadedSuite loaded = load_suite(options.suite, depth);
   fmt::print("{}: sound. {} encoders, {} tasks, {} jobs.\n", options.suite.suite, loaded.plan.encoders.size(),
              loaded.suite.tasks.size(), loaded.plan.job_ids().size());
   for (const data::DatasetSettings& entry : loaded.suite.data) {

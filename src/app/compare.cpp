@@ -24,8 +24,16 @@ ExitCode compare_command(const CompareOptions& options) {
     fmt::print("REGRESSION: {} ({}) on {}: {} fell by {:.1f} points, p {:.3g} after Holm\n", change.arm, change.encoder,
                change.task, change.metric, -change.difference, change.p_holm);
   }
-  if (lost.empty()) fmt::print("no regression: no arm lost more than {} points on a task\n", options.threshold);
-  return lost.empty() ? ExitCode::kOk : ExitCode::kSomeFailed;
+  for (const report::Broken& broken : comparison.broken) {
+    fmt::print("REGRESSION: {} ({}) on {}: {} finished in A and did not in B{}\n", broken.arm, broken.encoder,
+               broken.task, broken.n == 1 ? "a job" : fmt::format("{} jobs", broken.n),
+               broken.error.empty() ? "" : ": " + broken.error.substr(0, broken.error.find('\n')));
+  }
+  const bool became_invalid = a.results.info.valid && !b.results.info.valid;
+  if (became_invalid) fmt::print("REGRESSION: A is VALID, B is INVALID: {}\n", b.results.info.invalid_because);
+  if (!lost.empty() || !comparison.broken.empty() || became_invalid) return ExitCode::kSomeFailed;
+  fmt::print("no regression: no arm lost more than {} points on a task\n", options.threshold);
+  return ExitCode::kOk;
 }
 
 }  // namespace invaria::app

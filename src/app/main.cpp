@@ -171,7 +171,11 @@ int main(int argc, char** argv) {
   CLI::App* check_app =
       program.add_subcommand("check", "find everything that is wrong with a suite and its data before any work");
   add_suite_options(*check_app, check.suite);
-  check_app->add_flag("--decode", check.decode, "read every picture too");
+  CLI::Option* decode = check_app->add_flag("--decode", check.decode, "read every picture too");
+  check_app
+      ->add_flag("--without-data", check.without_data,
+                 "look for no data: what the manifests say of them is believed, before anything is downloaded")
+      ->excludes(decode);
 
   PlanOptions plan;
   CLI::App* plan_app =
@@ -211,9 +215,10 @@ int main(int argc, char** argv) {
       ->capture_default_str();
 
   WatchOptions watch;
-  CLI::App* watch_app = program.add_subcommand(
-      "watch",
-      "how far a run is, from its files, until it ends; exits with the run's code. Ctrl-C leaves the run alone");
+  CLI::App* watch_app = program.add_subcommand("watch",
+                                               "how far a run is, from its files, until it ends; exits with the run's "
+                                               "code. Of a chain of batch jobs it waits for "
+                                               "the first, and for the next after a stop. Ctrl-C leaves the run alone");
   watch_app->add_option("output", watch.output, "directory of the run")->required();
   watch_app->add_option("--every", watch.every_s, "seconds between two looks")
       ->check(CLI::Range(0.1, 3600.0))

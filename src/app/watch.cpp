@@ -45,7 +45,9 @@ ExitCode code_of(const report::RunState& state) {
 
 ExitCode watch_command(const WatchOptions& options) {
   const std::filesystem::path log = options.output / "log.jsonl";
-  if (!std::filesystem::exists(log)) {
+  // A chain of batch jobs (scripts/slurm/submit) begins when the queue lets it, and begins again after a stop.
+  const bool is_queued = std::filesystem::exists(options.output / "slurm");
+  if (!is_queued && !std::filesystem::exists(log)) {
     throw_config("{}: no log.jsonl; `invaria run` writes one into its --output, which is what watch wants",
                  options.output.string());
   }
@@ -60,7 +62,7 @@ ExitCode watch_command(const WatchOptions& options) {
     fmt::print("{}{}", text, is_terminal ? "" : "\n");
     std::fflush(stdout);
     n_lines = std::count(text.begin(), text.end(), '\n');
-    if (!state.end().empty()) return code_of(state);
+    if (!state.end().empty() && !(is_queued && state.end() == "stopped")) return code_of(state);
     if (options.once) return ExitCode::kOk;
     std::this_thread::sleep_for(std::chrono::duration<double>(options.every_s));
   }

@@ -210,6 +210,9 @@ struct DownstreamSettings {
            projected.choice == Choice::kValidation;
   }
 
+  /// Whether learned-joint is judged by the readout that it learned with i, as published, rather than by a fresh one.
+  bool judges_own_readout() const { return protocol == Protocol::kPaper; }
+
   static auto settings() {
     using S = DownstreamSettings;
     return std::tuple{

@@ -19,18 +19,52 @@ namespace invaria::report {
 
 namespace {
 
-using Pair = std::pair<int64_t, int64_t>;  ///< encoder seed, repeat
-/// Encoder, arm, task -> metric -> pair -> job.
-using Jobs = std::map<std::tuple<std::string, std::string, std::string>,
-                      std::map<std::string, std::map<Pair, const io::JobRecord*>>>;
+using Key = std::tuple<std::string, std::string, std::string>;  ///< encoder, arm, task
+using Pair = std::pair<int64_t, int64_t>;                       ///< encoder seed, repeat
+/// Key -> metric -> pair -> job.
+using Jobs = std::map<Key, std::map<std::string, std::map<Pair, const io::JobRecord*>>>;
+
+bool has_value(const io::JobRecord& job) {
+  return job.status == "finished" && std::isfinite(job.value);
+}
 
 Jobs jobs_of(const io::Results& results) {
   Jobs jobs;
   for (const io::JobRecord& job : results.content.jobs) {
-    if (job.status != "finished" || !std::isfinite(job.value) || !is_contestant(job.arm)) continue;
+    if (!has_value(job) || !is_contestant(job.arm)) continue;
     jobs[{job.encoder, job.arm, job.task}][job.metric][{job.encoder_seed, job.repeat}] = &job;
   }
   return jobs;
+}
+
+/// Count what finished in A and did not in B, whatever the metric.
+void count_broken(const io::Results& a, const io::Results& b, Comparison& comparison) {
+  std::map<std::pair<Key, Pair>, const io::JobRecord*> after;  // one with a value if there is any
+  for (const io::JobRecord& job : b.content.jobs) {
+    const io::JobRecord*& known = after[{{job.encoder, job.arm, job.task}, {job.encoder_seed, job.repeat}}];
+    if (known == nullptr || has_value(job)) known = &job;
+  }
+  std::set<std::pair<Key, Pair>> seen;
+  std::map<Key, Broken> broken;
+  for (const io::JobRecord& job : a.content.jobs) {
+    const Key key{job.encoder, job.arm, job.task};
+    const Pair pair{job.encoder_seed, job.repeat};
+    if (!has_value(job) || !is_contestant(job.arm) || !seen.insert({key, pair}).second) continue;
+    const auto found = after.find({key, pair});
+    if (found == after.end()) {
+      ++comparison.n_only_in_a;
+    } else if (!has_value(*found->second)) {
+      Broken& one = broken.try_emplace(key, Broken{job.encoder, job.arm, job.task, 0, ""}).first->second;
+      if (one.n++ == 0) one.error = found->second->error;
+    }
+  }
+  for (auto& [key, one] : broken) comparison.broken.push_back(std::move(one));
+}
+
+/// As a report has the arms, tasks within.
+template <class Row>
+bool comes_before(const Row& x, const Row& y) {
+  return std::tuple(position(x.arm), x.arm, x.encoder, x.task) < std::tuple(position(y.arm), y.arm, y.encoder, y.task);
 }
 
 template <class Map>
@@ -107,10 +141,9 @@ Comparison compare(const NamedResults& a, const NamedResults& b) {
         a.file, b.file);
   }
   correct_over_tasks(comparison.changes);
-  std::stable_sort(comparison.changes.begin(), comparison.changes.end(), [](const Change& x, const Change& y) {
-    return std::tuple(position(x.arm), x.arm, x.encoder, x.task) <
-           std::tuple(position(y.arm), y.arm, y.encoder, y.task);
-  });
+  count_broken(a.results, b.results, comparison);
+  std::stable_sort(comparison.changes.begin(), comparison.changes.end(), comes_before<Change>);
+  std::stable_sort(comparison.broken.begin(), comparison.broken.end(), comes_before<Broken>);
   return comparison;
 }
 
@@ -156,6 +189,8 @@ Section comparison_section(const Comparison& comparison, const NamedResults& a, 
       fmt::format("B: {}, {}", b.file, b.results.info.valid ? "VALID" : "INVALID: " + b.results.info.invalid_because),
       fmt::format("{} jobs are in both, {} of them of the same settings", comparison.n_jobs,
                   comparison.n_same_settings)};
+  if (comparison.n_only_in_a > 0)
+    section.lines.push_back(fmt::format("{} jobs finished in A are not in B at all", comparison.n_only_in_a));
   return section;
 }
 

@@ -25,15 +25,26 @@ struct Change {
   double p_holm = 1.0;      ///< the same after Holm's correction over the tasks of this arm; NaN where p is
 };
 
+/// Jobs of one arm on one task that finished in A and that B has, but not finished: failed, or without a finite value.
+struct Broken {
+  std::string encoder;
+  std::string arm;
+  std::string task;
+  int64_t n = 0;
+  std::string error;  ///< of the first, if it failed
+};
+
 struct Comparison {
   std::vector<Change> changes;  ///< by task within arm, arms in a report's order
+  std::vector<Broken> broken;   ///< in the same order
   int64_t n_jobs = 0;           ///< jobs that both runs have by (encoder, seed, arm, task, repeat)
   int64_t n_same_settings = 0;  ///< of these, jobs of equal id: of the same resolved settings
+  int64_t n_only_in_a = 0;      ///< finished jobs of A that B has not, finished or not
 };
 
 /// Pair the finished jobs of two runs by (encoder, encoder seed, arm, task, repeat) in the main metric that both have.
 /// Contestants only: no single grid points, no oracle.
-/// @throws ConfigError if the runs share no job, or differ in splits or protocol of what they share (comparable.hpp)
+/// @throws ConfigError if no job finished in both, or differ in splits or protocol of what they share (comparable.hpp)
 Comparison compare(const NamedResults& a, const NamedResults& b);
 
 /// The changes that lost more than `threshold` points.

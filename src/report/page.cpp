@@ -50,11 +50,14 @@ constexpr const char* kKinds =
     "baseline</li>\n<li "
     "class=\"oracle\">\u25C6 oracle, chosen on the test set: a mark, no contestant</li>\n</ul>\n";
 
-/// What is drawn on grids; as charts_grid.cpp has it.
+/// What is drawn on grids of two axes, and on tiles; as charts_grid.cpp has it.
 constexpr const char* kMarks =
     "<ul class=\"legend\" aria-label=\"Marks on grids\">\n<li>\u25CB learned-projected</li>\n<li>\u271A "
-    "learned-joint</li>\n"
+    "learned-joint</li>\n<li>\u25B3 learned-episode</li>\n"
     "<li>\u25A1 grid-best, chosen by validation</li>\n<li>\u25C7 oracle, chosen on the test set</li>\n</ul>\n";
+constexpr const char* kTileMarks =
+    "<ul class=\"legend\" aria-label=\"Marks on tiles\">\n<li>\u25CF the point next to a learned i</li>\n"
+    "<li>\u25A0 grid-best, chosen by validation</li>\n<li>\u25C6 oracle, chosen on the test set</li>\n</ul>\n";
 
 /// "2024-05-01 10:00 UTC" of 2024-05-01T10:00:00Z; other text as it is.
 std::string minute_of(const std::string& moment) {
@@ -107,7 +110,8 @@ class Part {
   void write_head() {
     const io::RunInfo& info = results_.info;
     const io::Segment& content = results_.content;
-    head_ = fmt::format("<header>\n<h1>{}</h1>\n", html_escaped(info.suite.empty() ? "A run" : info.suite));
+    head_ = fmt::format("<header id=\"{}\">\n<h1>{}</h1>\n", id("top"),
+                        html_escaped(info.suite.empty() ? "A run" : info.suite));
     head_ += fmt::format("<p class=\"verdict {}\"><b>{}</b> <span>{}</span></p>\n<dl class=\"facts\">\n",
                          info.valid ? "valid" : "invalid", info.valid ? "VALID" : "INVALID",
                          html_escaped(info.valid ? "no job failed, no encoder or split changed, nothing is missing"
@@ -209,7 +213,7 @@ class Part {
     const std::vector<Chart> charts = grid_charts(results_, view_);
     if (charts.empty()) return;
     begin("grid", "Grid of i", "mean test values over the grid; the marks are those of each repeat and encoder seed");
-    body_ += kMarks;
+    body_ += results_.axes.size() == 2 ? kMarks : kTileMarks;
     add_charts(charts, "");
     body_ += "<details><summary>The same as tables</summary>\n";
     for (const Section& section : sections_) {
@@ -269,7 +273,19 @@ std::string page(const std::vector<io::Results>& results) {
       kPolicy, html_escaped(title));
   out += embedded::style();
   out += "</style>\n</head>\n<body>\n<a class=\"skip\" href=\"#main\">Skip to the results</a>\n<main id=\"main\">\n";
-  out += "<noscript><p>Charts need JavaScript; the tables hold their numbers.</p></noscript>\n";
+  out +=
+      "<noscript><p>Charts need JavaScript. The tables are complete without; of curves and trajectories the points are "
+      "in results.h5.</p></noscript>\n";
+  if (results.size() > 1) {
+    out += "<ul class=\"verdicts\" aria-label=\"Runs on this page\">\n";
+    for (size_t k = 0; k < results.size(); ++k) {
+      const io::RunInfo& info = results[k].info;
+      out += fmt::format("<li class=\"verdict {}\"><b>{}</b> <a href=\"#run{}-top\">{}</a> <span>{}</span></li>\n",
+                         info.valid ? "valid" : "invalid", info.valid ? "VALID" : "INVALID", k + 1,
+                         html_escaped(info.suite), html_escaped(info.valid ? "" : info.invalid_because));
+    }
+    out += "</ul>\n";
+  }
   for (size_t k = 0; k < results.size(); ++k) {
     out += Part(results[k], results.size() == 1 ? "" : fmt::format("run{}-", k + 1)).html();
   }

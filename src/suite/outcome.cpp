@@ -98,8 +98,9 @@ Outcome judge(const Judged& task, const at::Tensor& pool_features) {
 
 void add_own_readout(const Judged& task, const downstream::Readout& own, const at::Tensor& pool_features,
                      Outcome& outcome) {
-  add_test_values(task, own, pool_features, kOwnReadout, outcome);
-  add_validation_values(task, own, part(pool_features, task.data.validation, task.data), kOwnReadout, outcome);
+  const std::string suffix = task.downstream.judges_own_readout() ? "" : kOwnReadout;
+  add_test_values(task, own, pool_features, suffix, outcome);
+  add_validation_values(task, own, part(pool_features, task.data.validation, task.data), suffix, outcome);
 }
 
 Outcome outcome_of(const downstream::EpisodesOutcome& episodes) {

@@ -56,7 +56,8 @@ bool is_better(const Judged& task, const Validated& a, const Validated& b, doubl
 /// @param pool_features  [pool, D] of the task's pool
 Outcome judge(const Judged& task, const at::Tensor& pool_features);
 
-/// learned-joint's own readout beside it, under "<metric>_joint_readout".
+/// learned-joint's own readout beside what is there, under "<metric>_joint_readout"; alone, as
+/// DownstreamSettings::judges_own_readout() has it, under the metric's name.
 /// @param pool_features  under the running statistics, which it learned under
 void add_own_readout(const Judged& task, const downstream::Readout& own, const at::Tensor& pool_features,
                      Outcome& outcome);

@@ -149,12 +149,14 @@ void add_learned_units(Plan& plan, const Suite& suite, size_t encoder, size_t ta
   const JobMaker maker(suite, which, suite.tasks[task], repeat);
   const bool is_few_shot = suite.tasks[task].kind == downstream::TaskKind::kFewShot;
   const auto add = [&](UnitKind kind, Arm arm, Arm discretised, const std::string& name, const json::value& settings) {
+    const bool has_own_readout =
+        kind == UnitKind::kJoint && !is_few_shot && !suite.downstream.judges_own_readout();  // beside the other
     Unit unit;
     unit.kind = kind;
     unit.encoder = encoder;
     unit.task = task;
     unit.reestimates = reestimates(suite, plan.encoders[encoder]);
-    if (suite.asks_for(arm)) append(unit.jobs, maker.jobs(name, settings, kind == UnitKind::kJoint && !is_few_shot));
+    if (suite.asks_for(arm)) append(unit.jobs, maker.jobs(name, settings, has_own_readout));
     if (suite.asks_for(discretised)) append(unit.jobs, maker.jobs(name + "-discretised", settings));
     unit.name = fmt::format("{} {} {} repeat {}", which.key(), name, suite.tasks[task].name, repeat);
     if (!unit.jobs.empty()) plan.units.push_back(std::move(unit));

@@ -97,6 +97,12 @@ void spread_protocol(object& suite) {
   suite["downstream"] = std::move(merged);
 }
 
+/// The paper's protocol learns i jointly with the readout, where a suite does not say which arms it wants.
+void resolve_arms(Suite& suite, const object& text) {
+  if (suite.downstream.protocol != downstream::Protocol::kPaper || text.contains("arms")) return;
+  std::replace(suite.arms.begin(), suite.arms.end(), Arm::kLearnedProjected, Arm::kLearnedJoint);
+}
+
 /// The paper's protocol judges regression by r2_flat first, where a task does not say otherwise.
 void resolve_metrics(Suite& suite) {
   using downstream::Metric;
@@ -306,6 +312,7 @@ Suite read_suite(const value& text, config::Problems& problems) {
   spread_protocol(merged.get_object());
   config::Problems found;
   Suite suite = config::parse<Suite>(merged, "", found);
+  resolve_arms(suite, merged.get_object());
   resolve_metrics(suite);
   resolve_validation(suite, merged.get_object());
   resolve_known_strengths(suite, merged.get_object());

@@ -250,11 +250,17 @@ struct UnitRunner::Impl {
       if (by_arm.contains(job.arm)) continue;
       const bool is_discretised = job.arm.ends_with("-discretised");
       const config::Invariance& i = learned.at.invariance;
-      Outcome outcome = judge_at(unit, repeat, encoder, is_discretised ? downstream::discretised(i) : i);
+      const bool is_few_shot = suite.tasks[unit.task].kind == downstream::TaskKind::kFewShot;  // of other classes
+      const bool has_own_readout = learned.readout && !is_discretised && !is_few_shot;
+      Outcome outcome;
+      if (has_own_readout && suite.downstream.judges_own_readout()) {
+        outcome.invariance = i;
+      } else {
+        outcome = judge_at(unit, repeat, encoder, is_discretised ? downstream::discretised(i) : i);
+      }
       outcome.trajectory = learned.at.trajectory;
       outcome.halves = learned.at.halves;
-      const bool is_few_shot = suite.tasks[unit.task].kind == downstream::TaskKind::kFewShot;  // of other classes
-      if (learned.readout && !is_discretised && !is_few_shot) {
+      if (has_own_readout) {
         add_own_readout(judged(unit, repeat), *learned.readout,
                         pool_features(encoder, i, model::BatchNormPass::running(), task(unit, repeat)), outcome);
       }

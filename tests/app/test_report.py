@@ -62,6 +62,13 @@ def worse(columns):
     columns["value"][...] = values
 
 
+def failed(columns):
+    status, error = columns["status"].asstr()[()], columns["error"].asstr()[()]
+    first = (columns["arm"].asstr()[()] == "learned-projected") & (columns["repeat"][()] == 0)
+    status[first], error[first] = "failed", "no memory\nmore"
+    columns["status"][...], columns["error"][...] = status, error
+
+
 def other_split(columns):
     columns["split_hash"][...] = "0" * 64
 
@@ -77,6 +84,9 @@ assert code == 1 and "REGRESSION: learned-projected (amortised) on shapes: top1 
 assert text.count("REGRESSION") == 1, text
 assert run("compare", one, lower, "--threshold", "6")[0] == 0
 assert run("compare", lower, one)[0] == 0
+code, text = run("compare", one, altered(failed))
+assert code == 1 and "REGRESSION: learned-projected (amortised) on shapes: a job finished in A and did not in B: no memory" in text, text
+assert text.count("REGRESSION") == 1 and "no regression" not in text, text
 code, text = run("compare", one, altered(other_split))
 assert code == 2 and "split of shapes, repeat 0" in text, text
 print("ok")

@@ -12,7 +12,7 @@ import time
 import h5py
 
 from slurm import PrivateSlurm
-from support import PROGRAM, SOURCE, TINY, assert_same_numbers, events, run, scratch, units
+from support import ENVIRONMENT, PROGRAM, SOURCE, TINY, assert_same_numbers, events, run, scratch, units
 
 folder = scratch()
 # Queueing again by exit code, as sites with RequeueExit offer; and a node that is given up soon when it does not answer.
@@ -33,10 +33,10 @@ SUITE.write_text(json.dumps(json.loads(TINY.read_text().replace('"steps": 60', '
 site = folder / "site.json"
 
 
-def submit(output, *options, nodes=1, **of_site):
+def submit(output, *options, nodes=1, suite=SUITE, **of_site):
     """Run the script; its exit code and what it printed."""
     site.write_text(json.dumps(of_site))
-    command = [SOURCE / "scripts/slurm/submit", SUITE, "--nodes", nodes, "--output", output, "--program", PROGRAM, "--site", site,
+    command = [SOURCE / "scripts/slurm/submit", suite, "--nodes", nodes, "--output", output, "--program", PROGRAM, "--site", site,
                *options]
     done = subprocess.run([*map(str, command)], env=cluster.environment, text=True, stdout=subprocess.PIPE, cwd=folder,
                           stderr=subprocess.STDOUT, timeout=120)
@@ -78,9 +78,16 @@ def printed(output, name):
     return "".join(path.read_text() for path in sorted((output / "slurm").glob(f"{name}-*.out")))
 
 
+def watched(output):
+    """`invaria watch` on a run that need not have begun."""
+    return subprocess.Popen([PROGRAM, "watch", output, "--every", "0.5"], stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
+
+
 def signalled(output, signal, *options, **of_site):
     """Submit, signal the batch script of pretraining once it has begun; the jobs' ids."""
     ids = submitted(output, *options, **of_site)
+    global watching
+    watching = watched(output)
     wait_until(lambda: has_begun(output), "pretraining did not begin")
     cluster.ask("scancel", "--batch", f"--signal={signal}", ids["pretrain"])
     return ids
@@ -118,6 +125,8 @@ for line in ("#SBATCH --nodes=2", "#SBATCH --time=0-01:30:00", "#SBATCH --signal
     assert line in text, (line, text)
 
 # What a site file says, and what an option says over it; GPUs as the partition has them, a rank each.
+# `module` is a function of the shell that started us.
+cluster.environment["BASH_FUNC_module%%"] = f"() {{ echo \"$*\" >> {folder}/modules; }}"
 code, text = submit(folder / "none", "--dry-run", partition="accelerated", modules=["gcc/12", "openmpi"], mpi="pmi2", requeue="none")
 assert code == 0, text
 for line in ("module load gcc/12 openmpi", "srun --mpi=pmi2 ", "requeue=none ", "#SBATCH --partition=accelerated", "#SBATCH --gpus-per-node=2",
@@ -126,10 +135,21 @@ for line in ("module load gcc/12 openmpi", "srun --mpi=pmi2 ", "requeue=none ", 
 code, text = submit(folder / "none", "--dry-run", "--partition", "main", partition="accelerated")
 assert code == 0 and "#SBATCH --partition=main" in text and "gpus" not in text, text
 
-# Pretraining, told that its time is up; a sweep of two elements after it; a merge: one rank's numbers.
+# Pretraining, told that its time is up; a sweep of two elements after it, one of them told likewise; a merge: one rank's numbers.
+# The program is in a container that alone knows it by this name, and a module is loaded before.
 output = folder / "array"
-ids = signalled(output, "USR1", "--array", 2, "--ranks-per-node", 1)
+inside = ["sh", "-c", f'echo "$1 in the container" >&2; shift; exec {PROGRAM} "$@"', "--"]
+ids = signalled(output, "USR1", "--array", 2, "--ranks-per-node", 1, "--program", "/opt/inside/invaria", container=inside,
+                modules=["openmpi/4"])
+wait_until(lambda: any(event.get("share") == "1/2" and event["event"] == "unit_end" for event in events(output)), "no unit ended", 120)
+cluster.ask("scancel", "--batch", "--signal=USR1", f"{ids['sweep']}_1")
 wait_for(ids["merge"], "COMPLETED", 180)
+assert watching.wait(timeout=30) == 0 and "finished, VALID" in watching.stdout.read()
+assert printed(output, "merge").count("/opt/inside/invaria in the container") == 1, printed(output, "merge")
+# For plan, and for each start: pretraining and an element twice, the others once.
+assert (folder / "modules").read_text().splitlines().count("load openmpi/4") >= 6, (folder / "modules").read_text()
+text = printed(output, "sweep")
+assert "the time limit is near: stopping the ranks" in text and "start 2 on 1 ranks" in text, text
 text = printed(output, "pretrain")
 assert "the time limit is near: stopping the ranks" in text and "queueing again by exit code 85" in text, text
 assert "start 2 on 1 ranks" in text and "ended with 0" in text, text
@@ -143,6 +163,9 @@ output = folder / "chain"
 measure = {"data": "synthetic-shapes", "images": 8, "strengths": 2, "along_i": 0, "transformations": ["rotation"]}
 ids = signalled(output, "TERM", "--ranks-per-node", 2, "--set", f"measure={json.dumps(measure)}", requeue="scontrol")
 wait_for(ids["measure"], "COMPLETED", 180)
+assert watching.wait(timeout=30) == 0
+text = watching.stdout.read()
+assert "no run has begun here" in text and "stopped; the same command continues" in text and "finished, VALID" in text, text
 with h5py.File(output / "results.h5") as file:
     # The amortised encoder at its three corners, and the default one, by three similarities.
     assert len(file["invariance/measurements/encoder"]) == 3 * (3 + 1)
@@ -150,6 +173,14 @@ text = printed(output, "pretrain")
 assert "told to end: stopping the ranks" in text and "saved, queueing again\n" in text and "start 2 on 2 ranks" in text, text
 assert_same_numbers(two, output)
 assert_done_once(output)
+
+# A shipped suite that has no tasks: pretraining, a sweep of nothing, a measurement.
+output = folder / "invariances"
+ids = submitted(output, "--ranks-per-node", 2, "--set", "encoder_defaults.pretraining.steps=2", "--set", "encoder_defaults.pretraining.model.width=4",
+                "--set", "measure.images=20", "--set", "measure.strengths=2", suite=SOURCE / "suites/vision-invariances-mini.json")
+wait_for(ids["measure"], "COMPLETED", 180)
+with h5py.File(output / "results.h5") as file:
+    assert len(file["invariance/measurements/encoder"]) > 0
 
 if {"whole", "preempt"} & set(sys.argv):
     # Pre-empted for good: a job of the urgent partition takes the node, and the run saves, waits and goes on.

@@ -98,7 +98,18 @@ assert table["validation_value"].isna().all() and table["value"].notna().all()
 table = table[table["arm"] == "learned-joint"]
 assert (table["protocol"] == "paper").all() and (table["bn_statistics"] == "running").all()
 assert (table["readout_l2"] == 0).all()
-assert set(table["metric"]) == {name + own for name in ("r2", "r2_flat", "nme") for own in ("", "_joint_readout")}
+# The readout that was learned with i is the one that is judged: of any protocol with these settings it is beside the fresh one.
+assert set(table["metric"]) == {"r2", "r2_flat", "nme"}
+suite = write_suite("alike", tasks=[TASKS[2] | {"metrics": ["r2_flat", "nme", "r2"], "validation_fraction": 0}], arms=["learned-joint", "learned-projected"],
+                    downstream={"readout": {"solver": "descent"}, "projected": {"choice": "loss", "steps": 2}, "joint": {"epochs": 3, "keep": "last"},
+                                "batch_norm": {"enabled": False}})
+code, text = run("run", suite, "--data", WORK, "--output", WORK / "out-alike")
+assert "all jobs finished" in text and "validation value not finite" in text, text  # which only the paper goes without
+alike = jobs(WORK / "out-alike")
+alike = alike[alike["arm"] == "learned-joint"].set_index("metric")["value"]
+assert len(alike) == 6, alike
+for metric, value in table.set_index("metric")["value"].items():
+    assert value == alike[metric + "_joint_readout"] != alike[metric], (metric, value, alike)
 
 # What cannot be judged is refused with its path, before anything is trained.
 for name, task, wanted in (

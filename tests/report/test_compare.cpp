@@ -79,6 +79,29 @@ TEST_CASE("of several encoder seeds each counts once, by the mean of its repeats
   CHECK(comparison.changes[0].difference == Approx(3.0));  // seed 0 gains nothing, seed 1 (4 + 8) / 2 points
 }
 
+TEST_CASE("what finished before and fails now is named, what is gone is counted", "[report][compare]") {
+  const NamedResults a = named("before.h5", small_segment());
+  CHECK(compare(a, a).broken.empty());
+  io::Segment segment = small_segment();
+  std::erase_if(segment.jobs, [](const io::JobRecord& row) { return row.arm == "fixed-default" && row.repeat == 1; });
+  for (io::JobRecord& row : segment.jobs) {
+    if (row.arm != "learned-projected" || row.task != "known-01") continue;
+    if (row.repeat == 1) {
+      row.status = "failed";
+      row.error = "no memory";
+    }
+    row.value = NAN;
+  }
+  const Comparison comparison = compare(a, named("after.h5", segment));
+  REQUIRE(comparison.broken.size() == 1);
+  CHECK(comparison.broken[0].arm == "learned-projected");
+  CHECK(comparison.broken[0].task == "known-01");
+  CHECK(comparison.broken[0].n == 2);
+  CHECK(comparison.n_only_in_a == 2);  // fixed-default on two tasks
+  CHECK(find(comparison, "learned-projected", "known-01") == nullptr);
+  CHECK(find(comparison, "learned-projected", "known-10") != nullptr);
+}
+
 TEST_CASE("an error that grew is a loss", "[report][compare]") {
   io::Segment before, after;
   before.jobs = {job("centre", "t", 0, 0.2)};

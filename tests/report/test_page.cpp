@@ -54,6 +54,18 @@ TEST_CASE("a page says first whether the run is valid, and asks for nothing from
   CHECK(text.find("Redistributions in binary form must reproduce") != std::string::npos);
 }
 
+TEST_CASE("of several runs a page says first which are valid", "[report][page]") {
+  io::Segment segment = small_segment();
+  segment.jobs.front().status = "failed";
+  const io::Results broken = merge(small_info(), small_axes(), segment, small_expectation());
+  REQUIRE_FALSE(broken.info.valid);
+  const std::string text = page({small_results(), broken});
+  const size_t invalid = text.find("<b>INVALID</b> <a href=\"#run2-top\">");
+  CHECK(invalid < text.find("<header"));
+  CHECK(text.find("<header id=\"run2-top\">") != std::string::npos);
+  CHECK(page({broken}).find("class=\"verdicts\"") == std::string::npos);
+}
+
 TEST_CASE("a page has every table of the text report, and ids that occur once", "[report][page]") {
   const io::Results results = small_results();
   size_t n_tables = 0;
@@ -115,6 +127,9 @@ TEST_CASE("a grid's heat map has a cell a point and the marks of what was learne
   CHECK(rows_of(charts[0], "learned-projected").size() == 2);
   CHECK(rows_of(charts[0], "oracle").size() == 2);
   CHECK(rows_of(charts[0], "grid-best").size() == 2);
+  const std::string text = page({results});
+  CHECK(text.find("\u25B3 learned-episode") != std::string::npos);
+  CHECK(text.find("Marks on tiles") == std::string::npos);
 }
 
 TEST_CASE("with five axes the learned i is drawn as parallel coordinates and grids as tiles", "[report][page]") {
@@ -131,6 +146,7 @@ TEST_CASE("with five axes the learned i is drawn as parallel coordinates and gri
   CHECK(rows_of(charts[0], "mean")[4].at("i").to_number<double>() == 0.5);
   REQUIRE(grid_charts(results, view).size() == 1);
   CHECK(grid_charts(results, view)[0].specs[0].at("data").at("values").as_array().size() == 2);
+  CHECK(page({results}).find("\u25CF the point next to a learned i") != std::string::npos);
 }
 
 TEST_CASE("long trajectories and curves are thinned out but keep their ends", "[report][page]") {

@@ -4,6 +4,7 @@ keyboard, printed, and without scripts.
 Run: python test_page.py path/to/report_write_small_run [folder for screenshots]
 """
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -131,6 +132,32 @@ class PageTest(unittest.TestCase):
         self.browser.press("Enter", 13, "\r")
         self.assertEqual(self.column("ranks", 0), sorted(before))
 
+    def test_the_table_of_arms_is_sorted_by_the_values_of_a_task(self):
+        self.open()
+        task = self.browser.evaluate("[...document.querySelectorAll('#arms thead th')].findIndex((th) => th.innerText.includes('known-10'))")
+        self.assertGreater(task, 0)
+        self.browser.evaluate(f"document.querySelectorAll('#arms thead th')[{task}].querySelector('button').click()")
+        values = [float(re.match(r"[\d.]+", text).group()) for text in self.column("arms", task) if text[:1].isdigit()]
+        self.assertGreater(len(set(values)), 3)
+        self.assertEqual(values, sorted(values, reverse=True))
+
+    def test_a_page_of_two_runs_says_first_that_one_failed(self):
+        whole = Path(self.folder.name) / "page.html.two"
+        two = whole.rename(whole.with_suffix(".html")) if whole.exists() else whole.with_suffix(".html")
+        url, type(self).url = self.url, two.as_uri()
+        try:
+            for width in (1600, 360):
+                self.open(width)
+                self.assertLessEqual(self.browser.evaluate("document.documentElement.scrollWidth"), width)
+                self.assertEqual(self.browser.evaluate("[...document.querySelectorAll('.verdicts b')].map((b) => b.innerText)"),
+                                 ["VALID", "INVALID"])
+                self.assertLess(self.browser.evaluate("document.querySelector('.verdicts').getBoundingClientRect().bottom"), 300)
+                self.browser.evaluate("document.querySelectorAll('.verdicts a')[1].click()")
+                self.assertLess(abs(self.browser.evaluate("document.querySelector('#run2-top').getBoundingClientRect().top")), 50)
+                self.no_complaints()
+        finally:
+            type(self).url = url
+
     def test_the_tab_key_reaches_everything_that_can_be_used(self):
         self.open()
         self.browser.press("Tab", 9)
@@ -180,7 +207,8 @@ class PageTest(unittest.TestCase):
 
     def test_it_prints_light_whatever_the_screen_is(self):
         self.open(scheme="dark")
-        background = "document.querySelector('.plot svg.marks').style.backgroundColor"
+        # The same of all charts: they are drawn one after the other.
+        background = "[...new Set([...document.querySelectorAll('.plot svg.marks')].map((svg) => svg.style.backgroundColor))].join()"
         self.assertEqual(self.browser.evaluate(background), "rgb(20, 24, 29)")
         # The page is printed as soon as the event's handlers and what they wait for have run.
         self.assertEqual(self.browser.evaluate("(dispatchEvent(new Event('beforeprint')), new Promise((done) => "

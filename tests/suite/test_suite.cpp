@@ -180,6 +180,14 @@ TEST_CASE("a protocol gives defaults, which the suite's own settings override, a
   CHECK(paper.downstream.readout.solver == downstream::Solver::kDescent);
   CHECK(paper.downstream.joint.keep == downstream::KeptEpoch::kLast);
   CHECK(paper.tasks[0].validation_fraction == 0.0);  // nothing is chosen on it
+  CHECK(paper.asks_for(Arm::kLearnedProjected));     // the suite's own
+  std::string without_arms = kSmallSuite;
+  const size_t arms = without_arms.find("\"arms\"");
+  without_arms.erase(arms, without_arms.find('\n', arms) - arms);
+  config::Problems problems;
+  CHECK(read_small({}, problems, without_arms).arms.front() == Arm::kLearnedProjected);
+  CHECK(read_small({"downstream.protocol=paper"}, problems, without_arms).arms ==
+        std::vector{Arm::kLearnedJoint, Arm::kCorners, Arm::kCentre, Arm::kGrid});
   CHECK(small_suite(numbers).tasks[0].validation_fraction == 0.25);
   CHECK(small_suite({"downstream.protocol=paper", "tasks[0].validation_fraction=0.2"}).tasks[0].validation_fraction ==
         0.2);

@@ -2,16 +2,19 @@
 "use strict";
 (() => {
   const palettes = {
-    // Okabe and Ito's colours (jfly.uni-koeln.de/color), which stay apart for colour-blind eyes; paler on a dark page.
+    // Okabe and Ito's colours (jfly.uni-koeln.de/color), which stay apart for colour-blind eyes, then some of Paul Tol's
+    // (sronpersonalpages.nl/~pault), for as many tasks as a suite of the paper has; paler on a dark page.
     light: {
       surface: "#ffffff", ink: "#1b2027", quiet: "#5a6570", line: "#e3e6ea",
       blue: "#0072b2", orange: "#d55e00", green: "#009e73", grey: "#7a838c",
-      category: ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6b6b6b", "#000000"],
+      category: ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6b6b6b", "#000000",
+        "#882255", "#44aa99", "#999933", "#332288", "#cc6677", "#117733", "#661100", "#aa4499"],
     },
     dark: {
       surface: "#14181d", ink: "#e4e8ec", quiet: "#9ba7b3", line: "#2b333b",
       blue: "#56b4e9", orange: "#f0883e", green: "#2fc197", grey: "#98a2ad",
-      category: ["#56b4e9", "#f0883e", "#2fc197", "#e59ac5", "#f2c14e", "#8fa8ff", "#a8a8a8", "#ffffff"],
+      category: ["#56b4e9", "#f0883e", "#2fc197", "#e59ac5", "#f2c14e", "#8fa8ff", "#a8a8a8", "#ffffff",
+        "#ff6f91", "#7fe0d0", "#d6d65c", "#9c8cff", "#ffb3a7", "#7ad97a", "#c98b6b", "#e08cf0"],
     },
   };
   const dark = matchMedia("(prefers-color-scheme: dark)");

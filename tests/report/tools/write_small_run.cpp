@@ -1,5 +1,5 @@
 // Writes the small run of the report tests to the file named on the command line, for readers in Python; if asked, its
-// page and its event files too.
+// page (and as PAGE.two one of this run and another, which failed) and its event files too.
 #include <cstdio>
 #include <string>
 
@@ -18,6 +18,13 @@ int main(int argc, char* argv[]) {
   const io::Results results =
       report::merge(report::small_info(), report::small_axes(), report::small_segment(), report::small_expectation());
   io::write_results(argv[1], results);
-  if (argc > 2) io::write_file_atomically(argv[2], report::page({results}));
+  if (argc > 2) {
+    io::write_file_atomically(argv[2], report::page({results}));
+    io::Segment segment = report::small_segment();
+    segment.jobs.front().status = "failed";
+    const io::Results broken =
+        report::merge(report::small_info(), report::small_axes(), segment, report::small_expectation());
+    io::write_file_atomically(std::string(argv[2]) + ".two", report::page({results, broken}));
+  }
   if (argc > 3) report::write_event_files(results, argv[3]);
 }
