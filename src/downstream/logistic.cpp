@@ -50,13 +50,15 @@ double evaluate_for_lbfgs(void* problem, const double* parameters, double* gradi
 
 /// Of the objective, relative: far below what a metric could see.
 constexpr double kTolerance = 1e-6;
-/// Curvature along the bias, which no penalty bounds: p (1 - p) of a rare class.
+/// Curvature along the bias, which no penalty bounds: p (1 - p) of a rare class, and where features separate the
+/// classes, p (1 - p) of every sample, which is about its loss.
 constexpr double kBiasCurvature = 1e-2;
 
 /// A gradient g of a function whose curvature is at least m leaves at most |g|^2 / (2 m) to its minimum.
 int is_close_enough(void* problem, const double*, const double*, double value, double, double gradient_norm, double,
                     int, int, int) {
-  const double curvature = std::min(static_cast<const LogisticProblem*>(problem)->l2, kBiasCurvature);
+  const double l2 = static_cast<const LogisticProblem*>(problem)->l2;
+  const double curvature = std::min(l2, kBiasCurvature * std::min(1.0, value));
   return gradient_norm * gradient_norm < 2.0 * curvature * kTolerance * value ? LBFGS_STOP : 0;
 }
 

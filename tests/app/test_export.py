@@ -186,6 +186,33 @@ for layout, tensors in (layouts | vit_layouts).items():
     tolerance = 1e-2 if layout == "half" else 1e-6
     assert np.allclose(found, at_corner[encoder], rtol=tolerance, atol=tolerance), layout
 
+# Conditioned ViTs take MoCo v3's as well, as the paper's does: what i does not enter is what was written.
+for encoder in ("prompted-vit", "film-vit"):
+    out = WORK / f"out-moco-v3-{encoder}"
+    norm = ".norm." if encoder == "prompted-vit" else ".fc_norm."  # of the mean of all tokens
+    tensors = {key.replace("base_encoder.norm.", f"base_encoder{norm}"): value for key, value in vit_layouts["moco-v3-vit"].items()}
+    code, text = run("run", started_from(f"moco-v3-{encoder}", tensors, encoder), "--output", out, "--data", WORK)
+    assert code == 0, text
+    taken = load_file(take_out(out, encoder, "--invariance", "1,0")[0])
+    shared = [key for key in vit if ".attn." in key or ".mlp." in key or key.startswith("patch_embed.")]
+    assert len(shared) == 18 and all(torch.equal(taken[key], vit[key]) for key in shared), shared
+
+# Features of a data set that the suite does not know, all its splits, with targets.
+(WORK / "table").mkdir()
+rows = ["file,split,target_x,target_y"]
+for n in range(6):
+    Image.fromarray(np.full((24, 24, 3), 40 * n, dtype=np.uint8)).save(WORK / f"table/{n}.png")
+    rows.append(f"{n}.png,{'train' if n < 4 else 'test'},{n},{24 - n}")
+(WORK / "table/index.csv").write_text("\n".join(rows))
+(WORK / "table.json").write_text(json.dumps({"name": "table", "kind": "table", "splits": [{"name": "train"}, {"name": "test"}]}))
+code, text = run("features", OUT, "--encoder", "narrow", "--of", "table", "--data", WORK, "--output", WORK / "table.h5")
+assert code == 0, text
+with h5py.File(WORK / "table.h5") as file:
+    assert {name: len(file[name]["features"]) for name in ("train", "test")} == {"train": 4, "test": 2}, list(file)
+    assert file["test/targets"][()].tolist() == [[4, 20], [5, 19]] and "labels" not in file["test"], file["test/targets"][()]
+    assert list(file["test/names"].asstr()[()]) == ["4.png", "5.png"]
+    assert not np.allclose(file["test/features"][0], file["test/features"][1])
+
 # Strict: what is missing, unknown or of another shape is named before anything runs; so is a file that changed.
 missing = {key: value for key, value in plain.items() if key != "layer2.0.conv1.weight"}
 for layout, tensors, settings, told in (

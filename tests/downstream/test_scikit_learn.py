@@ -14,10 +14,10 @@ TOOL = sys.argv[1]
 PENALTIES = np.logspace(-6, 5, 45)
 
 
-def run_tool(parts, n_classes, metric):
+def run_tool(parts, n_classes, metric, penalties=PENALTIES):
     with tempfile.TemporaryDirectory() as folder:
         given, made = Path(folder) / "in.json", Path(folder) / "out.json"
-        settings = {"l2": PENALTIES.tolist(), "refit": "train-and-validation"}  # as protocol transfer has them
+        settings = {"l2": penalties.tolist(), "refit": "train-and-validation"}  # as protocol transfer has them
         given.write_text(json.dumps(parts | {"n_classes": n_classes, "metric": metric, "readout": settings}))
         subprocess.run([TOOL, given, made], check=True)
         return json.loads(made.read_text())
@@ -83,6 +83,24 @@ def test_classes():
     print(f"classes: penalty {best:.2g}, {right} of {len(test_labels)} right, scikit-learn {reference_right}")
 
 
+def test_as_many_features_as_a_resnet50():
+    """More unknowns than samples: at weak penalties the objective is almost flat along most directions."""
+    digits = load_digits()
+    draw = np.random.default_rng(3)
+    features = np.maximum(digits.data @ draw.normal(size=(64, 2048)) / 8 + draw.normal(size=2048), 0)
+    parts = split(features, digits.target, "labels", (300, 100, 200), 4)
+    penalties = PENALTIES[::11]
+    out = run_tool(parts, 10, "top1", penalties)
+    x, labels = scaled(parts["train"]["features"], out), np.array(parts["train"]["labels"])
+    assert len(out["fits"]) == len(penalties) == 5
+    for fit in out["fits"]:
+        reference = LogisticRegression(C=1 / (fit["l2"] * len(x)), tol=1e-11, max_iter=100000).fit(x, labels)
+        ours = objective(x, labels, np.array(fit["weight"]), np.array(fit["bias"]), fit["l2"])
+        theirs = objective(x, labels, reference.coef_.T, reference.intercept_, fit["l2"])
+        assert ours / theirs - 1 < 1e-6, (fit["l2"], ours, theirs)
+        print(f"2,048 features, penalty {fit['l2']:.2g}: objective {ours:.4g}, {ours / theirs - 1:+.1e}")
+
+
 def test_numbers():
     diabetes = load_diabetes()
     targets = np.stack([diabetes.target, diabetes.data[:, 2] * 300 + diabetes.target], 1)
@@ -106,5 +124,6 @@ def test_numbers():
 
 
 test_classes()
+test_as_many_features_as_a_resnet50()
 test_numbers()
 print("ok")

@@ -177,6 +177,31 @@ TEST_CASE("only the operations of the axes that i switches on reach the views", 
   CHECK(weights_after_two_steps({0, 1}, false, true) != appearance);
 }
 
+TEST_CASE("of a prompt's MLPs a step reduces the token's gradient alone", "[train][mpi]") {
+  const auto comm = comm::Communicator::world();
+  if (comm.size() == 1) INVARIA_SKIP("one rank reduces nothing");
+  const data::ImageSplit pictures = made_pictures(30);
+  EncoderPlan plan = small_plan();
+  plan.settings.model = {};
+  plan.settings.model.backbone = model::Architecture::kVitTiny;
+  plan.settings.model.conditioning = model::Conditioning::kPrompt;
+  plan.settings.model.vit.patch = 8;
+  plan.settings.model.vit.width = 24;
+  plan.settings.model.vit.depth = 2;
+  Run run(plan, pictures, comm);
+  int64_t dense = 0, of_prompt = 0;
+  for (const auto& parameter : run.state.encoder.parameters())
+    (parameter.name.starts_with("prompt.") ? of_prompt : dense) += parameter.value.numel();
+  for (const auto& parameter : run.state.heads.parameters(0)) dense += parameter.value.numel();
+  const int64_t before = comm.bytes_reduced();
+  run.step(1e-3);
+  const int64_t bytes = comm.bytes_reduced() - before;
+  CHECK(bytes >= 4 * (dense + 24));
+  // Beside them the head's BatchNorm of 12 channels, and what is logged.
+  CHECK(bytes <= 4 * (dense + 24) + 8 * (4 * 12 + 2 + 2));
+  CHECK(of_prompt > 20'000);
+}
+
 TEST_CASE("a step reduces the dense and the generated weights' gradients, never A's", "[train][mpi]") {
   const auto comm = comm::Communicator::world();
   if (comm.size() == 1) INVARIA_SKIP("one rank reduces nothing");
