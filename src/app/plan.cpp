@@ -20,7 +20,7 @@
 #include "downstream/features.hpp"
 #include "model/cost.hpp"
 #include "report/writers.hpp"
-#include "suite/calibrate.hpp"
+#include "suite/estimate.hpp"
 #include "suite/load.hpp"
 #include "train/objective_kind.hpp"
 

@@ -25,8 +25,8 @@ struct LogisticProblem {
 };
 
 /// Minimise in place from where `weight_DC` and `bias_C` (double, contiguous) are; returns the objective there. Ends
-/// within 1e-6 of it, relative, by the gradient's norm, l2 and an estimate of the curvature along the bias; at the iteration limit; or where double precision
-/// finds nothing better.
+/// within 1e-6 of it, relative, by the gradient's norm, l2 and an estimate of the curvature along the bias; at the
+/// iteration limit; or where double precision finds nothing better.
 /// @throws PreconditionError if the objective is not finite
 double minimise_logistic(const LogisticProblem& problem, at::Tensor& weight_DC, at::Tensor& bias_C);
 

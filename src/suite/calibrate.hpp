@@ -1,6 +1,6 @@
 #pragma once
 /// @file
-/// How long a suite will take on this machine: a short calibration of what repeats most, then arithmetic.
+/// What a suite's work takes on this machine: a short calibration of what repeats most (estimate.hpp adds it up).
 
 #include <c10/core/Device.h>
 
@@ -46,18 +46,5 @@ struct Calibration {
 /// Measure on made pictures of the suite's sizes. Collective: with several ranks, each computes its share as it will in
 /// the run; one rank alone computes one rank's share of `ranks` and knows nothing of the time that messages take.
 Calibration calibrate(const Suite& suite, const Summaries& summaries, const Plan& plan, const CalibrationPlace& place);
-
-/// Expected seconds of the run's stages.
-struct TimeEstimate {
-  std::vector<double> encoder_s;  ///< [encoder]
-  std::vector<double> unit_s;     ///< [unit]
-  Schedule sweep;                 ///< the units over the ranks, longest first
-  int64_t measured_points = 0;    ///< encoders at an i that `invaria measure` measures; 0 without measure.data
-  double measure_s = 0.0;         ///< of measuring them on all ranks, which is a run of its own
-  double pretraining_s() const;
-  double total_s() const { return pretraining_s() + sweep.makespan_s; }
-};
-/// @param plan  with costs
-TimeEstimate estimate_time(const Suite& suite, const Plan& plan, const Calibration& calibration, int64_t ranks);
 
 }  // namespace invaria::suite

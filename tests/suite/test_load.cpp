@@ -1,7 +1,7 @@
 #include "suite/load.hpp"
 
 #include "downstream/task.hpp"
-#include "suite/calibrate.hpp"
+#include "suite/estimate.hpp"
 #include "tests/suite/small_suite.hpp"
 
 #include "tests/support/catch.hpp"  // last: LibTorch has a CHECK too

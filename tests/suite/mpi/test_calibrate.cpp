@@ -1,4 +1,4 @@
-#include "suite/calibrate.hpp"
+#include "suite/estimate.hpp"
 
 #include <algorithm>
 #include <cmath>
