@@ -8,6 +8,8 @@ requeue=@REQUEUE@   # scontrol; or an exit code that the site's RequeueExit list
 job=${SLURM_JOB_ID:?this is a batch script: submit it with sbatch}
 [ -z "${SLURM_ARRAY_TASK_ID:-}" ] || job=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID
 restarts=${SLURM_RESTART_COUNT:-0}
+going_on=@OUTPUT@/slurm/going-on-$job   # there while this job runs or will run again, for `invaria watch`
+touch "$going_on"
 @MODULES@
 say() { echo "$(date --utc +%FT%TZ) job $job: $*"; }
 
@@ -37,15 +39,21 @@ status=0
 wait "$step" || status=$?
 [ -z "$signalled" ] || [ "$status" -ne 138 ] || status=75  # the signal met srun before the ranks had begun
 say "the program ended with $status"
-[ "$status" -eq 75 ] || exit "$status"
+if [ "$status" -ne 75 ]; then
+  rm -f "$going_on"
+  exit "$status"
+fi
 
 # Stopped on request, to be resumed: unless Slurm has ended the job, by scancel or to queue it again itself.
 state=$(squeue --noheader --jobs="$job" --format=%T 2>/dev/null || true)
 if [ "${state:-RUNNING}" != RUNNING ]; then
+  rm -f "$going_on"
   say "saved; Slurm has this job as $state"
 elif [ "$restarts" -ge "$most_restarts" ]; then
+  rm -f "$going_on"
   say "saved, and given up after $restarts restarts; scripts/slurm/submit continues"
 elif [ "$requeue" = none ]; then
+  rm -f "$going_on"
   say "saved; this site queues no job again: scripts/slurm/submit continues"
 elif [ "$requeue" = scontrol ]; then
   say "saved, queueing again"

@@ -219,6 +219,9 @@ void print_plan(const Told& told) {
              told.rank_MiB(), told.program_MiB + kLibraries_MiB, data_memory_MiB(told.loaded));
   fmt::print("Files: {} segments, at most {} of one rank; {} encoders\n", time.sweep.segments,
              time.sweep.segments_per_rank, told.loaded.plan.encoders.size());
+  for (const data::DatasetSettings& data : told.loaded.suite.data) {
+    if (data.stream) fmt::print("Not in these times: decoding the pictures of {}, which are streamed\n", data.name);
+  }
   if (time.measured_points > 0)
     fmt::print("Then `invaria measure`: {} encoders at an i, {}\n", time.measured_points,
                format_duration(time.measure_s));

@@ -41,13 +41,22 @@ ExitCode code_of(const report::RunState& state) {
   return state.end() == "finished" && state.is_valid() ? ExitCode::kOk : ExitCode::kSomeFailed;
 }
 
+/// Whether a batch job of scripts/slurm/submit has begun and will go on, by itself or queued again: its script keeps a
+/// file for as long.
+bool goes_on_in_slurm(const std::filesystem::path& output) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(output / "slurm", error)) {
+    if (entry.path().filename().string().starts_with("going-on-")) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 ExitCode watch_command(const WatchOptions& options) {
   const std::filesystem::path log = options.output / "log.jsonl";
-  // A chain of batch jobs (scripts/slurm/submit) begins when the queue lets it, and begins again after a stop.
-  const bool is_queued = std::filesystem::exists(options.output / "slurm");
-  if (!is_queued && !std::filesystem::exists(log)) {
+  // A chain of batch jobs begins when the queue lets it, and begins again after a stop.
+  if (!std::filesystem::exists(options.output / "slurm") && !std::filesystem::exists(log)) {
     throw_config("{}: no log.jsonl; `invaria run` writes one into its --output, which is what watch wants",
                  options.output.string());
   }
@@ -62,7 +71,9 @@ ExitCode watch_command(const WatchOptions& options) {
     fmt::print("{}{}", text, is_terminal ? "" : "\n");
     std::fflush(stdout);
     n_lines = std::count(text.begin(), text.end(), '\n');
-    if (!state.end().empty() && !(is_queued && state.end() == "stopped")) return code_of(state);
+    const bool waits = state.end() == "stopped" && !options.once && goes_on_in_slurm(options.output);
+    if (!state.end().empty() && !waits) return code_of(state);
+    if (state.part_failed()) return ExitCode::kSomeFailed;  // what would follow does not
     if (options.once) return ExitCode::kOk;
     std::this_thread::sleep_for(std::chrono::duration<double>(options.every_s));
   }

@@ -177,7 +177,12 @@ class SplitLoader {
   void take_from_pack(int64_t i) {
     const std::string reason = split_.pack->reason(sample(i).record);
     if (!reason.empty()) return refuse(i, reason);
-    set_state(i, split_.pack->stored_size(sample(i).record), split_.pack->hash(sample(i).record));
+    const std::pair<int64_t, int64_t> stored_size = split_.pack->stored_size(sample(i).record);
+    if (stored_size.first < 1 || stored_size.second < 1) {
+      throw_config("{}: the pack does not know the picture's size, as streaming needs it; pack the data set again",
+                   describe_sample(split_, i));
+    }
+    set_state(i, stored_size, split_.pack->hash(sample(i).record));
   }
 
   void set_state(int64_t i, std::pair<int64_t, int64_t> stored_size, const std::string& hash) {
@@ -285,6 +290,12 @@ std::optional<DatasetSummary> check_dataset(const Manifest& manifest, const Data
                                             const LoadOptions& options, CheckDepth depth, const std::string& where,
                                             config::Problems& problems) {
   const size_t problems_before = problems.list().size();
+  if (settings.stream && !has_picture_files(manifest.kind)) {
+    problems.add(config::join_path(where, "stream"), "true",
+                 fmt::format("false: the pictures of {} are no files; packed with --pixels they are read as needed",
+                             manifest.name));
+    return std::nullopt;
+  }
   if (depth == CheckDepth::kPromise) {
     const Listing promised = list_promised(manifest, settings, where, problems);
     if (problems.list().size() != problems_before) return std::nullopt;

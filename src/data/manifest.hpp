@@ -27,6 +27,11 @@ enum class DatasetKind {
   kSynthetic,    ///< no files: pictures drawn by formula
 };
 
+/// Whether its pictures are files of their own, which can be packed as they are.
+constexpr bool has_picture_files(DatasetKind kind) {
+  return kind == DatasetKind::kImageFolder || kind == DatasetKind::kTable;
+}
+
 struct SplitManifest {
   std::string name;
   std::string path{};                ///< image-folder, CIFAR: folder or archive in the data set; "": the data set's own

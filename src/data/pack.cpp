@@ -291,9 +291,7 @@ std::shared_ptr<const PictureSource> pictures_in_pack(std::shared_ptr<const Pack
 std::vector<fs::path> write_packs(const Manifest& manifest, const DatasetSettings& settings, const Listing& listing,
                                   PackContents contents, const fs::path& folder, int threads,
                                   const std::function<void(int64_t done, int64_t total)>& progress) {
-  const bool has_files = manifest.kind != DatasetKind::kCifar10 && manifest.kind != DatasetKind::kCifar100 &&
-                         manifest.kind != DatasetKind::kSynthetic;
-  if (contents == PackContents::kFiles && !has_files) {
+  if (contents == PackContents::kFiles && !has_picture_files(manifest.kind)) {
     throw_config("{}: its pictures are no files, expected it to be packed as pixels", manifest.name);
   }
   const fs::path into = folder / (manifest.name + ".pack");

@@ -37,28 +37,32 @@ Jobs jobs_of(const io::Results& results) {
   return jobs;
 }
 
-/// Count what finished in A and did not in B, whatever the metric.
-void count_broken(const io::Results& a, const io::Results& b, Comparison& comparison) {
-  std::map<std::pair<Key, Pair>, const io::JobRecord*> after;  // one with a value if there is any
-  for (const io::JobRecord& job : b.content.jobs) {
-    const io::JobRecord*& known = after[{{job.encoder, job.arm, job.task}, {job.encoder_seed, job.repeat}}];
-    if (known == nullptr || has_value(job)) known = &job;
-  }
-  std::set<std::pair<Key, Pair>> seen;
-  std::map<Key, Broken> broken;
-  for (const io::JobRecord& job : a.content.jobs) {
-    const Key key{job.encoder, job.arm, job.task};
-    const Pair pair{job.encoder_seed, job.repeat};
-    if (!has_value(job) || !is_contestant(job.arm) || !seen.insert({key, pair}).second) continue;
-    const auto found = after.find({key, pair});
-    if (found == after.end()) {
-      ++comparison.n_only_in_a;
-    } else if (!has_value(*found->second)) {
-      Broken& one = broken.try_emplace(key, Broken{job.encoder, job.arm, job.task, 0, ""}).first->second;
-      if (one.n++ == 0) one.error = found->second->error;
+template <class Map>
+std::set<std::string> keys_of(const Map& map) {
+  std::set<std::string> keys;
+  for (const auto& [key, value] : map) keys.insert(key);
+  return keys;
+}
+
+/// Count what finished in A, in its main metric, and did not in B.
+void count_broken(const Jobs& before, const io::Results& b, Comparison& comparison) {
+  std::map<std::tuple<Key, Pair, std::string>, const io::JobRecord*> after;
+  for (const io::JobRecord& job : b.content.jobs)
+    after[{{job.encoder, job.arm, job.task}, {job.encoder_seed, job.repeat}, job.metric}] = &job;
+  for (const auto& [key, metrics] : before) {
+    const auto& [encoder, arm, task] = key;
+    Broken broken{encoder, arm, task, 0, ""};
+    const std::string metric = main_metric(keys_of(metrics));
+    for (const auto& [pair, job] : metrics.at(metric)) {
+      const auto found = after.find({key, pair, metric});
+      if (found == after.end()) {
+        ++comparison.n_only_in_a;
+      } else if (!has_value(*found->second) && broken.n++ == 0) {
+        broken.error = found->second->error;
+      }
     }
+    if (broken.n > 0) comparison.broken.push_back(std::move(broken));
   }
-  for (auto& [key, one] : broken) comparison.broken.push_back(std::move(one));
 }
 
 /// As a report has the arms, tasks within.
@@ -134,14 +138,14 @@ Comparison compare(const NamedResults& a, const NamedResults& b) {
     change.p_holm = change.p;
     comparison.changes.push_back(std::move(change));
   }
-  if (comparison.changes.empty()) {
+  count_broken(before, b.results, comparison);
+  if (comparison.changes.empty() && comparison.broken.empty()) {
     throw_config(
         "{} and {} have no job in common: none of the same encoder name, encoder seed, arm, task, repeat and "
         "metric finished in both",
         a.file, b.file);
   }
   correct_over_tasks(comparison.changes);
-  count_broken(a.results, b.results, comparison);
   std::stable_sort(comparison.changes.begin(), comparison.changes.end(), comes_before<Change>);
   std::stable_sort(comparison.broken.begin(), comparison.broken.end(), comes_before<Broken>);
   return comparison;

@@ -44,7 +44,8 @@ struct Comparison {
 
 /// Pair the finished jobs of two runs by (encoder, encoder seed, arm, task, repeat) in the main metric that both have.
 /// Contestants only: no single grid points, no oracle.
-/// @throws ConfigError if no job finished in both, or differ in splits or protocol of what they share (comparable.hpp)
+/// @throws ConfigError if they have no job in common or differ in splits or protocol of what they share
+/// (comparable.hpp)
 Comparison compare(const NamedResults& a, const NamedResults& b);
 
 /// The changes that lost more than `threshold` points.

@@ -282,7 +282,8 @@ std::string page(const std::vector<io::Results>& results) {
       const io::RunInfo& info = results[k].info;
       out += fmt::format("<li class=\"verdict {}\"><b>{}</b> <a href=\"#run{}-top\">{}</a> <span>{}</span></li>\n",
                          info.valid ? "valid" : "invalid", info.valid ? "VALID" : "INVALID", k + 1,
-                         html_escaped(info.suite), html_escaped(info.valid ? "" : info.invalid_because));
+                         html_escaped(info.suite.empty() ? "A run" : info.suite),
+                         html_escaped(info.valid ? "" : info.invalid_because));
     }
     out += "</ul>\n";
   }

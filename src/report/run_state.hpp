@@ -23,6 +23,8 @@ class RunState {
   /// finished, "some failed" or stopped; empty while it runs (or was killed).
   const std::string& end() const { return end_; }
   bool is_valid() const { return valid_; }
+  /// Whether a session that was a part of the run, such as pretraining alone, ended with failures.
+  bool part_failed() const { return part_end_ == "some failed"; }
   /// Seconds since 1970 of the last event; 0 before the first.
   double last_event_s() const { return last_event_s_; }
 

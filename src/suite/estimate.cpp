@@ -28,7 +28,9 @@ TimeEstimate estimate_time(const Suite& suite, const Plan& plan, const Calibrati
     for (const Job& job : unit.jobs) {
       readouts.emplace(unit.kind == UnitKind::kFixed ? "" : job.arm, job.repeat);  // arms at one point share theirs
     }
-    if (!readouts.empty() && unit.kind != UnitKind::kEpisodes)
+    const bool has_its_readouts =
+        unit.kind == UnitKind::kEpisodes || (unit.kind == UnitKind::kJoint && suite.downstream.judges_own_readout());
+    if (!readouts.empty() && !has_its_readouts)
       seconds += static_cast<double>(readouts.size()) * calibration.readout_s[unit.encoder][unit.task];
     estimate.unit_s.push_back(seconds);
   }

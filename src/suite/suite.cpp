@@ -97,10 +97,15 @@ void spread_protocol(object& suite) {
   suite["downstream"] = std::move(merged);
 }
 
-/// The paper's protocol learns i jointly with the readout, where a suite does not say which arms it wants.
+/// The paper's protocol learns i jointly with the readout, in every repeat, where a suite does not say otherwise.
+/// @param text  the merged suite that `suite` was read from
 void resolve_arms(Suite& suite, const object& text) {
-  if (suite.downstream.protocol != downstream::Protocol::kPaper || text.contains("arms")) return;
-  std::replace(suite.arms.begin(), suite.arms.end(), Arm::kLearnedProjected, Arm::kLearnedJoint);
+  if (suite.downstream.protocol != downstream::Protocol::kPaper) return;
+  if (!text.contains("arms"))
+    std::replace(suite.arms.begin(), suite.arms.end(), Arm::kLearnedProjected, Arm::kLearnedJoint);
+  boost::system::error_code absent;
+  if (value(text).find_pointer("/downstream/joint/repeats", absent) == nullptr)
+    suite.downstream.joint.repeats = suite.repeats;
 }
 
 /// The paper's protocol judges regression by r2_flat first, where a task does not say otherwise.

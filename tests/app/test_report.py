@@ -69,6 +69,11 @@ def failed(columns):
     columns["status"][...], columns["error"][...] = status, error
 
 
+def invalid(columns):
+    columns.file.attrs["valid"] = 0
+    columns.file.attrs["invalid_because"] = "a checkpoint changed"
+
+
 def other_split(columns):
     columns["split_hash"][...] = "0" * 64
 
@@ -87,6 +92,8 @@ assert run("compare", lower, one)[0] == 0
 code, text = run("compare", one, altered(failed))
 assert code == 1 and "REGRESSION: learned-projected (amortised) on shapes: a job finished in A and did not in B: no memory" in text, text
 assert text.count("REGRESSION") == 1 and "no regression" not in text, text
+code, text = run("compare", one, altered(invalid))
+assert code == 1 and "REGRESSION: A is VALID, B is INVALID: a checkpoint changed" in text and text.count("REGRESSION") == 1, text
 code, text = run("compare", one, altered(other_split))
 assert code == 2 and "split of shapes, repeat 0" in text, text
 print("ok")

@@ -79,18 +79,24 @@ def printed(output, name):
 
 
 def watched(output):
-    """`invaria watch` on a run that need not have begun."""
-    return subprocess.Popen([PROGRAM, "watch", output, "--every", "0.5"], stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
+    """`invaria watch` on a run that need not have begun; it prints into a file."""
+    with open(folder / f"{output.name}.watch", "w") as file:
+        return subprocess.Popen([PROGRAM, "watch", output, "--every", "0.5"], stdout=file, env=ENVIRONMENT)
+
+
+def seen(watching, output, code=0):
+    """What a watch saw, which has ended as the run did."""
+    assert watching.wait(timeout=30) == code
+    return (folder / f"{output.name}.watch").read_text()
 
 
 def signalled(output, signal, *options, **of_site):
-    """Submit, signal the batch script of pretraining once it has begun; the jobs' ids."""
+    """Submit, signal the batch script of pretraining once it has begun; the jobs' ids, and a watch of it all."""
     ids = submitted(output, *options, **of_site)
-    global watching
     watching = watched(output)
     wait_until(lambda: has_begun(output), "pretraining did not begin")
     cluster.ask("scancel", "--batch", f"--signal={signal}", ids["pretrain"])
-    return ids
+    return ids, watching
 
 
 def assert_done_once(output):
@@ -126,7 +132,7 @@ for line in ("#SBATCH --nodes=2", "#SBATCH --time=0-01:30:00", "#SBATCH --signal
 
 # What a site file says, and what an option says over it; GPUs as the partition has them, a rank each.
 # `module` is a function of the shell that started us.
-cluster.environment["BASH_FUNC_module%%"] = f"() {{ echo \"$*\" >> {folder}/modules; }}"
+cluster.environment["BASH_FUNC_module%%"] = f"() {{ echo \"$*\" >> {folder}/modules; [ \"${{SLURM_JOB_ID:-}}\" ] || echo \"$*\" >> {folder}/modules.plan; }}"
 code, text = submit(folder / "none", "--dry-run", partition="accelerated", modules=["gcc/12", "openmpi"], mpi="pmi2", requeue="none")
 assert code == 0, text
 for line in ("module load gcc/12 openmpi", "srun --mpi=pmi2 ", "requeue=none ", "#SBATCH --partition=accelerated", "#SBATCH --gpus-per-node=2",
@@ -139,15 +145,18 @@ assert code == 0 and "#SBATCH --partition=main" in text and "gpus" not in text, 
 # The program is in a container that alone knows it by this name, and a module is loaded before.
 output = folder / "array"
 inside = ["sh", "-c", f'echo "$1 in the container" >&2; shift; exec {PROGRAM} "$@"', "--"]
-ids = signalled(output, "USR1", "--array", 2, "--ranks-per-node", 1, "--program", "/opt/inside/invaria", container=inside,
+ids, watching = signalled(output, "USR1", "--array", 2, "--ranks-per-node", 1, "--program", "/opt/inside/invaria", container=inside,
                 modules=["openmpi/4"])
+n_plans = (folder / "modules.plan").read_text().splitlines().count("load openmpi/4")
 wait_until(lambda: any(event.get("share") == "1/2" and event["event"] == "unit_end" for event in events(output)), "no unit ended", 120)
 cluster.ask("scancel", "--batch", "--signal=USR1", f"{ids['sweep']}_1")
 wait_for(ids["merge"], "COMPLETED", 180)
-assert watching.wait(timeout=30) == 0 and "finished, VALID" in watching.stdout.read()
+assert "finished, VALID" in seen(watching, output)
+assert not list((output / "slurm").glob("going-on-*")), list((output / "slurm").iterdir())
 assert printed(output, "merge").count("/opt/inside/invaria in the container") == 1, printed(output, "merge")
-# For plan, and for each start: pretraining and an element twice, the others once.
-assert (folder / "modules").read_text().splitlines().count("load openmpi/4") >= 6, (folder / "modules").read_text()
+# For the plan, and for each start: pretraining and an element twice, the other element and the merge once.
+loads = (folder / "modules").read_text().splitlines().count("load openmpi/4")
+assert n_plans >= 1 and loads == n_plans + 6, (loads, n_plans)
 text = printed(output, "sweep")
 assert "the time limit is near: stopping the ranks" in text and "start 2 on 1 ranks" in text, text
 text = printed(output, "pretrain")
@@ -161,10 +170,9 @@ assert_done_once(output)
 # A chain of whole jobs, queued again by scontrol; TERM, as before pre-emption. A last one measures, as the suite says.
 output = folder / "chain"
 measure = {"data": "synthetic-shapes", "images": 8, "strengths": 2, "along_i": 0, "transformations": ["rotation"]}
-ids = signalled(output, "TERM", "--ranks-per-node", 2, "--set", f"measure={json.dumps(measure)}", requeue="scontrol")
+ids, watching = signalled(output, "TERM", "--ranks-per-node", 2, "--set", f"measure={json.dumps(measure)}", requeue="scontrol")
 wait_for(ids["measure"], "COMPLETED", 180)
-assert watching.wait(timeout=30) == 0
-text = watching.stdout.read()
+text = seen(watching, output)
 assert "no run has begun here" in text and "stopped; the same command continues" in text and "finished, VALID" in text, text
 with h5py.File(output / "results.h5") as file:
     # The amortised encoder at its three corners, and the default one, by three similarities.
@@ -198,8 +206,9 @@ if {"whole", "preempt"} & set(sys.argv):
 if "whole" in sys.argv:
     # No more restarts are allowed: the chain ends, and the same command continues.
     output = folder / "cap"
-    ids = signalled(output, "USR1", "--ranks-per-node", 2, "--restarts", 0)
+    ids, watching = signalled(output, "USR1", "--ranks-per-node", 2, "--restarts", 0)
     wait_for(ids["pretrain"], "FAILED")
+    assert "stopped; the same command continues" in seen(watching, output, code=75)
     assert "given up after 0 restarts" in printed(output, "pretrain")
     wait_for(ids["sweep"], "CANCELLED")  # --kill-on-invalid-dep
     # scancel saves and is not queued again.

@@ -307,6 +307,9 @@ TEST_CASE("pictures that are no files are packed as pixels", "[data][pack][cifar
     const ImageDataset expected = load(manifest, settings, folder.path());
     pack(manifest, settings, folder.path(), packed.path(), PackContents::kPixels);
     check_equal(load(manifest, settings, packed.path()), expected);
+    settings.stream = true;
+    for (const CheckDepth depth : {CheckDepth::kPromise, CheckDepth::kListing})
+      CHECK_THAT(problems_of(manifest, settings, packed.path(), depth), Catch::Contains("are no files"));
   }
 }
 

@@ -102,6 +102,15 @@ TEST_CASE("what finished before and fails now is named, what is gone is counted"
   CHECK(find(comparison, "learned-projected", "known-10") != nullptr);
 }
 
+TEST_CASE("where everything fails now, that is what is said", "[report][compare]") {
+  const NamedResults a = named("before.h5", small_segment());
+  io::Segment segment = small_segment();
+  for (io::JobRecord& row : segment.jobs) row.status = "failed";
+  const Comparison comparison = compare(a, named("after.h5", segment));
+  CHECK(comparison.changes.empty());
+  CHECK(comparison.broken.size() > 4);
+}
+
 TEST_CASE("an error that grew is a loss", "[report][compare]") {
   io::Segment before, after;
   before.jobs = {job("centre", "t", 0, 0.2)};
