@@ -55,6 +55,27 @@ put("image", "bomb.png", png(8, 6, zlib.compress(bytes(3_000_000), 9)))
 put("image", "short-data.png", png(80, 60, zlib.compress(bytes(100))))
 
 
+def wav(rate=8000, channels=1, bits=16, data=bytes(range(200)), claimed=None, kind=1):
+    """A WAV file; `claimed` bytes of data in its header."""
+    header = struct.pack("<HHIIHH", kind, channels, rate, rate * channels * bits // 8 % 2**32, channels * bits // 8 % 2**16, bits)
+    chunks = b"fmt " + struct.pack("<I", 16) + header + b"data" + struct.pack("<I", len(data) if claimed is None else claimed) + data
+    return b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks
+
+
+put("sound", "whole.wav", wav())
+put("sound", "stereo-float.wav", wav(channels=2, bits=32, kind=3, data=struct.pack("<40f", *(n / 40 for n in range(40)))))
+put("sound", "nan.wav", wav(bits=32, kind=3, data=struct.pack("<4f", 0, float("nan"), float("inf"), 1)))
+put("sound", "cut.wav", wav()[:120])
+put("sound", "4-gigabytes.wav", wav(claimed=2**32 - 1))
+put("sound", "65535-channels.wav", wav(channels=65535))
+put("sound", "0-channels.wav", wav(channels=0))
+put("sound", "0-hertz.wav", wav(rate=0))
+put("sound", "empty.wav", wav(data=b""))
+put("sound", "adpcm.wav", wav(bits=4, kind=2))
+put("sound", "whole.au", b".snd" + struct.pack(">IIIII", 24, 100, 3, 8000, 1) + bytes(range(100)))
+put("sound", "lying.au", b".snd" + struct.pack(">IIIII", 2**31, 2**32 - 1, 3, 8000, 2**31) + bytes(range(100)))
+
+
 def tar(entries, mode="w"):
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode=mode) as archive:

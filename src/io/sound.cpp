@@ -1,0 +1,130 @@
+#include "io/sound.hpp"
+
+#include <sndfile.h>
+#include <soxr.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+
+#include "core/errors.hpp"
+#include "core/unique_handle.hpp"
+
+namespace invaria::io {
+namespace {
+
+/// Bytes as libsndfile reads a file.
+struct ByteFile {
+  std::string_view bytes;
+  sf_count_t at = 0;
+};
+
+sf_count_t length_of(void* file) {
+  return std::ssize(static_cast<ByteFile*>(file)->bytes);
+}
+
+sf_count_t seek_in(sf_count_t offset, int whence, void* file) {
+  auto& [bytes, at] = *static_cast<ByteFile*>(file);
+  const sf_count_t from = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? at : std::ssize(bytes);
+  at = std::clamp<sf_count_t>(from + offset, 0, std::ssize(bytes));
+  return at;
+}
+
+sf_count_t read_from(void* to, sf_count_t count, void* file) {
+  auto& [bytes, at] = *static_cast<ByteFile*>(file);
+  const sf_count_t read = std::clamp<sf_count_t>(count, 0, std::ssize(bytes) - at);
+  std::memcpy(to, bytes.data() + at, static_cast<size_t>(read));
+  at += read;
+  return read;
+}
+
+sf_count_t write_nothing(const void*, sf_count_t, void*) {
+  return 0;
+}
+
+sf_count_t place_in(void* file) {
+  return static_cast<ByteFile*>(file)->at;
+}
+
+struct SoundFileTraits {
+  using Type = SNDFILE*;
+  static Type invalid() { return nullptr; }
+  static void close(Type handle) noexcept { sf_close(handle); }
+};
+
+/// What libsndfile wrote down while it read the header; "should be" is its word for a length that the file has not.
+std::string log_of(SNDFILE* file) {
+  std::string log(16384, '\0');
+  log.resize(
+      static_cast<size_t>(std::max(0, sf_command(file, SFC_GET_LOG_INFO, log.data(), static_cast<int>(log.size())))));
+  return log;
+}
+
+}  // namespace
+
+Sound decode_sound(std::string_view bytes, const std::string& name) {
+  SF_VIRTUAL_IO calls{length_of, seek_in, read_from, write_nothing, place_in};
+  ByteFile from{bytes};
+  SF_INFO info{};
+  const UniqueHandle<SoundFileTraits> file(sf_open_virtual(&calls, SFM_READ, &info, &from));
+  if (!file) throw_config("{}: no sound of a known format ({} bytes): {}", name, bytes.size(), sf_strerror(nullptr));
+  if (info.frames < 1) throw_config("{}: a sound without samples", name);
+  if (info.channels < 1 || info.samplerate < 1 || info.frames > kMaxSoundSamples / info.channels) {
+    throw_config("{}: {} samples in {} channels at {} Hz, expected at most {} in all", name, info.frames, info.channels,
+                 info.samplerate, kMaxSoundSamples);
+  }
+  if (log_of(file.get()).find("should be") != std::string::npos) throw_config("{}: a truncated sound", name);
+
+  Sound sound{info.samplerate, std::vector<float>(static_cast<size_t>(info.frames))};
+  const auto channels = static_cast<size_t>(info.channels);
+  constexpr size_t kFramesAtOnce = 4096;
+  std::vector<float> interleaved(kFramesAtOnce * channels);
+  size_t done = 0;
+  while (done < sound.samples.size()) {
+    const auto wanted = static_cast<sf_count_t>(std::min(kFramesAtOnce, sound.samples.size() - done));
+    const sf_count_t read = sf_readf_float(file.get(), interleaved.data(), wanted);
+    if (sf_error(file.get()) != SF_ERR_NO_ERROR) {
+      throw_config("{}: a corrupt sound: {}", name, sf_strerror(file.get()));
+    }
+    if (read < 1) {
+      throw_config("{}: a truncated sound: {} of {} samples", name, done, sound.samples.size());
+    }
+    for (size_t frame = 0; frame < static_cast<size_t>(read); ++frame) {
+      float sum = 0.0F;
+      for (size_t channel = 0; channel < channels; ++channel) sum += interleaved[frame * channels + channel];
+      sound.samples[done + frame] = sum / static_cast<float>(channels);
+    }
+    done += static_cast<size_t>(read);
+  }
+  if (!std::all_of(sound.samples.begin(), sound.samples.end(), [](float value) { return std::isfinite(value); }))
+    throw_config("{}: a sound with samples that are no finite numbers", name);
+  return sound;
+}
+
+std::vector<float> resampled(const std::vector<float>& samples, int64_t from_rate, int64_t to_rate) {
+  require(from_rate > 0 && to_rate > 0, "resampled: from {} to {} Hz", from_rate, to_rate);
+  if (from_rate == to_rate || samples.empty()) return samples;
+  const auto n = static_cast<size_t>((std::ssize(samples) * to_rate + from_rate - 1) / from_rate);
+  std::vector<float> out(n);
+  const soxr_io_spec_t io = soxr_io_spec(SOXR_FLOAT32_I, SOXR_FLOAT32_I);
+  const soxr_quality_spec_t quality = soxr_quality_spec(SOXR_HQ, 0);
+  const soxr_runtime_spec_t runtime = soxr_runtime_spec(1);
+  size_t made = 0;
+  const soxr_error_t error =
+      soxr_oneshot(static_cast<double>(from_rate), static_cast<double>(to_rate), 1, samples.data(), samples.size(),
+                   nullptr, out.data(), out.size(), &made, &io, &quality, &runtime);
+  require(error == nullptr, "resampled: libsoxr: {}", error == nullptr ? "" : error);
+  return out;  // what libsoxr rounds off stays 0
+}
+
+bool has_sound_extension(std::string_view file_name) {
+  std::string lower(file_name);
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  constexpr const char* kEndings[] = {".wav", ".flac", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".au", ".mp3"};
+  return std::any_of(std::begin(kEndings), std::end(kEndings), [&](auto* ending) { return lower.ends_with(ending); });
+}
+
+}  // namespace invaria::io

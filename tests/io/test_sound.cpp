@@ -1,0 +1,121 @@
+#include "io/sound.hpp"
+
+#include <sndfile.h>
+
+#include <cmath>
+#include <functional>
+#include <numbers>
+#include <string>
+#include <vector>
+
+#include "core/errors.hpp"
+#include "io/files.hpp"
+#include "tests/io/scratch.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace invaria;
+using namespace invaria::io;
+
+namespace {
+
+constexpr int kRate = 8000;
+constexpr size_t kFrames = 5000;
+
+double tone(double hertz, double rate, size_t n) {
+  return std::sin(2 * std::numbers::pi * hertz * static_cast<double>(n) / rate);
+}
+
+/// The bytes of a file that libsndfile writes: `channels` interleaved.
+std::string written(int format, const std::vector<float>& interleaved, int channels = 1, int rate = kRate) {
+  const ScratchDirectory scratch;
+  const fs::path path = scratch / "sound";
+  SF_INFO info{0, rate, channels, format, 0, 0};
+  SNDFILE* file = sf_open(path.c_str(), SFM_WRITE, &info);
+  REQUIRE(file != nullptr);
+  const auto frames = std::ssize(interleaved) / channels;
+  CHECK(sf_writef_float(file, interleaved.data(), frames) == frames);
+  sf_close(file);
+  return read_file(path);
+}
+
+std::vector<float> made(size_t frames, const std::function<double(size_t)>& value) {
+  std::vector<float> samples;
+  for (size_t n = 0; n < frames; ++n) samples.push_back(static_cast<float>(value(n)));
+  return samples;
+}
+
+double largest_difference(const std::vector<float>& a, const std::vector<float>& b) {
+  REQUIRE(a.size() == b.size());
+  double largest = 0.0;
+  for (size_t n = 0; n < a.size(); ++n) largest = std::max(largest, std::abs(double{a[n]} - double{b[n]}));
+  return largest;
+}
+
+}  // namespace
+
+TEST_CASE("sounds of every format decode to the samples that were written", "[io][sound]") {
+  const std::vector<float> samples = made(kFrames, [](size_t n) { return 0.5 * tone(440, kRate, n); });
+  const auto [format, name, tolerance] =
+      GENERATE(table<int, std::string, double>({{SF_FORMAT_WAV | SF_FORMAT_PCM_16, "a.wav", 1.0 / 32768},
+                                                {SF_FORMAT_WAV | SF_FORMAT_FLOAT, "float.wav", 0.0},
+                                                {SF_FORMAT_FLAC | SF_FORMAT_PCM_16, "a.flac", 1.0 / 32768},
+                                                {SF_FORMAT_AIFF | SF_FORMAT_PCM_24, "a.aiff", 1.0 / 8388608},
+                                                {SF_FORMAT_OGG | SF_FORMAT_VORBIS, "a.ogg", 0.05}}));
+  INFO(name);
+  const Sound sound = decode_sound(written(format, samples), name);
+  CHECK(sound.rate == kRate);
+  CHECK(largest_difference(sound.samples, samples) <= tolerance);
+  CHECK(has_sound_extension(name));
+}
+
+TEST_CASE("several channels become their mean", "[io][sound]") {
+  const std::vector<float> stereo =
+      made(2 * kFrames, [](size_t n) { return n % 2 == 0 ? 0.6 * tone(100, kRate, n / 2) : 0.2; });
+  const Sound sound = decode_sound(written(SF_FORMAT_WAV | SF_FORMAT_FLOAT, stereo, 2), "two.wav");
+  CHECK(largest_difference(sound.samples, made(kFrames, [](size_t n) { return 0.3 * tone(100, kRate, n) + 0.1; })) <
+        1e-6);
+}
+
+TEST_CASE("what is no sound, empty, cut off or not finite is refused by name", "[io][sound][corrupt]") {
+  const std::vector<float> samples = made(kFrames, [](size_t n) { return 0.5 * tone(440, kRate, n); });
+  CHECK_THROWS_WITH(decode_sound("RIFF, but no more", "a.wav"), Catch::Contains("a.wav: no sound of a known format"));
+  CHECK_THROWS_WITH(decode_sound("", "b.wav"), Catch::Contains("b.wav: no sound of a known format (0 bytes)"));
+  CHECK_THROWS_WITH(decode_sound(written(SF_FORMAT_WAV | SF_FORMAT_PCM_16, {}), "none.wav"),
+                    Catch::Contains("none.wav: a sound without samples"));
+  std::vector<float> odd = samples;
+  odd[1234] = NAN;
+  CHECK_THROWS_WITH(decode_sound(written(SF_FORMAT_WAV | SF_FORMAT_FLOAT, odd), "nan.wav"),
+                    Catch::Contains("nan.wav: a sound with samples that are no finite numbers"));
+  for (const int format : {SF_FORMAT_WAV | SF_FORMAT_PCM_16, SF_FORMAT_FLAC | SF_FORMAT_PCM_16,
+                           SF_FORMAT_AIFF | SF_FORMAT_PCM_16, SF_FORMAT_OGG | SF_FORMAT_VORBIS}) {
+    const std::string whole = written(format, samples);
+    for (const size_t share : {10, 50, 95}) {
+      INFO("format " << std::hex << format << std::dec << ", " << share << " %");
+      CHECK_THROWS_AS(decode_sound(std::string_view(whole).substr(0, whole.size() * share / 100), "cut"), ConfigError);
+    }
+  }
+}
+
+TEST_CASE("a tone keeps its pitch and height at another rate, and lasts as long", "[io][sound]") {
+  const int64_t to = GENERATE(4000, 8000, 11025, 16000, 44100);
+  const auto input = made(kFrames, [](size_t n) { return 0.5 * tone(440, kRate, n); });
+  const std::vector<float> output = resampled(input, kRate, to);
+  CHECK(std::ssize(output) == (static_cast<int64_t>(kFrames) * to + kRate - 1) / kRate);
+  double largest = 0.0;
+  for (size_t n = output.size() / 8; n < output.size() * 7 / 8;
+       ++n) {  // away from the ends, where the filter meets silence
+    largest = std::max(largest, std::abs(output[n] - 0.5 * tone(440, static_cast<double>(to), n)));
+  }
+  CHECK(largest < 1e-4);
+  CHECK(resampled({}, kRate, to).empty());
+  CHECK_THROWS_AS(resampled(input, kRate, 0), PreconditionError);
+}
+
+TEST_CASE("what lies above the new Nyquist frequency is taken out", "[io][sound]") {
+  const std::vector<float> output =
+      resampled(made(kFrames, [](size_t n) { return 0.5 * tone(3000, kRate, n); }), kRate, 4000);
+  double largest = 0.0;
+  for (size_t n = output.size() / 8; n < output.size() * 7 / 8; ++n)
+    largest = std::max(largest, std::abs(double{output[n]}));
+  CHECK(largest < 1e-4);
+}
