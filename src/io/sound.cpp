@@ -1,7 +1,6 @@
 #include "io/sound.hpp"
 
 #include <sndfile.h>
-#include <soxr.h>
 
 #include <algorithm>
 #include <cctype>
@@ -101,22 +100,6 @@ Sound decode_sound(std::string_view bytes, const std::string& name) {
   if (!std::all_of(sound.samples.begin(), sound.samples.end(), [](float value) { return std::isfinite(value); }))
     throw_config("{}: a sound with samples that are no finite numbers", name);
   return sound;
-}
-
-std::vector<float> resampled(const std::vector<float>& samples, int64_t from_rate, int64_t to_rate) {
-  require(from_rate > 0 && to_rate > 0, "resampled: from {} to {} Hz", from_rate, to_rate);
-  if (from_rate == to_rate || samples.empty()) return samples;
-  const auto n = static_cast<size_t>((std::ssize(samples) * to_rate + from_rate - 1) / from_rate);
-  std::vector<float> out(n);
-  const soxr_io_spec_t io = soxr_io_spec(SOXR_FLOAT32_I, SOXR_FLOAT32_I);
-  const soxr_quality_spec_t quality = soxr_quality_spec(SOXR_HQ, 0);
-  const soxr_runtime_spec_t runtime = soxr_runtime_spec(1);
-  size_t made = 0;
-  const soxr_error_t error =
-      soxr_oneshot(static_cast<double>(from_rate), static_cast<double>(to_rate), 1, samples.data(), samples.size(),
-                   nullptr, out.data(), out.size(), &made, &io, &quality, &runtime);
-  require(error == nullptr, "resampled: libsoxr: {}", error == nullptr ? "" : error);
-  return out;  // what libsoxr rounds off stays 0
 }
 
 bool has_sound_extension(std::string_view file_name) {

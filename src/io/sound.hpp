@@ -1,6 +1,6 @@
 #pragma once
 /// @file
-/// Sound from the bytes of WAV, FLAC, Ogg and other files to one channel of float samples, at any rate.
+/// Sound from the bytes of WAV, FLAC, Ogg and other files to one channel of float samples.
 
 #include <cstdint>
 #include <string>
@@ -24,11 +24,6 @@ constexpr int64_t kMaxSoundSamples = 200'000'000;
 /// @throws ConfigError naming the sound and the reason if it is of no known format, empty, truncated, corrupt in a way
 ///         that the decoder notices, not finite, or longer than kMaxSoundSamples
 Sound decode_sound(std::string_view bytes, const std::string& name);
-
-/// The sound at another rate, by libsoxr in its high quality (20 bits, as librosa's soxr_hq); ceil(n to / from)
-/// samples.
-/// @throws PreconditionError unless both rates are positive
-std::vector<float> resampled(const std::vector<float>& samples, int64_t from_rate, int64_t to_rate);
 
 /// Whether a file name ends in .wav, .flac, .ogg, .oga, .opus, .aif, .aiff, .au or .mp3, in any case.
 bool has_sound_extension(std::string_view file_name);

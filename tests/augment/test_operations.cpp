@@ -2,13 +2,11 @@
 #include <ATen/ATen.h>
 
 #include <boost/json.hpp>
-#include <cstring>
-#include <fstream>
-#include <iterator>
 
 #include "augment/measuring_operations.hpp"
 #include "augment/operations.hpp"
 #include "core/errors.hpp"
+#include "tests/augment/golden.hpp"
 #include "tests/augment/pictures.hpp"
 #include "tests/support/catch.hpp"
 
@@ -19,27 +17,6 @@ using namespace invaria::augment;
 namespace {
 
 const AugmentSettings kDefaults;
-
-std::string read_text(const std::string& name) {
-  std::ifstream file(std::string(INVARIA_SOURCE_DIR) + "/tests/golden/augment/" + name, std::ios::binary);
-  REQUIRE(file.good());
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-/// All cases of the golden file; the input is the first.
-struct Golden {
-  json::array cases = json::parse(read_text("operations.json")).as_array();
-  std::string values = read_text("operations.f32");
-
-  at::Tensor output(const json::object& one) const {
-    const auto shape = json::value_to<std::vector<int64_t>>(one.at("shape"));
-    at::Tensor tensor = at::empty(shape, at::kFloat);
-    const size_t offset = one.at("offset").to_number<size_t>() * sizeof(float);
-    REQUIRE(offset + tensor.nbytes() <= values.size());
-    std::memcpy(tensor.data_ptr(), values.data() + offset, tensor.nbytes());
-    return tensor;
-  }
-};
 
 double largest_difference(const at::Tensor& a, const at::Tensor& b) {
   return (a - b).abs().max().item<double>();
@@ -113,7 +90,7 @@ ViewParameters chain_parameters(const json::object& one) {
 }  // namespace
 
 TEST_CASE("each operation gives what torchvision gives", "[augment][golden]") {
-  const Golden golden;
+  const Golden golden("operations");
   const at::Tensor input = golden.output(golden.cases[0].as_object());
   int compared = 0;
   for (const json::value& value : golden.cases) {
@@ -130,7 +107,7 @@ TEST_CASE("each operation gives what torchvision gives", "[augment][golden]") {
 }
 
 TEST_CASE("the chain of operations gives what torchvision's gives, slow and fused", "[augment][golden]") {
-  const Golden golden;
+  const Golden golden("operations");
   const at::Tensor input = golden.output(golden.cases[0].as_object());
   const at::Tensor bytes = (input * 255).round().to(at::kByte).permute({0, 2, 3, 1}).contiguous();
   const std::vector<const uint8_t*> pixels{bytes[0].data_ptr<uint8_t>(), bytes[1].data_ptr<uint8_t>()};

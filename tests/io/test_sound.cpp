@@ -95,27 +95,3 @@ TEST_CASE("what is no sound, empty, cut off or not finite is refused by name", "
     }
   }
 }
-
-TEST_CASE("a tone keeps its pitch and height at another rate, and lasts as long", "[io][sound]") {
-  const int64_t to = GENERATE(4000, 8000, 11025, 16000, 44100);
-  const auto input = made(kFrames, [](size_t n) { return 0.5 * tone(440, kRate, n); });
-  const std::vector<float> output = resampled(input, kRate, to);
-  CHECK(std::ssize(output) == (static_cast<int64_t>(kFrames) * to + kRate - 1) / kRate);
-  double largest = 0.0;
-  for (size_t n = output.size() / 8; n < output.size() * 7 / 8;
-       ++n) {  // away from the ends, where the filter meets silence
-    largest = std::max(largest, std::abs(output[n] - 0.5 * tone(440, static_cast<double>(to), n)));
-  }
-  CHECK(largest < 1e-4);
-  CHECK(resampled({}, kRate, to).empty());
-  CHECK_THROWS_AS(resampled(input, kRate, 0), PreconditionError);
-}
-
-TEST_CASE("what lies above the new Nyquist frequency is taken out", "[io][sound]") {
-  const std::vector<float> output =
-      resampled(made(kFrames, [](size_t n) { return 0.5 * tone(3000, kRate, n); }), kRate, 4000);
-  double largest = 0.0;
-  for (size_t n = output.size() / 8; n < output.size() * 7 / 8; ++n)
-    largest = std::max(largest, std::abs(double{output[n]}));
-  CHECK(largest < 1e-4);
-}
