@@ -88,7 +88,7 @@ struct MelSettings {
 /// [F, M], float: how much each frequency counts in each band.
 /// @param semitones  the triangles stand on frequencies 2^(semitones / 12) times as high and are as many times as tall:
 ///                   what the bands of a sound shifted down by that much would hold, at the length it has
-/// @throws PreconditionError if a band would be empty of frequencies at all, as it is above half the rate
+/// @throws PreconditionError unless lowest_Hz < highest_Hz <= rate / 2
 at::Tensor mel_filters(const MelSettings& settings, int64_t rate, double semitones = 0.0);
 
 /// |STFT|^2, [B, F, T] with T = N / hop + 1: frames centred on every hop-th sample, a periodic Hann window.

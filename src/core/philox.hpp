@@ -35,7 +35,16 @@ enum class Purpose : uint32_t {
   kEpisode = 19,      ///< classes and samples of few-shot episodes
   kFraction = 20,     ///< the part of a training set that a task takes
   kDropPath = 21,     ///< which blocks an image skips
-  kTest = 1000,       ///< tests only
+  kPitchShift = 22,   ///< one purpose per operation on sounds
+  kTimeStretch = 23,
+  kTimeShift = 24,
+  kFade = 25,
+  kNoise = 26,
+  kNoiseSamples = 27,
+  kGain = 28,
+  kTimeMask = 29,
+  kBandMask = 30,
+  kTest = 1000,  ///< tests only
 };
 
 /// Where a stream of draws lives.

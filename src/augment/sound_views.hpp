@@ -1,0 +1,130 @@
+#pragma once
+/// @file
+/// Views of sounds: what is done to one sound to make one view of it, drawn first, rendered later, as for pictures
+/// (view_parameters.hpp).
+///
+/// Shape legend: B views, N samples of a sound, M bands, T frames.
+
+#include <ATen/core/Tensor.h>
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "augment/mel.hpp"
+#include "augment/sound_operations.hpp"
+#include "config/setting.hpp"
+#include "core/philox.hpp"
+
+namespace invaria::augment {
+
+/// What can be done to a sound, in the order in which it is done.
+enum class SoundOperation {
+  kPitchShift,
+  kTimeStretch,
+  kTimeShift,
+  kFade,
+  kNoise,
+  kGain,
+  kTimeMask,
+  kBandMask,
+};
+/// Where pitch and time are altered: in the waveform, by phase vocoder and resampling; or, at a hundredth of the cost,
+/// in the mel spectrogram, by filters that stand higher and a map of its frames.
+enum class SoundMethod { kWaveform, kSpectrogram };
+
+}  // namespace invaria::augment
+
+template <>
+struct invaria::config::EnumNames<invaria::augment::SoundOperation> {
+  using enum invaria::augment::SoundOperation;
+  static constexpr std::array<std::pair<invaria::augment::SoundOperation, const char*>, 8> kNames{
+      {{kPitchShift, "pitch-shift"},
+       {kTimeStretch, "time-stretch"},
+       {kTimeShift, "time-shift"},
+       {kFade, "fade"},
+       {kNoise, "noise"},
+       {kGain, "gain"},
+       {kTimeMask, "time-mask"},
+       {kBandMask, "band-mask"}}};
+};
+template <>
+struct invaria::config::EnumNames<invaria::augment::SoundMethod> {
+  using E = augment::SoundMethod;
+  static constexpr std::array<std::pair<E, const char*>, 2> kNames{
+      {{E::kWaveform, "waveform"}, {E::kSpectrogram, "spectrogram"}}};
+};
+
+namespace invaria::augment {
+
+/// How strongly sounds are altered. Defaults: spoken digits of 0.64 s, in small.
+struct SoundAugmentSettings {
+  SoundMethod method = SoundMethod::kSpectrogram;
+  double pitch_semitones = 6.0;
+  std::vector<double> stretch = {0.5488, 1.8221};
+  double shift = 0.25;
+  double fade_p = 0.5;
+  double fade_share = 0.5;
+  double noise_p = 1.0;
+  std::vector<NoiseColour> noise_colours = {NoiseColour::kWhite, NoiseColour::kPink, NoiseColour::kBrown,
+                                            NoiseColour::kBlue};
+  std::vector<double> noise_snr_dB = {3.0, 30.0};
+  std::vector<double> gain_dB = {-12.0, 6.0};
+  double time_mask_share = 0.125;
+  double band_mask_share = 0.125;
+  int64_t vocoder_n_fft = 512;
+
+  static auto settings() {
+    using S = SoundAugmentSettings;
+    using config::between;
+    using config::setting;
+    return std::tuple{
+        setting("method", &S::method, "where pitch and time are altered: in the waveform, or in its mel spectrogram"),
+        setting("pitch_semitones", &S::pitch_semitones, "largest shift of pitch, up or down", between(0, 48)),
+        setting("stretch", &S::stretch, "[low, high]: times as fast, drawn log-uniformly", between(0.05, 20)),
+        setting("shift", &S::shift, "largest shift in time, earlier or later, as a share of the sound", between(0, 1)),
+        setting("fade_p", &S::fade_p, "probability of a fade", between(0, 1)),
+        setting("fade_share", &S::fade_share, "longest fade at either end, as a share of the sound", between(0, 0.5)),
+        setting("noise_p", &S::noise_p, "probability of noise", between(0, 1)),
+        setting("noise_colours", &S::noise_colours, "of which one is drawn"),
+        setting("noise_snr_dB", &S::noise_snr_dB, "[low, high]: how far below the sound noise lies, in mean power",
+                between(-60, 120)),
+        setting("gain_dB", &S::gain_dB, "[low, high]: louder by that much", between(-120, 120)),
+        setting("time_mask_share", &S::time_mask_share, "longest silence, as a share of the sound", between(0, 1)),
+        setting("band_mask_share", &S::band_mask_share, "most bands that are silenced, as a share of all",
+                between(0, 1)),
+        setting("vocoder_n_fft", &S::vocoder_n_fft, "samples of the phase vocoder's transform", between(16, 1 << 16))};
+  }
+  void validate(const std::string& path, config::Problems& problems) const;
+};
+
+/// The operations are applied in the order of the members. Defaults leave the sound alone.
+struct SoundParameters {
+  double semitones = 0.0;
+  double rate = 1.0;      ///< times as fast
+  double shift = 0.0;     ///< later by this share of the sound; what is left is silent
+  double fade_in = 0.0;   ///< share of the sound
+  double fade_out = 0.0;  ///< likewise
+  FadeShape fade_shape = FadeShape::kLinear;
+  std::optional<NoiseColour> noise;
+  double snr_dB = 0.0;
+  DrawAddress noise_address;  ///< where the noise is drawn
+  double gain_dB = 0.0;
+  double mask_first = 0.0, mask_share = 0.0;            ///< silence in time, shares of the sound
+  double band_mask_first = 0.0, band_mask_share = 0.0;  ///< and in frequency, shares of all bands
+};
+
+/// Draw the parameters of one view, each operation from a stream of its own; those that are not in `active` leave the
+/// sound alone. Arguments as augment::draw().
+SoundParameters draw(const SoundAugmentSettings& settings, std::span<const SoundOperation> active, uint64_t seed,
+                     uint64_t epoch, uint64_t sample, uint32_t view);
+
+/// Views of sounds as an encoder sees them: log-mel pictures [B, 1, M, T], T = N / hop.
+/// @param sounds  [N] float each, all of one length, on the CPU
+at::Tensor render_sounds(const std::vector<at::Tensor>& sounds, const std::vector<SoundParameters>& parameters,
+                         const SoundAugmentSettings& settings, const MelSettings& mel, int64_t rate);
+
+}  // namespace invaria::augment
