@@ -98,7 +98,9 @@ while time.monotonic() < ends_at:
         life = Life(output)
         # Past the end of the time the run is left to finish.
         left = ends_at - time.monotonic()
-        finished = life.live(rng.uniform(0.1, 1.0) * min(300.0, 20 * MINUTES) if left > 0 else 3600)
+        # Some lives are cut short early, others long enough to tell how memory goes.
+        longest = rng.choice((20.0, 60.0, 300.0))
+        finished = life.live(rng.uniform(0.1, 1.0) * min(longest, 20 * MINUTES) if left > 0 else 3600)
         if finished:
             assert life.process.returncode == 0, life.process.stdout.read()
         else:
