@@ -133,6 +133,10 @@ bool is_pretrained_on(const Suite& suite, const std::string& data, const std::st
 /// support know every class.
 bool allows_learned_episodes(const downstream::TaskSettings& task);
 
+/// Whether a task may do without a validation set: one that would be cut from what it learns from, for choices among
+/// readouts.
+bool may_cut_none(const downstream::TaskSettings& task);
+
 /// The corners that an encoder meets in pretraining. @throws ConfigError if a corner does not fit the axes
 std::vector<config::Invariance> corners_of(const EncoderEntry& encoder, int64_t n_axes);
 
