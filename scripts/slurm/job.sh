@@ -10,6 +10,7 @@ job=${SLURM_JOB_ID:?this is a batch script: submit it with sbatch}
 restarts=${SLURM_RESTART_COUNT:-0}
 going_on=@OUTPUT@/slurm/going-on-$job   # there while this job runs or will run again, for `invaria watch`
 touch "$going_on"
+trap 'rm -f "$going_on"' EXIT
 @MODULES@
 say() { echo "$(date --utc +%FT%TZ) job $job: $*"; }
 
@@ -39,26 +40,22 @@ status=0
 wait "$step" || status=$?
 [ -z "$signalled" ] || [ "$status" -ne 138 ] || status=75  # the signal met srun before the ranks had begun
 say "the program ended with $status"
-if [ "$status" -ne 75 ]; then
-  rm -f "$going_on"
-  exit "$status"
-fi
+[ "$status" -eq 75 ] || exit "$status"
 
 # Stopped on request, to be resumed: unless Slurm has ended the job, by scancel or to queue it again itself.
 state=$(squeue --noheader --jobs="$job" --format=%T 2>/dev/null || true)
 if [ "${state:-RUNNING}" != RUNNING ]; then
-  rm -f "$going_on"
   say "saved; Slurm has this job as $state"
 elif [ "$restarts" -ge "$most_restarts" ]; then
-  rm -f "$going_on"
   say "saved, and given up after $restarts restarts; scripts/slurm/submit continues"
 elif [ "$requeue" = none ]; then
-  rm -f "$going_on"
   say "saved; this site queues no job again: scripts/slurm/submit continues"
 elif [ "$requeue" = scontrol ]; then
+  trap - EXIT
   say "saved, queueing again"
   scontrol requeue "$job"
 else
+  trap - EXIT
   say "saved, queueing again by exit code $requeue"
   exit "$requeue"
 fi

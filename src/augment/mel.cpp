@@ -74,9 +74,12 @@ at::Tensor power_spectrogram(const at::Tensor& sounds_BN, const MelSettings& set
   return at::view_as_real(transform_BFT).square().sum(-1);
 }
 
+at::Tensor scaled_log(const at::Tensor& mel, const MelSettings& settings) {
+  return mel.add(settings.floor).log_().add_(settings.offset).div_(settings.divisor);
+}
+
 at::Tensor log_mel(const at::Tensor& power_BFT, const at::Tensor& filters, const MelSettings& settings) {
-  const at::Tensor mel_BMT = at::matmul(filters.transpose(-2, -1), power_BFT);
-  return mel_BMT.add(settings.floor).log_().add_(settings.offset).div_(settings.divisor);
+  return scaled_log(at::matmul(filters.transpose(-2, -1), power_BFT), settings);
 }
 
 }  // namespace invaria::augment

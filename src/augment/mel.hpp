@@ -95,7 +95,10 @@ at::Tensor mel_filters(const MelSettings& settings, int64_t rate, double semiton
 /// @param sounds_BN  float, N > n_fft / 2 where padding is reflect
 at::Tensor power_spectrogram(const at::Tensor& sounds_BN, const MelSettings& settings);
 
-/// (ln(mel + floor) + offset) / divisor, [B, M, T], of powers [B, F, T] and filters [F, M], or of each sound its own
+/// (ln(mel + floor) + offset) / divisor, of a mel spectrogram of any shape.
+at::Tensor scaled_log(const at::Tensor& mel, const MelSettings& settings);
+
+/// The scaled_log() of the mel spectrogram, [B, M, T], of powers [B, F, T] and filters [F, M], or of each sound its own
 /// [B, F, M].
 at::Tensor log_mel(const at::Tensor& power_BFT, const at::Tensor& filters, const MelSettings& settings);
 

@@ -67,6 +67,12 @@ at::Tensor mapped(const at::Tensor& power_MT, double rate, double shift) {
          padded_MT.index_select(1, (index_T + 1).clamp(0, n + 1)) * share_T;
 }
 
+/// Zero a part of one dimension in place, given in shares of it.
+void silence(at::Tensor& power_MT, int64_t dimension, double first_share, double share) {
+  const int64_t n = power_MT.size(dimension), first = samples_of(first_share, n);
+  power_MT.narrow(dimension, first, std::min(samples_of(share, n), n - first)).zero_();
+}
+
 }  // namespace
 
 void SoundAugmentSettings::validate(const std::string& path, config::Problems& problems) const {
@@ -150,17 +156,9 @@ at::Tensor render_sounds(const std::vector<at::Tensor>& sounds, const std::vecto
       const at::Tensor power_FT = power_spectrogram(sound_N.unsqueeze(0), mel)[0].narrow(1, 0, n_frames);
       at::Tensor power_MT = at::matmul(filters_FM.t(), power_FT);
       if (settings.method == SoundMethod::kSpectrogram) power_MT = mapped(power_MT, one.rate, one.shift);
-      power_MT = power_MT.contiguous();
-      power_MT
-          .narrow(1, samples_of(one.mask_first, n_frames),
-                  std::min(samples_of(one.mask_share, n_frames), n_frames - samples_of(one.mask_first, n_frames)))
-          .zero_();
-      power_MT
-          .narrow(0, samples_of(one.band_mask_first, mel.bands),
-                  std::min(samples_of(one.band_mask_share, mel.bands),
-                           mel.bands - samples_of(one.band_mask_first, mel.bands)))
-          .zero_();
-      views_BMT[view].copy_(power_MT.add_(mel.floor).log_().add_(mel.offset).div_(mel.divisor));
+      silence(power_MT, 1, one.mask_first, one.mask_share);
+      silence(power_MT, 0, one.band_mask_first, one.band_mask_share);
+      views_BMT[view].copy_(scaled_log(power_MT, mel));
     }
   });
   return views_BMT.unsqueeze(1);

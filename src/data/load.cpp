@@ -268,7 +268,7 @@ DatasetSummary summary_of(const ImageDataset& dataset) {
 
 namespace {
 
-DatasetSummary summary_of(const Listing& listing) {
+DatasetSummary summary_of(const Listing& listing, const DatasetSettings& settings) {
   DatasetSummary summary{{}, std::ssize(listing.classes), std::ssize(listing.targets)};
   summary.classes = listing.classes;
   for (const TargetColumn& target : listing.targets) summary.target_names.push_back(target.name);
@@ -281,6 +281,7 @@ DatasetSummary summary_of(const Listing& listing) {
       if (sample.label >= 0) ++counts[static_cast<size_t>(sample.label)];
     }
   }
+  summary.decoded_bytes = decoded_bytes(listing, settings);
   return summary;
 }
 
@@ -299,16 +300,13 @@ std::optional<DatasetSummary> check_dataset(const Manifest& manifest, const Data
   if (depth == CheckDepth::kPromise) {
     const Listing promised = list_promised(manifest, settings, where, problems);
     if (problems.list().size() != problems_before) return std::nullopt;
-    DatasetSummary summary = summary_of(promised);
-    summary.decoded_bytes = decoded_bytes(promised, settings);
-    return summary;
+    return summary_of(promised, settings);
   }
   const Listing listing =
       list_dataset(manifest, settings, options.data_folders, options.threads, where, problems, options.packs);
   check_memory(listing, settings, where, problems);
   if (problems.list().size() != problems_before) return std::nullopt;
-  DatasetSummary summary = summary_of(listing);
-  summary.decoded_bytes = decoded_bytes(listing, settings);
+  DatasetSummary summary = summary_of(listing, settings);
   if (depth == CheckDepth::kListing) return summary;
   int64_t total = 0;
   for (const SplitListing& split : listing.splits) total += std::ssize(split.samples);

@@ -57,10 +57,10 @@ constexpr double kBiasCurvature = 1e-2;
 /// A gradient g of a function whose curvature is at least m leaves at most |g|^2 / (2 m) to its minimum.
 int is_close_enough(void* problem, const double*, const double*, double value, double, double gradient_norm, double,
                     int, int, int) {
-  const auto& [features_BD, truth_BC, likelihood, l2, max_iterations] = *static_cast<const LogisticProblem*>(problem);
-  const double of_an_output =
-      likelihood == Likelihood::kSigmoid ? value / static_cast<double>(truth_BC.size(1)) : value;
-  const double curvature = std::min(l2, kBiasCurvature * std::min(1.0, of_an_output));
+  const auto& given = *static_cast<const LogisticProblem*>(problem);
+  const bool is_sum = given.likelihood == Likelihood::kSigmoid;  // over outputs
+  const double of_an_output = is_sum ? value / static_cast<double>(given.truth_BC.size(1)) : value;
+  const double curvature = std::min(given.l2, kBiasCurvature * std::min(1.0, of_an_output));
   return gradient_norm * gradient_norm < 2.0 * curvature * kTolerance * value ? LBFGS_STOP : 0;
 }
 

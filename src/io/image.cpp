@@ -5,11 +5,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <memory>
 
 #include "core/errors.hpp"
 #include "core/unique_handle.hpp"
+#include "io/extensions.hpp"
 
 namespace invaria::io {
 namespace {
@@ -106,10 +106,7 @@ Image decode_image(std::string_view bytes, const std::string& name) {
 }
 
 bool has_image_extension(std::string_view file_name) {
-  std::string lower(file_name);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return lower.ends_with(".jpg") || lower.ends_with(".jpeg") || lower.ends_with(".png");
+  return has_extension(file_name, {".jpg", ".jpeg", ".png"});
 }
 
 }  // namespace invaria::io

@@ -3,13 +3,13 @@
 #include <sndfile.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
 
 #include "core/errors.hpp"
 #include "core/unique_handle.hpp"
+#include "io/extensions.hpp"
 
 namespace invaria::io {
 namespace {
@@ -103,11 +103,7 @@ Sound decode_sound(std::string_view bytes, const std::string& name) {
 }
 
 bool has_sound_extension(std::string_view file_name) {
-  std::string lower(file_name);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  constexpr const char* kEndings[] = {".wav", ".flac", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".au", ".mp3"};
-  return std::any_of(std::begin(kEndings), std::end(kEndings), [&](auto* ending) { return lower.ends_with(ending); });
+  return has_extension(file_name, {".wav", ".flac", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".au", ".mp3"});
 }
 
 }  // namespace invaria::io

@@ -63,6 +63,16 @@ std::string failure(const std::function<void()>& body) {
   return "";
 }
 
+/// Memory that adds what it is asked for to `allocated`.
+NodeMemory counted_memory(size_t& allocated) {
+  NodeMemory memory = NodeMemory::private_memory();
+  memory.allocate = [&allocated, allocate = memory.allocate](size_t bytes) {
+    allocated += bytes;
+    return allocate(bytes);
+  };
+  return memory;
+}
+
 }  // namespace
 
 TEST_CASE("a packed data set is the same to the bit, and its own files are not needed", "[data][pack]") {
@@ -122,11 +132,7 @@ TEST_CASE("a data set beyond the memory it may take is read from packed pixels a
   pack(small_manifest(), settings, folder.path(), folder.path(), PackContents::kPixels);
   CHECK(problems_of(small_manifest(), settings, folder.path()).empty());
   size_t allocated = 0;
-  NodeMemory memory = NodeMemory::private_memory();
-  memory.allocate = [&, allocate = memory.allocate](size_t bytes) {
-    allocated += bytes;
-    return allocate(bytes);
-  };
+  const NodeMemory memory = counted_memory(allocated);
   const ImageDataset mapped = load_dataset(small_manifest(), settings, {{folder.path()}, 1, {}}, memory);
   check_equal(mapped, expected);
   CHECK(allocated < 64 * 64 * 3);
@@ -151,11 +157,7 @@ TEST_CASE("packed files are streamed: each picture decoded when asked for, and n
   settings.max_memory_share = 1e-12;
   CHECK(problems_of(rich_manifest(), settings, packed.path(), CheckDepth::kPictures).empty());
   size_t allocated = 0;
-  NodeMemory memory = NodeMemory::private_memory();
-  memory.allocate = [&, allocate = memory.allocate](size_t bytes) {
-    allocated += bytes;
-    return allocate(bytes);
-  };
+  const NodeMemory memory = counted_memory(allocated);
   const ImageDataset streamed = load_dataset(rich_manifest(), settings, {{packed.path()}, 1, {}}, memory);
   CHECK(allocated < 12 * 12 * 3 * 12);
   for (const auto& [name, split] : expected.splits) {
