@@ -12,7 +12,7 @@ namespace {
 std::string describe(const data::DatasetSummary& data) {
   std::vector<std::string> parts;
   for (const auto& [split, count] : data.splits) parts.push_back(fmt::format("{} {}", count, split));
-  std::string text = fmt::format("{} pictures", fmt::join(parts, ", "));
+  std::string text = fmt::format("{} samples", fmt::join(parts, ", "));
   if (data.n_classes > 0) text += fmt::format(", {} classes", data.n_classes);
   if (data.n_targets > 0) text += fmt::format(", {} targets", data.n_targets);
   return text;
@@ -22,7 +22,7 @@ std::string describe(const data::DatasetSummary& data) {
 
 ExitCode check_command(const CheckOptions& options) {
   const data::CheckDepth depth = options.without_data ? data::CheckDepth::kPromise
-                                 : options.decode     ? data::CheckDepth::kPictures
+                                 : options.decode     ? data::CheckDepth::kContents
                                                       : data::CheckDepth::kListing;
   const LoadedSuite loaded = load_suite(options.suite, depth);
   fmt::print("{}: sound. {} encoders, {} tasks, {} jobs.\n", options.suite.suite, loaded.plan.encoders.size(),

@@ -59,8 +59,15 @@ config::Invariance parse_invariance(const std::string& text, const train::Encode
 }
 
 bool wants_reestimation(const EncoderOptions& options, const suite::Suite& suite, const train::EncoderPlan& plan) {
-  if (options.bn_statistics == "as-swept") return suite::reestimates(suite, plan);
   if (options.bn_statistics == "running") return false;
+  if (options.bn_statistics == "as-swept") {
+    if (suite::reestimates(suite, plan) && suite.downstream.bn_statistics == downstream::BnStatistics::kValidated) {
+      throw_config(
+          "--statistics as-swept: the run chose on each task's validation set (bn_statistics of /jobs says "
+          "what); say running or re-estimated");
+    }
+    return suite::reestimates(suite, plan);
+  }
   if (!plan.settings.model.has_batch_norm())
     throw_config("--statistics re-estimated: encoder {} has no BatchNorm layers", plan.name);
   return true;
@@ -102,7 +109,7 @@ ChosenEncoder choose_encoder(const EncoderOptions& options) {
                        invariance,       trained.encoder.generate(invariance),
                        std::nullopt};
   if (reestimates) {
-    const data::ImageDataset data = load_named_dataset(chosen, plan.settings.data, options.data_folders);
+    const data::Dataset data = load_named_dataset(chosen, plan.settings.data, options.data_folders);
     const at::Tensor pictures =
         suite::clean_pictures(plan, data.split(plan.settings.split), chosen.suite.downstream.batch_norm.images);
     chosen.statistics = downstream::reestimate_statistics(chosen.encoder, chosen.generated, pictures,
@@ -111,8 +118,8 @@ ChosenEncoder choose_encoder(const EncoderOptions& options) {
   return chosen;
 }
 
-data::ImageDataset load_named_dataset(const ChosenEncoder& chosen, const std::string& name,
-                                      const std::vector<std::filesystem::path>& data_folders) {
+data::Dataset load_named_dataset(const ChosenEncoder& chosen, const std::string& name,
+                                 const std::vector<std::filesystem::path>& data_folders) {
   const auto of_name = [&](const data::DatasetSettings& settings) { return settings.name == name; };
   const std::vector<data::DatasetSettings>& of_suite = chosen.suite.data;
   const auto found = std::find_if(of_suite.begin(), of_suite.end(), of_name);

@@ -39,7 +39,7 @@ ChosenEncoder choose_encoder(const EncoderOptions& options);
 
 /// A data set of the run's suite by its name; or another that a manifest names, its pictures stored as large as those
 /// of the encoder's pretraining. Decoded into memory of this process. @throws ConfigError
-data::ImageDataset load_named_dataset(const ChosenEncoder& chosen, const std::string& name,
-                                      const std::vector<std::filesystem::path>& data_folders);
+data::Dataset load_named_dataset(const ChosenEncoder& chosen, const std::string& name,
+                                 const std::vector<std::filesystem::path>& data_folders);
 
 }  // namespace invaria::app

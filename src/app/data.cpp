@@ -54,7 +54,7 @@ bool knows_contents(const Manifest& manifest) {
 /// Tells how far the work is, on the terminal.
 std::function<void(int64_t done, int64_t total)> told(const std::string& what) {
   return [what, progress = std::shared_ptr<Progress>()](int64_t done, int64_t total) mutable {
-    if (!progress) progress = std::make_shared<Progress>(what, total, "pictures");
+    if (!progress) progress = std::make_shared<Progress>(what, total, "samples");
     progress->update(done);
   };
 }
@@ -103,13 +103,14 @@ ExitCode data_verify_command(const DataOptions& options) {
   if (is_here || packs.empty()) {
     data::DatasetSettings settings;
     settings.name = manifest.name;
-    settings.size = 4;  // what is kept of a picture does not matter here
+    settings.size = 4;  // what is kept of a sample does not matter here
+    settings.sound = {.rate = 1000, .seconds = 0.05};
     settings.check_contents = knows_contents(manifest);
     const auto found = data::check_dataset(
         manifest, settings, {options.folders, threads, told("verify " + manifest.name), data::PreferPacks::kNo},
-        data::CheckDepth::kPictures, manifest.name, problems);
+        data::CheckDepth::kContents, manifest.name, problems);
     if (found) {
-      fmt::print("{}: every picture decodes; {}\n", place_of(manifest, options.folders),
+      fmt::print("{}: every file decodes; {}\n", place_of(manifest, options.folders),
                  settings.check_contents
                      ? "counts, names, sizes and contents are the manifest's"
                      : "counts (and names and sizes, where the manifest has a checksum) are its own");

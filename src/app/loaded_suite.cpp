@@ -15,7 +15,9 @@ void resolve_initial_weights(suite::Suite& suite, config::Problems& problems) {
     train::PretrainSettings& pretraining = suite.encoders[index].pretraining;
     if (pretraining.init_from.empty()) continue;
     try {
-      pretraining.init_from_hash = train::check_initial_weights(pretraining);
+      const config::ViewShape view =
+          augment::view_shape(pretraining.views(), suite::stored_shape(suite, pretraining.data));
+      pretraining.init_from_hash = train::check_initial_weights(pretraining, view);
     } catch (const ConfigError& error) {
       problems.add(fmt::format("encoders[{}].pretraining.init_from", index), "\"" + pretraining.init_from + "\"",
                    "the weights of such a network", error.what());
@@ -53,7 +55,7 @@ LoadedSuite load_suite(const SuiteOptions& options, data::CheckDepth depth) {
   loaded.suite = suite::read_suite(text, problems);
   suite::validate_suite(loaded.suite, problems);
   if (problems.empty()) suite::check_unread(text, loaded.suite, problems);
-  resolve_initial_weights(loaded.suite, problems);
+  if (problems.empty()) resolve_initial_weights(loaded.suite, problems);
   check_published(loaded.suite, problems);
   loaded.manifests = suite::find_manifests(loaded.suite, loaded.folders, problems);
   loaded.found = suite::check_data(loaded.suite, loaded.manifests, loaded.folders, depth, problems);

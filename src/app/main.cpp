@@ -69,7 +69,7 @@ void add_encoder_options(CLI::App& command, EncoderOptions& options) {
   command
       .add_option("--statistics", options.bn_statistics,
                   "BatchNorm statistics: as-swept (as the run's sweep read them), running, or re-estimated at i on the "
-                  "pretraining pictures")
+                  "pretraining samples")
       ->check(CLI::IsMember({"as-swept", "running", "re-estimated"}))
       ->capture_default_str();
   add_data_option(command, options.data_folders);
@@ -93,7 +93,7 @@ struct DataCommand {
     data->require_subcommand(1);
     list = data->add_subcommand("list", "all data sets, where they were found, and how to get the others");
     verify = data->add_subcommand(
-        "verify", "decode every picture, compare counts and checksums, read every pack; prints VALID or INVALID");
+        "verify", "decode every file, compare counts and checksums, read every pack; prints VALID or INVALID");
     pack = data->add_subcommand("pack", "write a data set into one file a split, which loading then uses in its place");
     for (CLI::App* command : {list, verify, pack}) add_data_option(*command, options.folders);
     for (CLI::App* command : {verify, pack}) command->add_option("name", options.name, "the data set")->required();
@@ -171,7 +171,7 @@ int main(int argc, char** argv) {
   CLI::App* check_app =
       program.add_subcommand("check", "find everything that is wrong with a suite and its data before any work");
   add_suite_options(*check_app, check.suite);
-  CLI::Option* decode = check_app->add_flag("--decode", check.decode, "read every picture too");
+  CLI::Option* decode = check_app->add_flag("--decode", check.decode, "decode every file too");
   check_app
       ->add_flag("--without-data", check.without_data,
                  "look for no data: what the manifests say of them is believed, before anything is downloaded")
@@ -187,7 +187,7 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(1, 1'000'000))
       ->capture_default_str();
   plan_app->add_flag("--without-data", plan.without_data,
-                     "look for no data: count pictures and classes as the manifests do, before anything is downloaded");
+                     "look for no data: count samples and classes as the manifests do, before anything is downloaded");
   plan_app->add_flag("--json", plan.json, "print one JSON object, for programs");
 
   ReportOptions report;

@@ -43,6 +43,9 @@ MeasuredRun find_run(const MeasureOptions& options) {
   run.suite = suite_of_record(run.info.settings, file.string());
   run.plan = suite::make_plan(run.suite);
 
+  if (augment::media_of(run.suite.axes) == config::Media::kSounds)
+    throw_config("{}: a run of sounds; what is measured are pictures", file.string());
+
   config::json::value settings = config::write(run.suite.measure);
   for (const std::string& assignment : options.overrides) config::apply_override(settings, assignment);
   config::Problems problems;

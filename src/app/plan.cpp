@@ -35,10 +35,10 @@ constexpr double kMiB = 1048576.0;
 /// @param pictures  of a step on one rank
 double pretraining_memory_MiB(const train::EncoderPlan& encoder, double pictures) {
   const model::EncoderSettings& settings = encoder.settings.model;
-  const model::ParameterCounts n = model::count_parameters(settings, encoder.n_axes(), encoder.settings.view_size);
+  const model::ParameterCounts n = model::count_parameters(settings, encoder.n_axes(), encoder.view_shape());
   const train::Footprint extra = train::kind_of(encoder.settings.objective).footprint(encoder.settings.objective);
   const double views = static_cast<double>(extra.views_kept) * pictures;
-  const double activations = views * model::activations_per_image(settings, encoder.settings.view_size);
+  const double activations = views * model::activations_per_image(settings, encoder.view_shape());
   const double averages = extra.momentum_encoder ? static_cast<double>(n.dense + n.factored) : 0.0;
   const double keys = static_cast<double>(extra.keys_per_corner * encoder.settings.projection.out) *
                       static_cast<double>(encoder.corners.size());
@@ -52,11 +52,10 @@ double sweep_memory_MiB(const LoadedSuite& loaded) {
   const std::vector<suite::TaskSize> sizes = suite::task_sizes(loaded.suite, loaded.found);
   double most = 0.0;
   for (const train::EncoderPlan& encoder : loaded.plan.encoders) {
-    const auto side = static_cast<double>(encoder.settings.view_size);
-    const double picture = 3.0 * side * side;
+    const auto picture = static_cast<double>(encoder.view_shape().n_values());
     const auto features = static_cast<double>(model::feature_dim(encoder.settings.model));
     const auto weights = static_cast<double>(
-        model::count_parameters(encoder.settings.model, encoder.n_axes(), encoder.settings.view_size).total());
+        model::count_parameters(encoder.settings.model, encoder.n_axes(), encoder.view_shape()).total());
     for (size_t task = 0; task < sizes.size(); ++task) {
       const bool is_known = loaded.suite.tasks[task].kind == downstream::TaskKind::kKnown;
       const auto n = static_cast<double>(sizes[task].train + sizes[task].validation + sizes[task].test);
@@ -168,8 +167,8 @@ void print_encoders(const Told& told, report::Style style) {
         {{encoder.key()},
          {std::to_string(encoder.corners.size())},
          {std::to_string(settings.steps)},
-         {std::to_string(model::count_parameters(settings.model, encoder.n_axes(), settings.view_size).total())},
-         {fmt::format("{:.1f}", model::flops_per_image(settings.model, settings.view_size) / 1e6)},
+         {std::to_string(model::count_parameters(settings.model, encoder.n_axes(), encoder.view_shape()).total())},
+         {fmt::format("{:.1f}", model::flops_per_image(settings.model, encoder.view_shape()) / 1e6)},
          {fmt::format("{:.0f}", told.encoder_MiB(encoder))},
          {format_duration(told.time.encoder_s[index])}});
   }
@@ -215,19 +214,19 @@ void print_plan(const Told& told) {
       time.sweep.makespan_s, time.sweep.efficiency, time.sweep.tail_s);
   if (time.sweep.ranks_without > 0) fmt::print("; {} ranks get none at all", time.sweep.ranks_without);
   fmt::print("; longest wait for the counter {:.3g} s\n", time.sweep.longest_claim_s);
-  fmt::print("Memory: {:.0f} MiB a rank, of which the program {:.0f}; beside that {:.0f} MiB of pictures a node\n",
+  fmt::print("Memory: {:.0f} MiB a rank, of which the program {:.0f}; beside that {:.0f} MiB of data a node\n",
              told.rank_MiB(), told.program_MiB + kLibraries_MiB, data_memory_MiB(told.loaded));
   fmt::print("Files: {} segments, at most {} of one rank; {} encoders\n", time.sweep.segments,
              time.sweep.segments_per_rank, told.loaded.plan.encoders.size());
   for (const data::DatasetSettings& data : told.loaded.suite.data) {
-    if (data.stream) fmt::print("Not in these times: decoding the pictures of {}, which are streamed\n", data.name);
+    if (data.stream) fmt::print("Not in these times: decoding the samples of {}, which are streamed\n", data.name);
   }
   if (time.measured_points > 0)
     fmt::print("Then `invaria measure`: {} encoders at an i, {}\n", time.measured_points,
                format_duration(time.measure_s));
   if (!told.can_pretrain())
     fmt::print(
-        "(a global batch has {} pictures, one a rank at least: pretrain on no more ranks, with --stage pretrain, "
+        "(a global batch has {} samples, one a rank at least: pretrain on no more ranks, with --stage pretrain, "
         "then sweep on all)\n",
         told.most_pretraining_ranks);
 }

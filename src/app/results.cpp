@@ -21,7 +21,7 @@ report::MergeExpectation expectation_of(const suite::Suite& suite, const suite::
   for (const suite::Unit& unit : plan.units) {
     if (unit.kind != suite::UnitKind::kSensitivity) continue;
     const train::EncoderPlan& encoder = plan.encoders[unit.encoder];
-    for (const std::string& transformation : downstream::sensitivity_transformations()) {
+    for (const std::string& transformation : downstream::sensitivity_transformations(augment::media_of(suite.axes))) {
       expected.sensitivity.push_back({encoder.name, encoder.seed, config::bits(unit.invariance), transformation, 0.0});
     }
   }

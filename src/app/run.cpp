@@ -66,7 +66,7 @@ io::RunInfo run_info(const suite::Suite& suite, const std::string& created, cons
 void require_picture_for_each_rank(const suite::Plan& plan, int64_t ranks) {
   for (const train::EncoderPlan& encoder : plan.encoders) {
     if (encoder.settings.steps == 0 || encoder.settings.global_batch >= ranks) continue;
-    throw_config("encoder {}: pretraining.global_batch is {}, and each of {} ranks needs a picture; start fewer ranks",
+    throw_config("encoder {}: pretraining.global_batch is {}, and each of {} ranks needs a sample; start fewer ranks",
                  encoder.name, encoder.settings.global_batch, ranks);
   }
 }

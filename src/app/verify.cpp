@@ -172,10 +172,10 @@ void check_splits(const io::Results& results, const suite::Suite& suite,
   std::map<std::pair<std::string, int64_t>, std::string> hashes;
   for (const downstream::TaskSettings& task : suite.tasks) {
     for (int64_t repeat = 0; repeat < suite.repeats; ++repeat) {
-      const train::PretrainSettings& view = suite.encoders.front().pretraining;
-      hashes[{task.name, repeat}] = downstream::make_task(task, suite.axes, datasets.at(task.data), view.augment,
-                                                          view.view_size, static_cast<uint64_t>(suite.seed), repeat)
-                                        .split_hash;
+      hashes[{task.name, repeat}] =
+          downstream::make_task(task, suite.axes, datasets.at(task.data), suite.encoders.front().pretraining.views(),
+                                static_cast<uint64_t>(suite.seed), repeat)
+              .split_hash;
     }
   }
   for (const io::JobRecord& row : results.content.jobs) {

@@ -1,5 +1,7 @@
 #include "augment/axes.hpp"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <map>
 
@@ -19,9 +21,16 @@ bool contains(const std::vector<Operation>& operations, Operation operation) {
 }  // namespace
 
 void FixedSetting::validate(const std::string& path, config::Problems& problems) const {
+  constexpr double kRounding = 1e-9;  // fractions such as 20/64 + 44/64 as decimals
+  const auto check_mask = [&](const char* name, const std::optional<std::vector<double>>& mask) {
+    if (!mask || (mask->size() == 2 && (*mask)[1] > 0 && (*mask)[0] + (*mask)[1] <= 1 + kRounding)) return;
+    problems.add(config::join_path(path, name), config::excerpt(config::write(*mask)),
+                 "[first, length]: a part of the whole, in shares of it");
+  };
+  check_mask("time_mask", time_mask);
+  check_mask("band_mask", band_mask);
   if (!crop) return;
   const std::vector<double>& box = *crop;
-  constexpr double kRounding = 1e-9;  // fractions such as 20/64 + 44/64 as decimals
   const bool inside = box.size() == 4 && box[2] > 0 && box[3] > 0 && box[0] + box[2] <= 1 + kRounding &&
                       box[1] + box[3] <= 1 + kRounding;
   if (!inside) {
@@ -38,13 +47,24 @@ std::vector<Operation> FixedSetting::operations() const {
   if (grayscale) used.push_back(Operation::kGrayscale);
   if (blur_sigma != 0.0) used.push_back(Operation::kBlur);
   if (solarize) used.push_back(Operation::kSolarize);
+  if (pitch_semitones != 0.0) used.push_back(Operation::kPitchShift);
+  if (rate != 1.0) used.push_back(Operation::kTimeStretch);
+  if (shift != 0.0) used.push_back(Operation::kTimeShift);
+  if (fade != 0.0) used.push_back(Operation::kFade);
+  if (noise) used.push_back(Operation::kNoise);
+  if (gain_dB != 0.0) used.push_back(Operation::kGain);
+  if (time_mask) used.push_back(Operation::kTimeMask);
+  if (band_mask) used.push_back(Operation::kBandMask);
   return used;
 }
 
 void Axis::validate(const std::string& path, config::Problems& problems) const {
   if (operations.empty()) {
+    std::vector<std::string> known;
+    for (const auto& [operation, operation_name] : config::EnumNames<Operation>::kNames)
+      known.emplace_back(operation_name);
     problems.add(config::join_path(path, "operations"), "[]", "at least one operation",
-                 "known: crop, flip, jitter, grayscale, blur, solarize");
+                 fmt::format("known: {}", fmt::join(known, ", ")));
   }
   for (size_t n = 0; n < operations.size(); ++n) {
     if (std::find(operations.begin(), operations.begin() + static_cast<std::ptrdiff_t>(n), operations[n]) !=
@@ -83,11 +103,23 @@ void validate_axes(const std::vector<Axis>& axes, const std::string& path, confi
     }
     for (const Operation operation : axes[n].operations) {
       const size_t owner = first_with_operation.emplace(operation, n).first->second;
-      if (owner == n) continue;
-      problems.add(config::join_path(axis_path, "operations"), quoted(operation),
-                   fmt::format("each operation in one axis: {}[{}] has it already", path, owner));
+      if (owner != n) {
+        problems.add(config::join_path(axis_path, "operations"), quoted(operation),
+                     fmt::format("each operation in one axis: {}[{}] has it already", path, owner));
+      }
+      if (media_of(operation) != media_of(axes)) {
+        problems.add(config::join_path(axis_path, "operations"), quoted(operation),
+                     fmt::format("operations on {}, as those of {}[0]", config::name_of(media_of(axes)), path));
+      }
     }
   }
+}
+
+config::Media media_of(const std::vector<Axis>& axes) {
+  for (const Axis& axis : axes) {
+    if (!axis.operations.empty()) return media_of(axis.operations.front());
+  }
+  return config::Media::kPictures;
 }
 
 std::vector<Operation> active_operations(const std::vector<Axis>& axes, const config::Invariance& corner) {

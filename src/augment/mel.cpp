@@ -2,7 +2,9 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
+#include <numbers>
 
 #include "core/errors.hpp"
 
@@ -25,6 +27,43 @@ double hertz_of(double mel, MelScale scale) {
   return mel < kLogFrom_mel ? mel * kHzPerMel : kLogFrom_Hz * std::exp(kLogStep * (mel - kLogFrom_mel));
 }
 
+/// Corners and heights of the triangles.
+class Triangles {
+ public:
+  Triangles(const MelSettings& settings, int64_t rate, double semitones)
+      : settings_(settings), rate_(rate), shift_(std::exp2(semitones / 12.0)) {
+    const double nyquist = static_cast<double>(rate) / 2.0;
+    const double highest = settings.highest_Hz == 0.0 ? nyquist : settings.highest_Hz;
+    require(rate > 0 && settings.lowest_Hz < highest && highest <= nyquist,
+            "mel_filters: from {} to {} Hz of sounds at {} Hz", settings.lowest_Hz, highest, rate);
+    const double first = mel_of(settings.lowest_Hz, settings.scale), last = mel_of(highest, settings.scale);
+    for (int64_t n = 0; n < settings.bands + 2; ++n) {
+      const double mel = first + (last - first) * static_cast<double>(n) / static_cast<double>(settings.bands + 1);
+      corners_.push_back(shift_ * hertz_of(mel, settings.scale));
+    }
+  }
+
+  double hertz(int64_t frequency) const {
+    return static_cast<double>(frequency * rate_) / static_cast<double>(settings_.n_fft);
+  }
+  double left(int64_t band) const { return corners_[static_cast<size_t>(band)]; }
+  double right(int64_t band) const { return corners_[static_cast<size_t>(band + 2)]; }
+  /// How much a frequency counts in a band.
+  double weight(int64_t band, int64_t frequency) const {
+    const double centre = corners_[static_cast<size_t>(band + 1)];
+    const double rising = (hertz(frequency) - left(band)) / (centre - left(band));
+    const double falling = (right(band) - hertz(frequency)) / (right(band) - centre);
+    const double height = settings_.norm == MelNorm::kArea ? 2.0 * shift_ / (right(band) - left(band)) : 1.0;
+    return shift_ * height * std::max(0.0, std::min(rising, falling));
+  }
+
+ private:
+  const MelSettings& settings_;
+  int64_t rate_;
+  double shift_;
+  std::vector<double> corners_;  ///< Hz
+};
+
 }  // namespace
 
 void MelSettings::validate(const std::string& path, config::Problems& problems) const {
@@ -38,40 +77,55 @@ void MelSettings::validate(const std::string& path, config::Problems& problems) 
 }
 
 at::Tensor mel_filters(const MelSettings& settings, int64_t rate, double semitones) {
-  const double nyquist = static_cast<double>(rate) / 2.0;
-  const double highest = settings.highest_Hz == 0.0 ? nyquist : settings.highest_Hz;
-  require(rate > 0 && settings.lowest_Hz < highest && highest <= nyquist,
-          "mel_filters: from {} to {} Hz of sounds at {} Hz", settings.lowest_Hz, highest, rate);
+  const Triangles triangles(settings, rate, semitones);
   const int64_t n_frequencies = settings.n_fft / 2 + 1;
-  const double shift = std::exp2(semitones / 12.0);
-  const double first = mel_of(settings.lowest_Hz, settings.scale), last = mel_of(highest, settings.scale);
-  const auto corner = [&](int64_t n) {
-    const double mel = first + (last - first) * static_cast<double>(n) / static_cast<double>(settings.bands + 1);
-    return shift * hertz_of(mel, settings.scale);
-  };
   at::Tensor filters_FM = at::zeros({n_frequencies, settings.bands}, at::kDouble);
   double* filter = filters_FM.mutable_data_ptr<double>();
   for (int64_t band = 0; band < settings.bands; ++band) {
-    const double left = corner(band), centre = corner(band + 1), right = corner(band + 2);
-    const double height = shift * (settings.norm == MelNorm::kArea ? 2.0 * shift / (right - left) : 1.0);
-    for (int64_t frequency = 0; frequency < n_frequencies; ++frequency) {
-      const double hertz = static_cast<double>(frequency * rate) / static_cast<double>(settings.n_fft);
-      const double slope = std::min((hertz - left) / (centre - left), (right - hertz) / (right - centre));
-      filter[frequency * settings.bands + band] = height * std::max(0.0, slope);
-    }
+    for (int64_t frequency = 0; frequency < n_frequencies; ++frequency)
+      filter[frequency * settings.bands + band] = triangles.weight(band, frequency);
   }
   return filters_FM.to(at::kFloat);
 }
 
-at::Tensor power_spectrogram(const at::Tensor& sounds_BN, const MelSettings& settings) {
+BandedFilters banded_mel_filters(const MelSettings& settings, int64_t rate, double semitones) {
+  const Triangles triangles(settings, rate, semitones);
+  const int64_t n_frequencies = settings.n_fft / 2 + 1;
+  BandedFilters filters;
+  for (int64_t band = 0; band < settings.bands; ++band) {
+    const double per_Hz = static_cast<double>(settings.n_fft) / static_cast<double>(rate);
+    const auto from = std::clamp(static_cast<int64_t>(triangles.left(band) * per_Hz), int64_t{0}, n_frequencies);
+    const auto to = std::clamp(static_cast<int64_t>(triangles.right(band) * per_Hz) + 2, from, n_frequencies);
+    filters.first.push_back(from);
+    for (int64_t frequency = from; frequency < to; ++frequency)
+      filters.weights.push_back(static_cast<float>(triangles.weight(band, frequency)));
+    filters.begin.push_back(std::ssize(filters.weights));
+  }
+  return filters;
+}
+
+at::Tensor transformed(const at::Tensor& sounds_BN, const MelSettings& settings) {
   require(sounds_BN.dim() == 2 && (settings.padding == Padding::kSilence || sounds_BN.size(1) > settings.n_fft / 2),
-          "power_spectrogram: {} samples for transforms of {}", sounds_BN.size(-1), settings.n_fft);
+          "transformed: {} samples for transforms of {}", sounds_BN.size(-1), settings.n_fft);
   const at::Tensor window_N = at::hann_window(settings.window, /*periodic=*/true, sounds_BN.options());
-  const at::Tensor transform_BFT =
-      at::stft(sounds_BN, settings.n_fft, settings.hop, settings.window, window_N, /*center=*/true,
-               settings.padding == Padding::kReflect ? "reflect" : "constant", /*normalized=*/false, /*onesided=*/true,
-               /*return_complex=*/true);
-  return at::view_as_real(transform_BFT).square().sum(-1);
+  return at::stft(sounds_BN, settings.n_fft, settings.hop, settings.window, window_N, /*center=*/true,
+                  settings.padding == Padding::kReflect ? "reflect" : "constant", /*normalized=*/false,
+                  /*onesided=*/true, /*return_complex=*/true);
+}
+
+std::vector<at::Tensor> channels_of(const at::Tensor& transform, const MelSettings& settings) {
+  const at::Tensor power = at::view_as_real(transform).square().sum(-1);
+  if (settings.channels == MelChannels::kPower) return {power};
+  return {power, power.sqrt(), transform.angle() / std::numbers::pi};
+}
+
+at::Tensor scaled_channel(size_t channel, const at::Tensor& mel, const MelSettings& settings) {
+  constexpr size_t kPhase = 2;
+  return channel == kPhase ? mel : scaled_log(mel, settings);
+}
+
+at::Tensor power_spectrogram(const at::Tensor& sounds_BN, const MelSettings& settings) {
+  return at::view_as_real(transformed(sounds_BN, settings)).square().sum(-1);
 }
 
 at::Tensor scaled_log(const at::Tensor& mel, const MelSettings& settings) {

@@ -11,6 +11,7 @@
 #include <string>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include "config/setting.hpp"
 
@@ -21,6 +22,8 @@ namespace invaria::augment {
 enum class MelScale { kHtk, kSlaney };
 /// Heights of the triangles: one, or such that each has the same area.
 enum class MelNorm { kNone, kArea };
+/// What an encoder sees of each band: its power; or power, magnitude and phase, a channel each.
+enum class MelChannels { kPower, kPowerMagnitudePhase };
 /// What the transform sees beyond a sound's ends: its mirror image, or silence.
 enum class Padding { kReflect, kSilence };
 
@@ -35,6 +38,12 @@ template <>
 struct invaria::config::EnumNames<invaria::augment::MelNorm> {
   using E = augment::MelNorm;
   static constexpr std::array<std::pair<E, const char*>, 2> kNames{{{E::kNone, "none"}, {E::kArea, "area"}}};
+};
+template <>
+struct invaria::config::EnumNames<invaria::augment::MelChannels> {
+  using E = augment::MelChannels;
+  static constexpr std::array<std::pair<E, const char*>, 2> kNames{
+      {{E::kPower, "power"}, {E::kPowerMagnitudePhase, "power-magnitude-phase"}}};
 };
 template <>
 struct invaria::config::EnumNames<invaria::augment::Padding> {
@@ -57,6 +66,7 @@ struct MelSettings {
   MelScale scale = MelScale::kHtk;
   MelNorm norm = MelNorm::kNone;
   Padding padding = Padding::kReflect;
+  MelChannels channels = MelChannels::kPower;
   double floor = 1e-4;
   double offset = 5.0;
   double divisor = 4.0;
@@ -77,12 +87,17 @@ struct MelSettings {
         setting("scale", &S::scale, "how frequencies become mel"),
         setting("norm", &S::norm, "heights of the triangles: 1, or of one area"),
         setting("padding", &S::padding, "what lies beyond a sound's ends"),
-        setting("floor", &S::floor, "added to the power of a band before its logarithm", at_least(1e-12)),
+        setting("channels", &S::channels,
+                "what is seen of each band: its power; or power, magnitude and phase, as three channels"),
+        setting("floor", &S::floor, "added to the power, or magnitude, of a band before its logarithm",
+                at_least(1e-12)),
         setting("offset", &S::offset, "added to the logarithm"),
         setting("divisor", &S::divisor, "and what it is divided by then", at_least(1e-6))};
   }
   /// The window fits the transform, and the highest frequency lies above the lowest.
   void validate(const std::string& path, config::Problems& problems) const;
+
+  int64_t n_channels() const { return channels == MelChannels::kPower ? 1 : 3; }
 };
 
 /// [F, M], float: how much each frequency counts in each band.
@@ -91,8 +106,26 @@ struct MelSettings {
 /// @throws PreconditionError unless lowest_Hz < highest_Hz <= rate / 2
 at::Tensor mel_filters(const MelSettings& settings, int64_t rate, double semitones = 0.0);
 
-/// |STFT|^2, [B, F, T] with T = N / hop + 1: frames centred on every hop-th sample, a periodic Hann window.
+/// The same filters by what is not 0: band m counts frequencies first[m], first[m] + 1, ... with
+/// weights[begin[m]], ..., weights[begin[m + 1] - 1].
+struct BandedFilters {
+  std::vector<int64_t> first;
+  std::vector<int64_t> begin{0};
+  std::vector<float> weights;
+};
+BandedFilters banded_mel_filters(const MelSettings& settings, int64_t rate, double semitones = 0.0);
+
+/// The STFT, complex [B, F, T] with T = N / hop + 1: frames centred on every hop-th sample, a periodic Hann window.
 /// @param sounds_BN  float, N > n_fft / 2 where padding is reflect
+at::Tensor transformed(const at::Tensor& sounds_BN, const MelSettings& settings);
+
+/// What the channels are gathered from: |X|^2; and where the settings say so |X|, and its angle in shares of pi.
+std::vector<at::Tensor> channels_of(const at::Tensor& transform, const MelSettings& settings);
+
+/// A channel of bands as an encoder sees it: scaled_log(), but the phase as it is.
+at::Tensor scaled_channel(size_t channel, const at::Tensor& mel, const MelSettings& settings);
+
+/// |STFT|^2, [B, F, T], of transformed().
 at::Tensor power_spectrogram(const at::Tensor& sounds_BN, const MelSettings& settings);
 
 /// (ln(mel + floor) + offset) / divisor, of a mel spectrogram of any shape.

@@ -39,6 +39,73 @@ std::vector<FixedSetting> four_hues() {
   return hues;
 }
 
+FixedSetting noise(NoiseColour colour, double snr_dB) {
+  FixedSetting setting;
+  setting.noise = colour;
+  setting.noise_snr_dB = snr_dB;
+  return setting;
+}
+
+FixedSetting gain(double gain_dB) {
+  FixedSetting setting;
+  setting.gain_dB = gain_dB;
+  return setting;
+}
+
+FixedSetting fade(double share) {
+  FixedSetting setting;
+  setting.fade = share;
+  return setting;
+}
+
+FixedSetting rate(double times) {
+  FixedSetting setting;
+  setting.rate = times;
+  return setting;
+}
+
+FixedSetting shift(double share) {
+  FixedSetting setting;
+  setting.shift = share;
+  return setting;
+}
+
+FixedSetting time_mask(double first, double length) {
+  FixedSetting setting;
+  setting.time_mask = std::vector<double>{first, length};
+  return setting;
+}
+
+FixedSetting band_mask(double first, double length) {
+  FixedSetting setting;
+  setting.band_mask = std::vector<double>{first, length};
+  return setting;
+}
+
+Axis pitch_axis() {
+  Axis axis{"pitch", {Operation::kPitchShift}, {}};
+  for (const double semitones : {0.0, 4.0, -4.0, 8.0}) axis.fixed_settings.emplace_back().pitch_semitones = semitones;
+  return axis;
+}
+
+Axis time_axis() {
+  return {"time",
+          {Operation::kTimeStretch, Operation::kTimeShift, Operation::kTimeMask},
+          {FixedSetting(), rate(1.6), rate(0.65), shift(0.25)}};
+}
+
+std::vector<Axis> one_axis_a_sound_operation() {
+  return {
+      pitch_axis(),
+      {"stretch", {Operation::kTimeStretch}, {FixedSetting(), rate(1.6), rate(0.65)}},
+      {"shift", {Operation::kTimeShift}, {FixedSetting(), shift(0.25), shift(-0.25)}},
+      {"fade", {Operation::kFade}, {FixedSetting(), fade(0.5)}},
+      {"noise", {Operation::kNoise}, {FixedSetting(), noise(NoiseColour::kWhite, 10), noise(NoiseColour::kBrown, 5)}},
+      {"time-mask", {Operation::kTimeMask}, {FixedSetting(), time_mask(0.4, 0.2)}},
+      {"band-mask", {Operation::kBandMask}, {FixedSetting(), band_mask(0.4, 0.2)}},
+  };
+}
+
 }  // namespace
 
 std::vector<Axis> default_axes() {
@@ -54,6 +121,21 @@ std::vector<Axis> default_axes() {
 
 std::vector<Axis> named_axes(NamedAxes which) {
   if (which == NamedAxes::kK2) return default_axes();
+  if (which == NamedAxes::kSound7) return one_axis_a_sound_operation();
+  if (which == NamedAxes::kSound3) {
+    return {pitch_axis(),
+            time_axis(),
+            {"noise",
+             {Operation::kFade, Operation::kNoise, Operation::kGain},
+             {FixedSetting(), noise(NoiseColour::kWhite, 10), noise(NoiseColour::kBrown, 5), gain(-14)}}};
+  }
+  if (which == NamedAxes::kSound4) {
+    return {
+        pitch_axis(),
+        time_axis(),
+        {"noise", {Operation::kNoise}, {FixedSetting(), noise(NoiseColour::kWhite, 10), noise(NoiseColour::kBrown, 5)}},
+        {"amplitude", {Operation::kFade, Operation::kGain}, {FixedSetting(), gain(-14), fade(0.5)}}};
+  }
   return {
       {"crop",
        {Operation::kCrop},

@@ -44,6 +44,19 @@ double amplitude(double frequency, NoiseColour colour) {
   throw PreconditionError("noise: a colour without a spectrum");
 }
 
+/// Standard normal numbers, two of each pair of draws (Box and Muller, 1958).
+at::Tensor normals(int64_t n, Draws& draws) {
+  const int64_t n_pairs = (n + 1) / 2;
+  at::Tensor radius_P = at::empty({n_pairs}, at::kDouble), angle_P = at::empty({n_pairs}, at::kDouble);
+  double *radius = radius_P.mutable_data_ptr<double>(), *angle = angle_P.mutable_data_ptr<double>();
+  for (int64_t pair = 0; pair < n_pairs; ++pair) {
+    radius[pair] = (draws.next_u32() + 1.0) * 0x1p-32;  // in (0, 1]: its logarithm is finite
+    angle[pair] = draws.next_u32() * (2.0 * std::numbers::pi * 0x1p-32);
+  }
+  radius_P.log_().mul_(-2.0).sqrt_();
+  return at::cat({radius_P * angle_P.cos(), radius_P * angle_P.sin()}).narrow(0, 0, n);
+}
+
 /// The frequency whose peak each one belongs to: peaks are greater than two neighbours on either side, and reach
 /// halfway to the next. Without a peak all belong to the greatest.
 void nearest_peaks(const double* size, int64_t n, std::vector<int64_t>& peaks, std::vector<int64_t>& peak_of) {
@@ -110,18 +123,20 @@ at::Tensor vocoded(const at::Tensor& transform_FT, double rate, int64_t hop, Pha
 
 }  // namespace
 
+std::vector<float> fade_values(int64_t samples, FadeShape shape) {
+  std::vector<float> values;
+  for (int64_t k = 0; k < samples; ++k) {
+    const double t = samples > 1 ? static_cast<double>(k) / static_cast<double>(samples - 1) : 0.0;
+    values.push_back(static_cast<float>(rise(t, shape)));
+  }
+  return values;
+}
+
 at::Tensor faded(const at::Tensor& sound_N, int64_t in_samples, int64_t out_samples, FadeShape shape) {
   const int64_t n = sound_N.size(0);
   require(in_samples >= 0 && out_samples >= 0 && in_samples <= n && out_samples <= n, "faded: {} and {} of {} samples",
           in_samples, out_samples, n);
-  const auto ramp = [&](int64_t samples) {
-    std::vector<float> values;
-    for (int64_t k = 0; k < samples; ++k) {
-      const double t = samples > 1 ? static_cast<double>(k) / static_cast<double>(samples - 1) : 0.0;
-      values.push_back(static_cast<float>(rise(t, shape)));
-    }
-    return at::tensor(values, at::kFloat);
-  };
+  const auto ramp = [&](int64_t samples) { return at::tensor(fade_values(samples, shape), at::kFloat); };
   at::Tensor out_N = sound_N.clone();
   if (in_samples > 0) out_N.narrow(0, 0, in_samples).mul_(ramp(in_samples));
   if (out_samples > 0) out_N.narrow(0, n - out_samples, out_samples).mul_(ramp(out_samples).flip(0));
@@ -130,10 +145,7 @@ at::Tensor faded(const at::Tensor& sound_N, int64_t in_samples, int64_t out_samp
 
 at::Tensor noise(int64_t n, NoiseColour colour, Draws& draws) {
   require(n > 1, "noise: {} samples", n);
-  at::Tensor white_N = at::empty({n}, at::kDouble);
-  double* values = white_N.mutable_data_ptr<double>();
-  for (int64_t k = 0; k < n; ++k) values[k] = draws.normal();
-  at::Tensor spectrum_F = at::fft_rfft(white_N);
+  at::Tensor spectrum_F = at::fft_rfft(normals(n, draws));
   std::vector<double> weights{0.0};
   for (int64_t k = 1; k < spectrum_F.size(0); ++k) weights.push_back(amplitude(static_cast<double>(k), colour));
   const at::Tensor coloured_N = at::fft_irfft(spectrum_F * at::tensor(weights, at::kDouble), n);

@@ -9,6 +9,7 @@
 #include <array>
 #include <cstdint>
 #include <utility>
+#include <vector>
 
 #include "config/setting.hpp"
 #include "core/philox.hpp"
@@ -40,6 +41,9 @@ struct invaria::config::EnumNames<invaria::augment::NoiseColour> {
 };
 
 namespace invaria::augment {
+
+/// Loudness over the `samples` of a rise: its shape's values from t = 0 to t = 1.
+std::vector<float> fade_values(int64_t samples, FadeShape shape);
 
 /// The first `in_samples` rise from silence, the last `out_samples` fall to it. Values are held in [0, 1] of the shape.
 at::Tensor faded(const at::Tensor& sound_N, int64_t in_samples, int64_t out_samples, FadeShape shape);

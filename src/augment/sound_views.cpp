@@ -12,6 +12,8 @@
 namespace invaria::augment {
 namespace {
 
+constexpr int64_t kViewsAtOnce = 16;  ///< a batch of transforms that stays in the cache
+
 void check_range(const std::vector<double>& range, const std::string& path, config::Problems& problems) {
   if (range.size() == 2 && range[0] <= range[1]) return;
   problems.add(path, config::excerpt(config::write(range)), "[low, high] with low <= high");
@@ -31,28 +33,71 @@ at::Tensor placed(const at::Tensor& sound_N, int64_t n, int64_t shift) {
   return out_N;
 }
 
-/// What happens to the waveform; pitch and time only where the method says so.
-at::Tensor waveform_of(const at::Tensor& given_N, const SoundParameters& parameters,
-                       const SoundAugmentSettings& settings) {
+/// Pitch and time of the waveform, where the method says so.
+at::Tensor moved(const at::Tensor& given_N, const SoundParameters& parameters, const SoundAugmentSettings& settings) {
+  if (settings.method != SoundMethod::kWaveform) return given_N;
   const int64_t n = given_N.size(0);
-  at::Tensor sound_N = given_N;
-  if (settings.method == SoundMethod::kWaveform) {
-    sound_N = pitch_shifted(sound_N, parameters.semitones, settings.vocoder_n_fft);
-    sound_N = stretched(sound_N, parameters.rate, settings.vocoder_n_fft);
-    // About its middle, as the map of frames is.
-    const int64_t middle = (n - sound_N.size(0)) / 2;
-    sound_N = placed(sound_N, n, middle + std::llround(parameters.shift * static_cast<double>(n)));
+  at::Tensor sound_N = pitch_shifted(given_N, parameters.semitones, settings.vocoder_n_fft);
+  sound_N = stretched(sound_N, parameters.rate, settings.vocoder_n_fft);
+  // About its middle, as the map of frames is.
+  const int64_t middle = (n - sound_N.size(0)) / 2;
+  const auto later = std::llround(parameters.shift * static_cast<double>(n));
+  return settings.shift_wraps ? rolled(placed(sound_N, n, middle), later) : placed(sound_N, n, middle + later);
+}
+
+/// What else happens to the waveform.
+at::Tensor altered(at::Tensor sound_N, const SoundParameters& parameters) {
+  const int64_t n = sound_N.size(0);
+  if (parameters.fade_in > 0.0 || parameters.fade_out > 0.0) {
+    sound_N =
+        faded(sound_N, samples_of(parameters.fade_in, n), samples_of(parameters.fade_out, n), parameters.fade_shape);
   }
-  sound_N =
-      faded(sound_N, samples_of(parameters.fade_in, n), samples_of(parameters.fade_out, n), parameters.fade_shape);
   if (parameters.noise) {
     Draws draws(parameters.noise_address);
     sound_N = with_noise(sound_N, noise(n, *parameters.noise, draws), parameters.snr_dB);
   }
-  return amplified(sound_N, parameters.gain_dB);
+  return parameters.gain_dB == 0.0 ? sound_N : amplified(sound_N, parameters.gain_dB);
 }
 
-/// Powers [M, T] read `rate` times as fast about the middle, later by a share of all frames; silence outside, frames
+/// By how much the filters are moved: down where the sound shall seem higher.
+double filter_semitones(const SoundParameters& parameters, const SoundAugmentSettings& settings) {
+  return settings.method == SoundMethod::kSpectrogram ? -parameters.semitones : 0.0;
+}
+
+/// transformed() with its frames outside, [B, T, F], the first `n_frames` of them: a batch of transforms at once. One
+/// frame more than n / hop would be centred on the end, half of it beyond.
+at::Tensor framed_transform(const at::Tensor& waves_BN, const MelSettings& mel, int64_t n_frames) {
+  const int64_t half = mel.n_fft / 2;
+  const at::Tensor padded_BN = mel.padding == Padding::kReflect ? at::reflection_pad1d(waves_BN, {half, half})
+                                                                : at::constant_pad_nd(waves_BN, {half, half}, 0);
+  const at::Tensor frames_BTW = padded_BN.unfold(1, mel.n_fft, mel.hop).narrow(1, 0, n_frames);
+  const int64_t before = (mel.n_fft - mel.window) / 2;
+  const at::Tensor window_W = at::constant_pad_nd(at::hann_window(mel.window, /*periodic=*/true, at::kFloat),
+                                                  {before, mel.n_fft - mel.window - before}, 0);
+  return at::fft_rfft(frames_BTW * window_W);
+}
+
+/// Values [T, F] gathered in bands: [M, T].
+at::Tensor in_bands(const at::Tensor& value_TF, const BandedFilters& filters) {
+  const auto n_bands = std::ssize(filters.first);
+  const int64_t n_frames = value_TF.size(0), n_frequencies = value_TF.size(1);
+  at::Tensor band_MT = at::empty({n_bands, n_frames}, at::kFloat);
+  const float* values = value_TF.const_data_ptr<float>();
+  float* out = band_MT.mutable_data_ptr<float>();
+  for (size_t band = 0; band < static_cast<size_t>(n_bands); ++band) {
+    const float* weights = filters.weights.data() + filters.begin[band];
+    const int64_t count = filters.begin[band + 1] - filters.begin[band];
+    for (int64_t frame = 0; frame < n_frames; ++frame) {
+      const float* from = values + frame * n_frequencies + filters.first[band];
+      float sum = 0.0F;
+      for (int64_t k = 0; k < count; ++k) sum += weights[k] * from[k];
+      *out++ = sum;
+    }
+  }
+  return band_MT;
+}
+
+/// Bands [M, T] read `rate` times as fast about the middle, later by a share of all frames; silence outside, frames
 /// between two in proportion.
 at::Tensor mapped(const at::Tensor& power_MT, double rate, double shift) {
   if (rate == 1.0 && shift == 0.0) return power_MT;
@@ -67,10 +112,36 @@ at::Tensor mapped(const at::Tensor& power_MT, double rate, double shift) {
          padded_MT.index_select(1, (index_T + 1).clamp(0, n + 1)) * share_T;
 }
 
+/// Bands [M, T] later by a share of all frames, what leaves at one end comes in at the other; frames between two in
+/// proportion.
+at::Tensor wrapped(const at::Tensor& band_MT, double shift) {
+  if (shift == 0.0) return band_MT;
+  const double frames = shift * static_cast<double>(band_MT.size(1));
+  const auto below = static_cast<int64_t>(std::floor(frames));
+  const auto share = static_cast<float>(frames - static_cast<double>(below));
+  return at::roll(band_MT, below, 1) * (1.0F - share) + at::roll(band_MT, below + 1, 1) * share;
+}
+
 /// Zero a part of one dimension in place, given in shares of it.
 void silence(at::Tensor& power_MT, int64_t dimension, double first_share, double share) {
   const int64_t n = power_MT.size(dimension), first = samples_of(first_share, n);
   power_MT.narrow(dimension, first, std::min(samples_of(share, n), n - first)).zero_();
+}
+
+/// Time of the bands, where the method says so, and masks.
+at::Tensor finished(at::Tensor band_MT, const SoundParameters& parameters, const SoundAugmentSettings& settings) {
+  if (settings.method == SoundMethod::kSpectrogram) {
+    band_MT = mapped(band_MT, parameters.rate, settings.shift_wraps ? 0.0 : parameters.shift);
+    if (settings.shift_wraps) band_MT = wrapped(band_MT, parameters.shift);
+  }
+  silence(band_MT, 1, parameters.mask_first, parameters.mask_share);
+  silence(band_MT, 0, parameters.band_mask_first, parameters.band_mask_share);
+  return band_MT;
+}
+
+void check_counts(const std::vector<at::Tensor>& sounds, const std::vector<SoundParameters>& parameters) {
+  require(sounds.size() == parameters.size() && !sounds.empty(), "render_sounds: {} sounds and {} parameters",
+          sounds.size(), parameters.size());
 }
 
 }  // namespace
@@ -79,28 +150,33 @@ void SoundAugmentSettings::validate(const std::string& path, config::Problems& p
   check_range(stretch, config::join_path(path, "stretch"), problems);
   check_range(noise_snr_dB, config::join_path(path, "noise_snr_dB"), problems);
   check_range(gain_dB, config::join_path(path, "gain_dB"), problems);
+  if (vocoder_n_fft % 4 != 0) {
+    problems.add(config::join_path(path, "vocoder_n_fft"), fmt::format("{}", vocoder_n_fft),
+                 "a multiple of 4: transforms overlap by three quarters");
+  }
   if (noise_colours.empty())
     problems.add(config::join_path(path, "noise_colours"), "[]", "at least one of white, pink, brown, blue");
 }
 
-SoundParameters draw(const SoundAugmentSettings& settings, std::span<const SoundOperation> active, uint64_t seed,
+SoundParameters draw(const SoundAugmentSettings& settings, std::span<const Operation> active, uint64_t seed,
                      uint64_t epoch, uint64_t sample, uint32_t view) {
   SoundParameters parameters;
   const auto address = [&](Purpose purpose) { return DrawAddress{seed, purpose, epoch, sample, view}; };
-  for (const SoundOperation operation : active) {
+  parameters.noise_address = address(Purpose::kNoiseSamples);  // also of noise that is imposed
+  for (const Operation operation : active) {
     switch (operation) {
-      case SoundOperation::kPitchShift:
+      case Operation::kPitchShift:
         parameters.semitones =
             Draws(address(Purpose::kPitchShift)).uniform(-settings.pitch_semitones, settings.pitch_semitones);
         break;
-      case SoundOperation::kTimeStretch:
+      case Operation::kTimeStretch:
         parameters.rate = std::exp(Draws(address(Purpose::kTimeStretch))
                                        .uniform(std::log(settings.stretch[0]), std::log(settings.stretch[1])));
         break;
-      case SoundOperation::kTimeShift:
+      case Operation::kTimeShift:
         parameters.shift = Draws(address(Purpose::kTimeShift)).uniform(-settings.shift, settings.shift);
         break;
-      case SoundOperation::kFade: {
+      case Operation::kFade: {
         Draws draws(address(Purpose::kFade));
         if (!draws.bernoulli(settings.fade_p)) break;
         parameters.fade_in = draws.uniform(0, settings.fade_share);
@@ -108,60 +184,112 @@ SoundParameters draw(const SoundAugmentSettings& settings, std::span<const Sound
         parameters.fade_shape = config::EnumNames<FadeShape>::kNames.at(static_cast<size_t>(draws.below(3))).first;
         break;
       }
-      case SoundOperation::kNoise: {
+      case Operation::kNoise: {
         Draws draws(address(Purpose::kNoise));
         if (!draws.bernoulli(settings.noise_p)) break;
         parameters.noise =
             settings.noise_colours.at(static_cast<size_t>(draws.below(std::ssize(settings.noise_colours))));
         parameters.snr_dB = draws.uniform(settings.noise_snr_dB[0], settings.noise_snr_dB[1]);
-        parameters.noise_address = address(Purpose::kNoiseSamples);
         break;
       }
-      case SoundOperation::kGain:
+      case Operation::kGain:
         parameters.gain_dB = Draws(address(Purpose::kGain)).uniform(settings.gain_dB[0], settings.gain_dB[1]);
         break;
-      case SoundOperation::kTimeMask: {
+      case Operation::kTimeMask: {
         Draws draws(address(Purpose::kTimeMask));
         parameters.mask_share = draws.uniform(0, settings.time_mask_share);
         parameters.mask_first = draws.uniform(0, 1.0 - parameters.mask_share);
         break;
       }
-      case SoundOperation::kBandMask: {
+      case Operation::kBandMask: {
         Draws draws(address(Purpose::kBandMask));
         parameters.band_mask_share = draws.uniform(0, settings.band_mask_share);
         parameters.band_mask_first = draws.uniform(0, 1.0 - parameters.band_mask_share);
         break;
       }
+      default:
+        throw PreconditionError("draw: an operation on pictures for a sound");
     }
   }
   return parameters;
 }
 
+void apply(const FixedSetting& fixed, SoundParameters& parameters) {
+  if (fixed.pitch_semitones != 0.0) parameters.semitones = fixed.pitch_semitones;
+  if (fixed.rate != 1.0) parameters.rate = fixed.rate;
+  if (fixed.shift != 0.0) parameters.shift = fixed.shift;
+  if (fixed.fade != 0.0) {
+    parameters.fade_in = parameters.fade_out = fixed.fade;
+    parameters.fade_shape = FadeShape::kLinear;
+  }
+  if (fixed.noise) {
+    parameters.noise = fixed.noise;
+    parameters.snr_dB = fixed.noise_snr_dB;
+  }
+  if (fixed.gain_dB != 0.0) parameters.gain_dB = fixed.gain_dB;
+  if (fixed.time_mask) {
+    parameters.mask_first = (*fixed.time_mask)[0];
+    parameters.mask_share = (*fixed.time_mask)[1];
+  }
+  if (fixed.band_mask) {
+    parameters.band_mask_first = (*fixed.band_mask)[0];
+    parameters.band_mask_share = (*fixed.band_mask)[1];
+  }
+}
+
+at::Tensor render_sounds_slowly(const std::vector<at::Tensor>& sounds, const std::vector<SoundParameters>& parameters,
+                                const SoundAugmentSettings& settings, const MelSettings& mel, int64_t rate) {
+  check_counts(sounds, parameters);
+  const int64_t n_frames = sounds.front().size(0) / mel.hop;
+  std::vector<at::Tensor> views;
+  for (size_t view = 0; view < sounds.size(); ++view) {
+    const SoundParameters& one = parameters[view];
+    const at::Tensor sound_N = altered(moved(sounds[view], one, settings), one);
+    const at::Tensor filters_FM = mel_filters(mel, rate, filter_semitones(one, settings));
+    const at::Tensor transform_FT = transformed(sound_N.unsqueeze(0), mel)[0].narrow(1, 0, n_frames);
+    std::vector<at::Tensor> channels;
+    for (const at::Tensor& value_FT : channels_of(transform_FT, mel)) {
+      const at::Tensor band_MT = finished(at::matmul(filters_FM.t(), value_FT), one, settings);
+      channels.push_back(scaled_channel(channels.size(), band_MT, mel));
+    }
+    views.push_back(at::stack(channels));
+  }
+  return at::stack(views);
+}
+
 at::Tensor render_sounds(const std::vector<at::Tensor>& sounds, const std::vector<SoundParameters>& parameters,
                          const SoundAugmentSettings& settings, const MelSettings& mel, int64_t rate) {
-  require(sounds.size() == parameters.size() && !sounds.empty(), "render_sounds: {} sounds and {} parameters",
-          sounds.size(), parameters.size());
-  const int64_t n = sounds.front().size(0), n_frames = n / mel.hop;
-  at::Tensor views_BMT = at::empty({std::ssize(sounds), mel.bands, n_frames}, at::kFloat);
-  const at::Tensor plain_FM = mel_filters(mel, rate);
-  at::parallel_for(0, std::ssize(sounds), 1, [&](int64_t first, int64_t end) {
+  check_counts(sounds, parameters);
+  const int64_t n_frames = sounds.front().size(0) / mel.hop;
+  const at::Tensor views_BCMT = at::empty({std::ssize(sounds), mel.n_channels(), mel.bands, n_frames}, at::kFloat);
+  const BandedFilters plain = banded_mel_filters(mel, rate);
+  const int64_t share = (std::ssize(sounds) + at::get_num_threads() - 1) / at::get_num_threads();
+  at::parallel_for(0, std::ssize(sounds), std::min(share, kViewsAtOnce), [&](int64_t begin, int64_t end) {
     const at::NoGradGuard no_grad;
-    for (int64_t view = first; view < end; ++view) {
-      const SoundParameters& one = parameters[static_cast<size_t>(view)];
-      const at::Tensor sound_N = waveform_of(sounds[static_cast<size_t>(view)], one, settings);
-      const bool is_in_filters = settings.method == SoundMethod::kSpectrogram && one.semitones != 0.0;
-      // The filters stand lower where the sound shall seem higher.
-      const at::Tensor filters_FM = is_in_filters ? mel_filters(mel, rate, -one.semitones) : plain_FM;
-      // One frame more than n / hop is centred on the end, half of it beyond.
-      const at::Tensor power_FT = power_spectrogram(sound_N.unsqueeze(0), mel)[0].narrow(1, 0, n_frames);
-      at::Tensor power_MT = at::matmul(filters_FM.t(), power_FT);
-      if (settings.method == SoundMethod::kSpectrogram) power_MT = mapped(power_MT, one.rate, one.shift);
-      silence(power_MT, 1, one.mask_first, one.mask_share);
-      silence(power_MT, 0, one.band_mask_first, one.band_mask_share);
-      views_BMT[view].copy_(scaled_log(power_MT, mel));
+    for (int64_t first = begin; first < end; first += kViewsAtOnce) {
+      const int64_t count = std::min(kViewsAtOnce, end - first);
+      std::vector<at::Tensor> waves;
+      std::vector<BandedFilters> own(static_cast<size_t>(count));  // of views whose filters are moved
+      for (int64_t n = 0; n < count; ++n) {
+        const SoundParameters& one = parameters[static_cast<size_t>(first + n)];
+        waves.push_back(altered(moved(sounds[static_cast<size_t>(first + n)], one, settings), one));
+        const double semitones = filter_semitones(one, settings);
+        if (semitones != 0.0) own[static_cast<size_t>(n)] = banded_mel_filters(mel, rate, semitones);
+      }
+      const std::vector<at::Tensor> channels = channels_of(framed_transform(at::stack(waves), mel, n_frames), mel);
+      for (size_t channel = 0; channel < channels.size(); ++channel) {
+        const at::Tensor values_BTF = channels[channel].contiguous();
+        const at::Tensor views_BMT = views_BCMT.narrow(0, first, count).select(1, static_cast<int64_t>(channel));
+        for (int64_t n = 0; n < count; ++n) {
+          const BandedFilters& moved_filters = own[static_cast<size_t>(n)];
+          const at::Tensor band_MT = in_bands(values_BTF[n], moved_filters.first.empty() ? plain : moved_filters);
+          views_BMT[n].copy_(finished(band_MT, parameters[static_cast<size_t>(first + n)], settings));
+        }
+        views_BMT.copy_(scaled_channel(channel, views_BMT, mel));
+      }
     }
   });
-  return views_BMT.unsqueeze(1);
+  return views_BCMT;
 }
 
 }  // namespace invaria::augment

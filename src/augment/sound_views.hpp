@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "augment/axes.hpp"
 #include "augment/mel.hpp"
 #include "augment/sound_operations.hpp"
 #include "config/setting.hpp"
@@ -21,36 +22,13 @@
 
 namespace invaria::augment {
 
-/// What can be done to a sound, in the order in which it is done.
-enum class SoundOperation {
-  kPitchShift,
-  kTimeStretch,
-  kTimeShift,
-  kFade,
-  kNoise,
-  kGain,
-  kTimeMask,
-  kBandMask,
-};
-/// Where pitch and time are altered: in the waveform, by phase vocoder and resampling; or, at a hundredth of the cost,
-/// in the mel spectrogram, by filters that stand higher and a map of its frames.
+/// Where pitch and time are altered: in the waveform, by phase vocoder and resampling, before all else; or, at a
+/// hundredth of the cost, in the mel spectrogram, after all that happens to the waveform, by filters that stand lower
+/// where the sound shall be higher, and a map of its frames.
 enum class SoundMethod { kWaveform, kSpectrogram };
 
 }  // namespace invaria::augment
 
-template <>
-struct invaria::config::EnumNames<invaria::augment::SoundOperation> {
-  using enum invaria::augment::SoundOperation;
-  static constexpr std::array<std::pair<invaria::augment::SoundOperation, const char*>, 8> kNames{
-      {{kPitchShift, "pitch-shift"},
-       {kTimeStretch, "time-stretch"},
-       {kTimeShift, "time-shift"},
-       {kFade, "fade"},
-       {kNoise, "noise"},
-       {kGain, "gain"},
-       {kTimeMask, "time-mask"},
-       {kBandMask, "band-mask"}}};
-};
 template <>
 struct invaria::config::EnumNames<invaria::augment::SoundMethod> {
   using E = augment::SoundMethod;
@@ -66,6 +44,7 @@ struct SoundAugmentSettings {
   double pitch_semitones = 6.0;
   std::vector<double> stretch = {0.5488, 1.8221};
   double shift = 0.25;
+  bool shift_wraps = false;
   double fade_p = 0.5;
   double fade_share = 0.5;
   double noise_p = 1.0;
@@ -86,6 +65,8 @@ struct SoundAugmentSettings {
         setting("pitch_semitones", &S::pitch_semitones, "largest shift of pitch, up or down", between(0, 48)),
         setting("stretch", &S::stretch, "[low, high]: times as fast, drawn log-uniformly", between(0.05, 20)),
         setting("shift", &S::shift, "largest shift in time, earlier or later, as a share of the sound", between(0, 1)),
+        setting("shift_wraps", &S::shift_wraps,
+                "whether what is shifted out at one end comes in at the other; else there is silence"),
         setting("fade_p", &S::fade_p, "probability of a fade", between(0, 1)),
         setting("fade_share", &S::fade_share, "longest fade at either end, as a share of the sound", between(0, 0.5)),
         setting("noise_p", &S::noise_p, "probability of noise", between(0, 1)),
@@ -101,7 +82,19 @@ struct SoundAugmentSettings {
   void validate(const std::string& path, config::Problems& problems) const;
 };
 
-/// The operations are applied in the order of the members. Defaults leave the sound alone.
+/// How sounds become views.
+struct SoundViewSettings {
+  MelSettings mel;
+  SoundAugmentSettings augment;
+
+  static auto settings() {
+    using S = SoundViewSettings;
+    return std::tuple{config::setting("mel", &S::mel, "from a waveform to the picture that an encoder sees"),
+                      config::setting("augment", &S::augment, "strength of each operation on sounds")};
+  }
+};
+
+/// Applied in the order of the members, but for what SoundMethod says. Defaults leave the sound alone.
 struct SoundParameters {
   double semitones = 0.0;
   double rate = 1.0;      ///< times as fast
@@ -119,12 +112,20 @@ struct SoundParameters {
 
 /// Draw the parameters of one view, each operation from a stream of its own; those that are not in `active` leave the
 /// sound alone. Arguments as augment::draw().
-SoundParameters draw(const SoundAugmentSettings& settings, std::span<const SoundOperation> active, uint64_t seed,
+SoundParameters draw(const SoundAugmentSettings& settings, std::span<const Operation> active, uint64_t seed,
                      uint64_t epoch, uint64_t sample, uint32_t view);
 
-/// Views of sounds as an encoder sees them: log-mel pictures [B, 1, M, T], T = N / hop.
+/// Impose what `fixed` alters on `parameters`; what it leaves alone keeps its value.
+void apply(const FixedSetting& fixed, SoundParameters& parameters);
+
+/// Views of sounds as an encoder sees them: log-mel pictures [B, C, M, T], T = N / hop, C as the settings' channels
+/// say.
 /// @param sounds  [N] float each, all of one length, on the CPU
 at::Tensor render_sounds(const std::vector<at::Tensor>& sounds, const std::vector<SoundParameters>& parameters,
                          const SoundAugmentSettings& settings, const MelSettings& mel, int64_t rate);
+
+/// The same by the functions of sound_operations.hpp and mel.hpp, one after the other: the oracle, within 1e-4.
+at::Tensor render_sounds_slowly(const std::vector<at::Tensor>& sounds, const std::vector<SoundParameters>& parameters,
+                                const SoundAugmentSettings& settings, const MelSettings& mel, int64_t rate);
 
 }  // namespace invaria::augment

@@ -101,6 +101,8 @@ ViewParameters draw(const AugmentSettings& settings, std::span<const Operation> 
       case Operation::kSolarize:
         parameters.solarize = stream(Purpose::kSolarize).bernoulli(p.solarize);
         break;
+      default:
+        throw PreconditionError("draw: an operation on sounds for a picture");
     }
   }
   return parameters;

@@ -73,7 +73,8 @@ CsvTable parse_csv(std::string_view text, const std::string& source) {
   if (table.columns.empty()) throw_config("{}: found nothing, expected a row of column names", source);
   std::set<std::string> names;
   for (const std::string& name : table.columns) {
-    if (!names.insert(name).second) throw_config("{}: found the column {} twice", source, name);
+    // Columns without a name, as a spreadsheet leaves them behind, are nobody's.
+    if (!name.empty() && !names.insert(name).second) throw_config("{}: found the column {} twice", source, name);
   }
   return table;
 }

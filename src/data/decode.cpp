@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/errors.hpp"
+#include "core/sound_rate.hpp"
 #include "data/pack.hpp"
 #include "data/parallel.hpp"
 #include "io/cifar.hpp"
@@ -31,17 +32,6 @@ SamplesByFile by_file(const SplitListing& split, const std::vector<int64_t>& wan
   return out;
 }
 
-void decode_one(int64_t sample, std::string_view bytes, const std::string& name, const DecodeCalls& calls) {
-  io::Image image;
-  try {
-    image = io::decode_image(bytes, name);
-  } catch (const ConfigError& error) {
-    calls.on_corrupt(sample, error.what());
-    return;
-  }
-  calls.on_picture(sample, image);
-}
-
 void decode_cifar(const Manifest& manifest, const SplitListing& split, const std::vector<int64_t>& wanted, int threads,
                   const DecodeCalls& calls) {
   const SamplesByFile batches = by_file(split, wanted);
@@ -53,7 +43,7 @@ void decode_cifar(const Manifest& manifest, const SplitListing& split, const std
     for (const int64_t sample : batches.samples[at]) {
       const int64_t record = split.samples[static_cast<size_t>(sample)].record;
       const auto from = batch.pixels.begin() + record * kRecordPixels;
-      calls.on_picture(sample, {io::kCifarSide, io::kCifarSide, {from, from + kRecordPixels}});
+      calls.on_sample(sample, io::Image{io::kCifarSide, io::kCifarSide, {from, from + kRecordPixels}});
     }
   });
 }
@@ -66,27 +56,40 @@ std::string describe_sample(const SplitListing& split, int64_t sample) {
   return split.files ? split.files->describe(found.file) : found.name;
 }
 
-void read_pictures(const SplitListing& split, const std::vector<int64_t>& wanted, int threads,
-                   const std::function<void(int64_t sample, std::string_view bytes)>& body) {
+void read_samples(const SplitListing& split, const std::vector<int64_t>& wanted, int threads,
+                  const std::function<void(const std::vector<int64_t>& samples, std::string_view bytes)>& body) {
+  const SamplesByFile samples = by_file(split, wanted);
   if (split.pack) {
-    parallel_for(std::ssize(wanted), threads, [&](int64_t position) {
-      const int64_t sample = wanted[static_cast<size_t>(position)];
-      body(sample, split.pack->file.record(split.samples[static_cast<size_t>(sample)].record));
+    parallel_for(std::ssize(samples.files), threads, [&](int64_t position) {
+      const auto at = static_cast<size_t>(position);
+      body(samples.samples[at], split.pack->file.record(samples.files[at]));
     });
     return;
   }
-  const SamplesByFile pictures = by_file(split, wanted);
-  split.files->read(pictures.files, threads, [&](int64_t position, std::string_view bytes) {
-    for (const int64_t sample : pictures.samples[static_cast<size_t>(position)]) body(sample, bytes);
+  split.files->read(samples.files, threads, [&](int64_t position, std::string_view bytes) {
+    body(samples.samples[static_cast<size_t>(position)], bytes);
   });
 }
 
-void decode_pictures(const Manifest& manifest, const SplitListing& split, const std::vector<int64_t>& wanted,
-                     int threads, const DecodeCalls& calls) {
+void decode_samples(const Manifest& manifest, const DatasetSettings& settings, const SplitListing& split,
+                    const std::vector<int64_t>& wanted, int threads, const DecodeCalls& calls) {
   const bool is_cifar = manifest.kind == DatasetKind::kCifar10 || manifest.kind == DatasetKind::kCifar100;
   if (is_cifar && !split.pack) return decode_cifar(manifest, split, wanted, threads, calls);
-  read_pictures(split, wanted, threads, [&](int64_t sample, std::string_view bytes) {
-    decode_one(sample, bytes, describe_sample(split, sample), calls);
+  read_samples(split, wanted, threads, [&](const std::vector<int64_t>& samples, std::string_view bytes) {
+    Decoded decoded;
+    try {
+      decoded = decode_file(manifest.media, bytes, describe_sample(split, samples.front()));
+    } catch (const ConfigError& error) {
+      calls.on_corrupt(samples.front(), error.what());
+      return;
+    }
+    const int64_t n = n_parts(manifest.media, stored_size(decoded), settings);
+    if (auto* sound = std::get_if<io::Sound>(&decoded))
+      *sound = {settings.sound.rate,
+                resampled(sound->samples, sound->rate, settings.sound.rate)};  // once for all parts
+    for (const int64_t sample : samples) {
+      if (split.samples[static_cast<size_t>(sample)].part < n) calls.on_sample(sample, decoded);
+    }
   });
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 /// @file
-/// The pictures of a split, decoded on several threads, from wherever they lie.
+/// The samples of a split, decoded on several threads, from wherever they lie.
 
 #include <cstdint>
 #include <functional>
@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "data/listing.hpp"
-#include "io/image.hpp"
+#include "data/sample_files.hpp"
 
 namespace invaria::data {
 
@@ -19,17 +19,18 @@ std::string describe_sample(const SplitListing& split, int64_t sample);
 
 /// Called at once from several threads, in any order.
 struct DecodeCalls {
-  std::function<void(int64_t sample, const io::Image& image)> on_picture;
-  /// A picture that cannot be decoded.
+  std::function<void(int64_t sample, const Decoded& decoded)> on_sample;
+  /// A file that cannot be decoded.
   std::function<void(int64_t sample, const std::string& reason)> on_corrupt;
 };
 
-/// Decode the given samples (ascending) of a split that is read, not made. What a call throws passes through.
-void decode_pictures(const Manifest& manifest, const SplitListing& split, const std::vector<int64_t>& wanted,
-                     int threads, const DecodeCalls& calls);
+/// Decode the given samples (ascending) of a split that is read, not made; a file that several are parts of is decoded
+/// once, and those that it does not give are passed over. What a call throws passes through.
+void decode_samples(const Manifest& manifest, const DatasetSettings& settings, const SplitListing& split,
+                    const std::vector<int64_t>& wanted, int threads, const DecodeCalls& calls);
 
-/// The files of samples that have one each, as they are. Likewise.
-void read_pictures(const SplitListing& split, const std::vector<int64_t>& wanted, int threads,
-                   const std::function<void(int64_t sample, std::string_view bytes)>& body);
+/// Files as they are, each once, with those of the given samples that are in it. Likewise.
+void read_samples(const SplitListing& split, const std::vector<int64_t>& wanted, int threads,
+                  const std::function<void(const std::vector<int64_t>& samples, std::string_view bytes)>& body);
 
 }  // namespace invaria::data

@@ -6,10 +6,10 @@
 #include <set>
 
 #include "core/errors.hpp"
+#include "data/sample_files.hpp"
 #include "data/synthetic.hpp"
 #include "data/table_kind.hpp"
 #include "io/cifar.hpp"
-#include "io/image.hpp"
 
 namespace invaria::data {
 namespace {
@@ -28,14 +28,14 @@ SplitListing list_image_folder(const Source& source, const SplitManifest& split)
                                           source.manifest.archives_inside);
   const FileSet& files = *found.files;
   for (const std::string& link : files.links()) {
-    if (io::has_image_extension(link)) files.need(link, source.manifest.name);
+    if (has_extension(source.manifest.media, link)) files.need(link, source.manifest.name);
   }
   for (size_t i = 0; i < files.files().size(); ++i) {
     const std::string& name = files.files()[i].name;
-    if (!io::has_image_extension(name)) continue;
+    if (!has_extension(source.manifest.media, name)) continue;
     const auto index = static_cast<int64_t>(i);
     if (source.manifest.classes > 0 && name.find('/') == std::string::npos) {
-      throw_config("{}: found a picture outside the class folders, expected <class>/<picture>", files.describe(index));
+      throw_config("{}: found a file outside the class folders, expected <class>/<file>", files.describe(index));
     }
     found.checked_files.push_back(index);
     found.samples.push_back({.name = name, .class_name = name.substr(0, name.find('/')), .file = index, .targets = {}});

@@ -5,13 +5,16 @@
 
 #include <algorithm>
 #include <boost/json/serialize.hpp>
+#include <cmath>
 #include <fstream>
+#include <map>
 #include <set>
 
 #include "core/errors.hpp"
 #include "core/sha256.hpp"
 #include "data/kinds.hpp"
 #include "data/pack.hpp"
+#include "data/sample_files.hpp"
 #include "data/splits.hpp"
 #include "data/table_kind.hpp"
 #include "data/targets.hpp"
@@ -48,7 +51,7 @@ void compare_split(const SplitManifest& expected, const SplitListing& found, con
                    int threads, const std::string& where, config::Problems& problems) {
   const std::string at = fmt::format("{} ({} of {})", describe(found, settings.name), expected.name, settings.name);
   const auto n = std::ssize(found.samples);
-  if (n == 0) problems.add(where, at + ": no pictures", "some");
+  if (n == 0) problems.add(where, at + ": no samples", "some");
   if (expected.count && *expected.count != n) {
     problems.add(where, fmt::format("{}: {} samples", at, n), fmt::format("{}, as the manifest says", *expected.count));
   }
@@ -180,6 +183,52 @@ void add_class_splits(const Manifest& manifest, Listing& listing) {
   for (auto& [name, labels] : listing.class_splits) std::sort(labels.begin(), labels.end());
 }
 
+/// As many samples of each sound as it may give.
+void add_parts(Listing& listing, int64_t parts) {
+  for (SplitListing& split : listing.splits) {
+    std::vector<Sample> sounds = std::move(split.samples);
+    split.samples.clear();
+    for (const Sample& sound : sounds) {
+      for (int64_t part = 0; part < parts; ++part) {
+        split.samples.push_back(sound);
+        split.samples.back().part = part;
+        split.samples.back().name += fmt::format("#{}", part);
+      }
+    }
+  }
+}
+
+struct LabelRange {
+  int64_t first = 0;
+  int64_t count = 0;
+};
+
+/// The classes that a manifest may be taken to promise of the splits by which it splits classes: in proportion to their
+/// samples, two at least, and none in two of them.
+std::map<std::string, LabelRange> promised_labels(const Manifest& manifest) {
+  std::vector<const SplitManifest*> apart;
+  double samples = 0.0;
+  for (const ClassSplitManifest& classes : manifest.class_splits) {
+    if (const SplitManifest* split = classes.split.empty() ? nullptr : manifest.find_split(classes.split)) {
+      apart.push_back(split);
+      samples += static_cast<double>(split->count.value_or(1));
+    }
+  }
+  std::map<std::string, LabelRange> ranges;
+  int64_t first = 0;
+  for (size_t n = 0; n < apart.size(); ++n) {
+    const int64_t left = manifest.classes - first;
+    const auto others = static_cast<int64_t>(apart.size() - n - 1);
+    const double share = static_cast<double>(apart[n]->count.value_or(1)) / samples;
+    const int64_t count = others == 0 ? left
+                                      : std::clamp<int64_t>(std::llround(share * static_cast<double>(manifest.classes)),
+                                                            2, std::max<int64_t>(left - 2 * others, 2));
+    ranges[apart[n]->name] = {first, std::max<int64_t>(count, 1)};
+    first += count;
+  }
+  return ranges;
+}
+
 }  // namespace
 
 Listing list_dataset(const Manifest& manifest, const DatasetSettings& settings,
@@ -216,6 +265,7 @@ Listing list_dataset(const Manifest& manifest, const DatasetSettings& settings,
     check_validation(manifest, listing, settings, where, problems);
     if (problems.list().size() == problems_before) cut_validation(listing, settings);
   }
+  if (most_parts(manifest, settings) > 1) add_parts(listing, settings.sound.parts);
   return listing;
 }
 
@@ -226,14 +276,17 @@ Listing list_promised(const Manifest& manifest, const DatasetSettings& settings,
   for (int64_t label = std::ssize(listing.classes); label < manifest.classes; ++label)
     listing.classes.push_back(fmt::format("class {:06}", label));
   listing.targets = target_columns(manifest, {});
+  const std::map<std::string, LabelRange> ranges = promised_labels(manifest);
   for (const SplitManifest& promised : manifest.splits) {
     SplitListing split{.name = promised.name, .drawn_from = promised.name};
     const int64_t n = promised.count.value_or(promised.per_class * manifest.classes);
+    const LabelRange labels =
+        ranges.contains(promised.name) ? ranges.at(promised.name) : LabelRange{0, manifest.classes};
     for (int64_t sample = 0; sample < n; ++sample)
       split.samples.push_back({.name = {},
                                .class_name = {},
                                .record = sample,
-                               .label = manifest.classes > 0 ? sample % manifest.classes : -1,
+                               .label = manifest.classes > 0 ? labels.first + sample % labels.count : -1,
                                .targets = {}});
     listing.splits.push_back(std::move(split));
   }
@@ -247,33 +300,45 @@ Listing list_promised(const Manifest& manifest, const DatasetSettings& settings,
     check_validation(manifest, listing, settings, where, problems);
     if (problems.list().size() == problems_before) cut_validation(listing, settings);
   }
+  if (most_parts(manifest, settings) > 1) add_parts(listing, settings.sound.parts);
   return listing;
 }
 
-int64_t decoded_bytes(const Listing& listing, const DatasetSettings& settings) {
+int64_t most_parts(const Manifest& manifest, const DatasetSettings& settings) {
+  return manifest.media == config::Media::kSounds ? settings.sound.parts : 1;
+}
+
+int64_t decoded_bytes(const Listing& listing, const Manifest& manifest, const DatasetSettings& settings) {
   if (settings.stream) return 0;
   int64_t samples = 0;
   for (const SplitListing& split : listing.splits) {
     if (!split.pack || !split.pack->is_read_in_place(settings)) samples += std::ssize(split.samples);
   }
-  return samples * settings.size * settings.size * 3;
+  return samples * stored_shape(manifest.media, settings).bytes();
 }
 
-void check_memory(const Listing& listing, const DatasetSettings& settings, const std::string& where,
-                  config::Problems& problems) {
+void check_memory(const Listing& listing, const Manifest& manifest, const DatasetSettings& settings,
+                  const std::string& where, config::Problems& problems) {
   const std::string& name = settings.name;
   const auto allowed = static_cast<int64_t>(settings.max_memory_share * static_cast<double>(node_memory_bytes()));
-  if (const int64_t bytes = decoded_bytes(listing, settings); bytes > allowed) {
+  if (const int64_t bytes = decoded_bytes(listing, manifest, settings); bytes > allowed) {
+    const bool are_sounds = manifest.media == config::Media::kSounds;
     problems.add(
         where,
-        fmt::format("{} decoded at {} px takes {:.1f} MiB", name, settings.size,
+        fmt::format("{} decoded at {} takes {:.1f} MiB", name,
+                    are_sounds ? fmt::format("{} s and {} Hz", settings.sound.seconds, settings.sound.rate)
+                               : fmt::format("{} px", settings.size),
                     static_cast<double>(bytes) / (1 << 20)),
         fmt::format("at most {:.1f} MiB, {} of this node's memory", static_cast<double>(allowed) / (1 << 20),
                     settings.max_memory_share),
-        fmt::format(
-            "pack it (`invaria data pack {} --pixels {} --resize {}`, or without --pixels and with stream set) and it "
-            "is read from the disk as needed; or lower size, or raise max_memory_share",
-            name, settings.size, config::name_of(settings.resize)));
+        are_sounds
+            ? fmt::format("pack it (`invaria data pack {}`) and set stream, and it is read from the disk as needed; or "
+                          "shorten its sounds, or raise max_memory_share",
+                          name)
+            : fmt::format(
+                  "pack it (`invaria data pack {} --pixels {} --resize {}`, or without --pixels and with "
+                  "stream set) and it is read from the disk as needed; or lower size, or raise max_memory_share",
+                  name, settings.size, config::name_of(settings.resize)));
   }
 }
 

@@ -15,12 +15,13 @@
 
 namespace invaria::data {
 
-/// One sample, not decoded yet.
+/// One sample, not decoded yet. Of sounds that may give several samples, whether a part is there shows in decoding.
 struct Sample {
-  std::string name;             ///< unique in its split
+  std::string name;             ///< unique in its split; of a part with its number, "a.wav#0"
   std::string class_name;       ///< image-folder and table with classes
   int64_t file = -1;            ///< index into the split's files; -1: made, not read
-  int64_t record = 0;           ///< CIFAR: position in the file; synthetic: number of the sample
+  int64_t record = 0;           ///< CIFAR: position in the file; synthetic: number of the sample; of a pack: its record
+  int64_t part = 0;             ///< of a sound that may give several samples
   int64_t label = -1;           ///< -1: without classes
   std::vector<double> targets;  ///< in the coordinates of the stored picture
 };
@@ -65,12 +66,15 @@ Listing list_dataset(const Manifest& manifest, const DatasetSettings& settings,
 Listing list_promised(const Manifest& manifest, const DatasetSettings& settings, const std::string& where,
                       config::Problems& problems);
 
-/// Bytes of memory that the decoded pictures take: none for those that lie decoded in a pack.
-int64_t decoded_bytes(const Listing& listing, const DatasetSettings& settings);
+/// Samples that each file of a data set may give: more than one only of sounds.
+int64_t most_parts(const Manifest& manifest, const DatasetSettings& settings);
+
+/// Bytes of memory that the decoded samples take: none for those that lie decoded in a pack.
+int64_t decoded_bytes(const Listing& listing, const Manifest& manifest, const DatasetSettings& settings);
 
 /// More than the share of this node's memory that the settings allow is a problem.
-void check_memory(const Listing& listing, const DatasetSettings& settings, const std::string& where,
-                  config::Problems& problems);
+void check_memory(const Listing& listing, const Manifest& manifest, const DatasetSettings& settings,
+                  const std::string& where, config::Problems& problems);
 
 /// Memory that this process may use: the machine's, or its control group's limit where that is smaller, in bytes.
 int64_t node_memory_bytes();

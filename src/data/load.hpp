@@ -1,6 +1,6 @@
 #pragma once
 /// @file
-/// From a manifest to decoded pictures: the check before anything runs, and the decoding that a node's ranks share.
+/// From a manifest to decoded samples: the check before anything runs, and the decoding that a node's ranks share.
 
 #include <cstdint>
 #include <filesystem>
@@ -24,7 +24,7 @@ namespace invaria::data {
 struct LoadOptions {
   std::vector<std::filesystem::path> data_folders;  ///< --data
   int threads = 1;                                  ///< for reading and decoding on this rank
-  /// Told now and then, one call at a time, how many pictures of this rank's share are done; may be empty.
+  /// Told now and then, one call at a time, how many samples of this rank's share are done; may be empty.
   std::function<void(int64_t done, int64_t total)> progress;
   PreferPacks packs = PreferPacks::kYes;
 };
@@ -34,28 +34,32 @@ enum class CheckDepth {
   kPromise,   ///< nothing is looked for: what the manifest says (list_promised())
   kListing,   ///< existence, counts, classes, checksum of names and sizes (CIFAR's labels are in its files: those are
               ///< read)
-  kPictures,  ///< all of that, and every picture is decoded
+  kContents,  ///< all of that, and every file is decoded
 };
 
 /// What a data set holds under its settings.
 struct DatasetSummary {
-  std::vector<std::pair<std::string, int64_t>> splits;  ///< name and pictures
+  /// Name and samples; where sounds give several, before they are decoded, as many as they may.
+  std::vector<std::pair<std::string, int64_t>> splits;
   int64_t n_classes = 0;
   int64_t n_targets = 0;
   std::vector<std::string> classes{};                          ///< [n_classes] names
   std::vector<std::string> target_names{};                     ///< [n_targets]
-  std::map<std::string, std::vector<int64_t>> class_splits{};  ///< as ImageDataset has them
-  std::map<std::string, std::vector<int64_t>> class_counts{};  ///< split -> [n_classes] pictures of each class
-  int64_t decoded_bytes = 0;  ///< that a node holds in memory, as the listing has it; pictures of a pack may lie in it
+  std::map<std::string, std::vector<int64_t>> class_splits{};  ///< as Dataset has them
+  std::map<std::string, std::vector<int64_t>>
+      class_counts{};           ///< split -> [n_classes] samples of each class, parts of a sound as one
+  int64_t parts = 1;            ///< that each of these may have at most, before they are decoded
+  int64_t decoded_bytes = 0;    ///< that a node holds in memory, as the listing has it; samples of a pack may lie in it
+  config::StoredShape shape{};  ///< of every sample
 
-  /// Pictures of a split, 0 if there is none of that name.
+  /// Samples of a split, 0 if there is none of that name.
   int64_t count(const std::string& split) const;
 };
 
-DatasetSummary summary_of(const ImageDataset& dataset);
+DatasetSummary summary_of(const Dataset& dataset);
 
-/// Add everything that is wrong with a data set to `problems` under `where`. A corrupt picture is a problem where the
-/// settings say fail; where they say leave out, pictures that were decoded for the check are counted without it.
+/// Add everything that is wrong with a data set to `problems` under `where`. A corrupt file is a problem where the
+/// settings say fail; where they say leave out, files that were decoded for the check are counted without it.
 /// @return what it holds; nothing if something is wrong with it
 std::optional<DatasetSummary> check_dataset(const Manifest& manifest, const DatasetSettings& settings,
                                             const LoadOptions& options, CheckDepth depth, const std::string& where,
@@ -70,7 +74,7 @@ std::optional<DatasetSummary> check_dataset(const Manifest& manifest, const Data
 /// @throws ConfigError on every rank: data missing, not as the manifest says, corrupt (naming the files), or too large
 /// for memory;
 ///         EnvironmentError on every rank if a file cannot be read on one
-ImageDataset load_dataset(const Manifest& manifest, const DatasetSettings& settings, const LoadOptions& options,
-                          const NodeMemory& node);
+Dataset load_dataset(const Manifest& manifest, const DatasetSettings& settings, const LoadOptions& options,
+                     const NodeMemory& node);
 
 }  // namespace invaria::data

@@ -117,8 +117,12 @@ void Manifest::validate(const std::string& path, config::Problems& problems) con
     if (!is_cifar && !split.files.empty()) add(at + ".files", "files", "none: only CIFAR's splits list files");
     if (is_table && !split.path.empty()) add(at + ".path", split.path, "none: `picture` says where a table's are");
     if (!is_table && (!split.tables.empty() || !split.picture.empty() || !split.value.empty() || split.first_row > 0 ||
-                      split.last_row > 0 || split.per_class > 0)) {
-      add(at, split.name, "no tables, picture, value, rows or per_class: the data set is no table");
+                      split.last_row > 0 || split.per_class > 0 || split.rest)) {
+      add(at, split.name, "no tables, picture, value, rows, rest or per_class: the data set is no table");
+    }
+    if (split.rest && (!split.tables.empty() || !split.value.empty() || split.first_row > 0 || split.last_row > 0 ||
+                       split.per_class > 0)) {
+      add(at + ".rest", "true", "false: tables, value, rows or per_class say already what the split has");
     }
     if (kind == DatasetKind::kSynthetic && !split.count) add(at + ".count", "", "how many pictures to draw");
   }
@@ -137,11 +141,47 @@ void Manifest::validate(const std::string& path, config::Problems& problems) con
   if (!is_table && (!targets.empty() || !keypoints.names.empty() || !box.corners.empty() || !box.position.empty())) {
     add("targets", "targets", "none: only a table has targets, key points or a box");
   }
-  if (is_table && tables.empty()) add("tables", "[]", "the table with a row for each picture");
+  const auto n_rest =
+      std::count_if(splits.begin(), splits.end(), [](const SplitManifest& split) { return split.rest; });
+  const bool is_dealt = std::any_of(splits.begin(), splits.end(), [](auto& split) { return split.per_class > 0; });
+  if (n_rest > 1 || (n_rest > 0 && is_dealt)) {
+    add("splits", fmt::format("{} with rest", n_rest),
+        is_dealt ? "none: per_class deals all samples out" : "one at most");
+  }
+  if (is_table && tables.empty()) add("tables", "[]", "the table with a row for each sample");
+  const auto check_tables = [&](const std::string& at, const std::vector<TableManifest>& of) {
+    for (size_t t = 0; t < of.size(); ++t) {
+      const bool are_sounds = of[t].format == TableFormat::kSounds;
+      if (!are_sounds && of[t].format != TableFormat::kPictures) continue;
+      if (are_sounds == (media == config::Media::kSounds)) continue;
+      add(fmt::format("{}[{}].format", at, t), config::name_of(of[t].format),
+          config::name_of(media) + ", as media says");
+    }
+  };
+  check_tables("tables", tables);
+  for (size_t i = 0; i < splits.size(); ++i) check_tables(fmt::format("splits[{}].tables", i), splits[i].tables);
+  if (media == config::Media::kSounds) {
+    if (!has_sample_files(kind)) add("media", "sounds", "pictures: this kind has no files of sounds");
+    const bool has_places = !keypoints.names.empty() || !box.corners.empty() || !box.position.empty() ||
+                            std::any_of(targets.begin(), targets.end(),
+                                        [](const TargetColumn& target) { return target.unit != TargetUnit::kPlain; });
+    if (has_places) add("targets", "pixel coordinates", "none: sounds have no pixels");
+  }
   for (const ClassSplitManifest& split : class_splits) {
     if (!split.split.empty() && !names.contains(split.split))
       add("class_splits", split.split, "a split of the data set");
   }
+}
+
+std::vector<std::string> SplitManifest::values() const {
+  std::vector<std::string> values;
+  const std::string& text = value.empty() ? name : value;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find('|', begin), text.size());
+    values.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return values;
 }
 
 const SplitManifest* Manifest::find_split(const std::string& split) const {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "config/problems.hpp"
-#include "config/setting.hpp"
+#include "config/stored_shape.hpp"
 #include "data/table_manifest.hpp"
 #include "io/archive.hpp"
 
@@ -20,15 +20,15 @@ namespace fs = std::filesystem;
 
 /// How the files of a data set are laid out.
 enum class DatasetKind {
-  kImageFolder,  ///< <class>/.../<picture>.jpg; classes in byte order of their names
+  kImageFolder,  ///< <class>/.../<picture or sound>; classes in byte order of their names
   kCifar10,      ///< the binary version: batches of records
   kCifar100,     ///< the same, fine labels
-  kTable,        ///< pictures, and tables of their splits, classes, targets and attributes
+  kTable,        ///< pictures or sounds, and tables of their splits, classes, targets and attributes
   kSynthetic,    ///< no files: pictures drawn by formula
 };
 
-/// Whether its pictures are files of their own, which can be packed as they are.
-constexpr bool has_picture_files(DatasetKind kind) {
+/// Whether its samples are files of their own, which can be packed as they are.
+constexpr bool has_sample_files(DatasetKind kind) {
   return kind == DatasetKind::kImageFolder || kind == DatasetKind::kTable;
 }
 
@@ -42,11 +42,15 @@ struct SplitManifest {
   // The table kind:
   std::vector<TableManifest> tables{};  ///< in place of the data set's
   std::string picture{};                ///< likewise
-  std::string value{};                  ///< what column `split` has for its rows; "": its name
-  int64_t first_row = 0;                ///< its rows by number, from 1; 0: from the first
-  int64_t last_row = 0;                 ///< 0: to the last
-  int64_t per_class = 0;                ///< of each class so many at most, drawn by `split_seed`; 0: all that are left
+  std::string value{};    ///< what column `split` has for its rows, a|b for one or the other; "": its name
+  int64_t first_row = 0;  ///< its rows by number, from 1; 0: from the first
+  int64_t last_row = 0;   ///< 0: to the last
+  bool rest = false;      ///< those of the data set's tables that no other split has
+  int64_t per_class = 0;  ///< of each class so many at most, drawn by `split_seed`; 0: all that are left
   static auto settings();
+
+  /// What `value` allows.
+  std::vector<std::string> values() const;
 };
 
 struct SyntheticManifest {
@@ -59,6 +63,7 @@ struct SyntheticManifest {
 struct Manifest {
   std::string name;
   DatasetKind kind = DatasetKind::kImageFolder;
+  config::Media media = config::Media::kPictures;
   std::vector<std::string> found_as;  ///< names of its folder or archive; empty: its own name
   io::InnerArchives archives_inside = io::InnerArchives::kFiles;
   std::vector<SplitManifest> splits;
@@ -68,7 +73,7 @@ struct Manifest {
   // The table kind:
   std::vector<TableManifest> tables{
       TableManifest{.files = {"index.csv"}}};  ///< the first has the rows, the others are joined to it
-  std::string picture = "{file}";              ///< Template of a row's picture
+  std::string picture = "{file}";              ///< Template of a row's picture or sound
   std::string class_name = "{class}";          ///< Template of a row's class
   int64_t split_seed = 0;
   std::vector<TargetColumn> targets;  ///< besides key points and box; all three empty: the columns target_...
@@ -138,10 +143,12 @@ inline auto SplitManifest::settings() {
       setting("content_checksum", &S::content_checksum, "SHA-256 over the sorted lines `name TAB SHA-256 of the file`"),
       setting("tables", &S::tables, "table: the split's own tables, in place of the data set's"),
       setting("picture", &S::picture, "table: in place of the data set's"),
-      setting("value", &S::value, "table: what column `split` has for its rows; empty: its name"),
+      setting("value", &S::value,
+              "table: what column `split` has for its rows, a|b for one or the other; empty: its name"),
       setting("first_row", &S::first_row, "table: its rows by number, from 1 on; 0: from the first",
               config::at_least(0)),
       setting("last_row", &S::last_row, "table: its rows by number; 0: to the last", config::at_least(0)),
+      setting("rest", &S::rest, "table: what the data set's tables have and no other split holds"),
       setting("per_class", &S::per_class,
               "table without official splits: so many of each class at most, drawn by split_seed, split after split; "
               "0: all that are left",
@@ -161,6 +168,7 @@ inline auto Manifest::settings() {
   return std::tuple{
       setting("name", &S::name, "what suites call the data set", config::required_name()),
       setting("kind", &S::kind, "how its files are laid out", config::required()),
+      setting("media", &S::media, "image-folder and table: whether the files are pictures or sounds"),
       setting("found_as", &S::found_as, "names of its folder or archive in a --data folder; empty: its own name"),
       setting("archives_inside", &S::archives_inside,
               "whether tars and zips inside the data set are files, or folders named without their extension"),
@@ -173,7 +181,8 @@ inline auto Manifest::settings() {
       setting(
           "tables", &S::tables,
           "table: the first has a row for each picture, the others are joined to it by the columns that they share"),
-      setting("picture", &S::picture, "table: a row's picture; {name} is its column, {name:06} with zeros in front"),
+      setting("picture", &S::picture,
+              "table: a row's picture or sound; {name} is its column, {name:06} with zeros in front"),
       setting("class_name", &S::class_name, "table: a row's class, likewise"),
       setting("split_seed", &S::split_seed, "table: seed of splits that are drawn", config::at_least(0)),
       setting("targets", &S::targets,

@@ -4,12 +4,13 @@
 #include <boost/json/serialize.hpp>
 #include <mutex>
 #include <numeric>
+#include <tuple>
 
 #include "core/errors.hpp"
 #include "core/sha256.hpp"
 #include "data/decode.hpp"
 #include "data/parallel.hpp"
-#include "data/resize.hpp"
+#include "data/sample_files.hpp"
 #include "data/synthetic.hpp"
 #include "io/hdf5.hpp"
 
@@ -31,6 +32,11 @@ std::string target_name(size_t t) {
 std::string manifest_digest(const Manifest& manifest) {
   config::json::object all = config::write(manifest).as_object();
   for (const char* key : {"found_as", "licence", "citation", "how_to_get"}) all.erase(key);
+  // What older packs do not know of, where it says nothing.
+  if (manifest.media == config::Media::kPictures) all.erase("media");
+  for (config::json::value& split : all.at("splits").as_array()) {
+    if (!split.at("rest").as_bool()) split.as_object().erase("rest");
+  }
   return sha256_hex(boost::json::serialize(all));
 }
 
@@ -78,8 +84,8 @@ class PackIndex {
                      {io::kPackHash, hashes, "", ""},
                      {kName, names, "", ""},
                      {kLabel, labels, "", ""},
-                     {kHeight, heights, "pixel", ""},
-                     {kWidth, widths, "pixel", ""},
+                     {kHeight, heights, "", "of a picture in pixels; of a sound its rate"},
+                     {kWidth, widths, "", "of a picture in pixels; of a sound its values"},
                      {kReason, reasons, "", ""}});
     for (size_t t = 0; t < listing.targets.size(); ++t) {
       std::vector<double> values;
@@ -100,23 +106,23 @@ std::vector<int64_t> all_of(const SplitListing& split) {
 using Put = std::function<void(int64_t sample, std::string_view bytes)>;
 
 /// The files as they are; each is decoded once, for its size and to know the corrupt ones when they are streamed.
-void write_files(const SplitListing& split, int threads, PackIndex& index, const Put& put) {
+void write_files(config::Media media, const SplitListing& split, int threads, PackIndex& index, const Put& put) {
   int64_t offset = 0;
   for (size_t i = 0; i < split.samples.size(); ++i) {
     index.offsets[i] = offset;
     index.lengths[i] = split.files->files()[static_cast<size_t>(split.samples[i].file)].bytes;
     offset += index.lengths[i];
   }
-  read_pictures(split, all_of(split), threads, [&](int64_t sample, std::string_view bytes) {
+  read_samples(split, all_of(split), threads, [&](const std::vector<int64_t>& samples, std::string_view bytes) {
+    const int64_t sample = samples.front();  // each is a file
     const auto at = static_cast<size_t>(sample);
     if (std::ssize(bytes) != index.lengths[at]) {
       throw_environment("{}: {} bytes, but {} when it was listed: it changed meanwhile", describe_sample(split, sample),
                         bytes.size(), index.lengths[at]);
     }
     try {
-      const io::Image image = io::decode_image(bytes, describe_sample(split, sample));
-      index.heights[at] = image.height;
-      index.widths[at] = image.width;
+      std::tie(index.heights[at], index.widths[at]) =
+          stored_size(decode_file(media, bytes, describe_sample(split, sample)));
     } catch (const ConfigError& error) {
       index.reasons[at] = error.what();
     }
@@ -145,20 +151,20 @@ void write_pixels(const Manifest& manifest, const DatasetSettings& settings, con
     });
     return;
   }
-  decode_pictures(manifest, split, all_of(split), threads,
-                  {.on_picture =
-                       [&](int64_t sample, const io::Image& image) {
-                         std::vector<uint8_t> pixels = room();
-                         resize_into(image, settings.size, settings.resize, pixels);
-                         index.heights[static_cast<size_t>(sample)] = image.height;
-                         index.widths[static_cast<size_t>(sample)] = image.width;
-                         put_pixels(sample, pixels);
-                       },
-                   .on_corrupt =
-                       [&](int64_t sample, const std::string& reason) {
-                         index.reasons[static_cast<size_t>(sample)] = reason;
-                         put_pixels(sample, room());
-                       }});
+  decode_samples(manifest, settings, split, all_of(split), threads,
+                 {.on_sample =
+                      [&](int64_t sample, const Decoded& decoded) {
+                        std::vector<uint8_t> pixels = room();
+                        fit_into(decoded, settings, 0, pixels);
+                        const auto at = static_cast<size_t>(sample);
+                        std::tie(index.heights[at], index.widths[at]) = stored_size(decoded);
+                        put_pixels(sample, pixels);
+                      },
+                  .on_corrupt =
+                      [&](int64_t sample, const std::string& reason) {
+                        index.reasons[static_cast<size_t>(sample)] = reason;
+                        put_pixels(sample, room());
+                      }});
 }
 
 void check_manifest(const Manifest& manifest, const Pack& pack) {
@@ -175,27 +181,35 @@ std::vector<fs::path> folders_of_packs(const Manifest& manifest, const std::vect
   return folders;
 }
 
-class StreamedPictures : public PictureSource {
+class StreamedSamples : public SampleSource {
  public:
-  StreamedPictures(std::shared_ptr<const Pack> pack, const DatasetSettings& settings)
-      : pack_(std::move(pack)), size_(settings.size), resize_(settings.resize) {}
+  StreamedSamples(std::shared_ptr<const Pack> pack, const Manifest& manifest, const DatasetSettings& settings)
+      : pack_(std::move(pack)),
+        media_(manifest.media),
+        settings_(settings),
+        sample_bytes_(stored_shape(manifest.media, settings).bytes()),
+        most_parts_(most_parts(manifest, settings)) {}
 
-  PicturePixels picture(int64_t place) const override {
-    const std::string_view bytes = pack_->file.record(place);
-    if (sha256_hex(bytes) != pack_->hash(place)) {
-      throw_config("{}: has changed since it was packed; pack the data set again", pack_->describe(place));
+  SampleBytes sample(int64_t place) const override {
+    const int64_t record = place / most_parts_;
+    const std::string_view bytes = pack_->file.record(record);
+    if (sha256_hex(bytes) != pack_->hash(record)) {
+      throw_config("{}: has changed since it was packed; pack the data set again", pack_->describe(record));
     }
-    const std::shared_ptr<uint8_t[]> pixels(new uint8_t[static_cast<size_t>(size_ * size_ * 3)]);
-    resize_into(io::decode_image(bytes, pack_->describe(place)), size_, resize_,
-                {pixels.get(), static_cast<size_t>(size_ * size_ * 3)});
-    return {pixels, pixels.get()};
+    // The memory of a new array suits floats, too.
+    const std::shared_ptr<uint8_t[]> room(new uint8_t[static_cast<size_t>(sample_bytes_)]);
+    fit_into(decode_file(media_, bytes, pack_->describe(record)), settings_, place % most_parts_,
+             {room.get(), static_cast<size_t>(sample_bytes_)});
+    return {room, room.get()};
   }
   bool decodes() const override { return true; }
 
  private:
   std::shared_ptr<const Pack> pack_;
-  int64_t size_;
-  ResizeMode resize_;
+  config::Media media_;
+  DatasetSettings settings_;
+  int64_t sample_bytes_;
+  int64_t most_parts_;
 };
 
 /// All splits' packs of one sort in one folder, or nothing if some are missing.
@@ -281,18 +295,21 @@ SplitListing list_pack(std::shared_ptr<const Pack> pack, Listing& listing) {
   return split;
 }
 
-std::shared_ptr<const PictureSource> pictures_in_pack(std::shared_ptr<const Pack> pack,
-                                                      const DatasetSettings& settings) {
+std::shared_ptr<const SampleSource> samples_in_pack(std::shared_ptr<const Pack> pack, const Manifest& manifest,
+                                                    const DatasetSettings& settings) {
   if (pack->header.contents == PackContents::kFiles)
-    return std::make_shared<StreamedPictures>(std::move(pack), settings);
-  return pictures_in_memory(pack->file.records(), settings.size * settings.size * 3);
+    return std::make_shared<StreamedSamples>(std::move(pack), manifest, settings);
+  return samples_in_memory(pack->file.records(), settings.size * settings.size * 3);
 }
 
 std::vector<fs::path> write_packs(const Manifest& manifest, const DatasetSettings& settings, const Listing& listing,
                                   PackContents contents, const fs::path& folder, int threads,
                                   const std::function<void(int64_t done, int64_t total)>& progress) {
-  if (contents == PackContents::kFiles && !has_picture_files(manifest.kind)) {
-    throw_config("{}: its pictures are no files, expected it to be packed as pixels", manifest.name);
+  if (contents == PackContents::kFiles && !has_sample_files(manifest.kind)) {
+    throw_config("{}: its samples are no files, expected it to be packed as pixels", manifest.name);
+  }
+  if (contents == PackContents::kPixels && manifest.media == config::Media::kSounds) {
+    throw_config("{}: its samples are sounds, expected it to be packed as files", manifest.name);
   }
   const fs::path into = folder / (manifest.name + ".pack");
   io::make_directories(into);
@@ -321,7 +338,7 @@ std::vector<fs::path> write_packs(const Manifest& manifest, const DatasetSetting
       progress(++done, total);
     };
     if (contents == PackContents::kFiles) {
-      write_files(split, threads, index, put);
+      write_files(manifest.media, split, threads, index, put);
     } else {
       write_pixels(manifest, settings, split, threads, index, put);
     }

@@ -2,7 +2,7 @@
 /// @file
 /// A data set packed: one file a split that holds all that loading needs, found in place of the data set itself.
 ///
-/// `<name>.pack/<split>.files` has the pictures' files as they are, for any size; `<name>.pack/<split>.64-whole-frame`
+/// `<name>.pack/<split>.files` has the samples' files as they are, for any size; `<name>.pack/<split>.64-whole-frame`
 /// the decoded pictures at one size, which are used where they lie: memory-mapped, shared by a node's ranks through the
 /// page cache, and so not bound by the memory that data sets may take. Files are decoded into memory when they are
 /// loaded or, where the settings say stream, each when it is asked for.
@@ -14,14 +14,14 @@
 #include <vector>
 
 #include "data/listing.hpp"
-#include "data/picture_source.hpp"
+#include "data/sample_source.hpp"
 #include "io/pack.hpp"
 
 namespace invaria::data {
 
 /// What a pack's records are.
 enum class PackContents {
-  kFiles,   ///< the pictures' files
+  kFiles,   ///< the samples' files
   kPixels,  ///< [size, size, 3] uint8
 };
 
@@ -52,9 +52,9 @@ struct Pack {
   /// Whether its records are used where they lie: decoded pictures, or files to stream.
   bool is_read_in_place(const DatasetSettings& settings) const { return settings.stream || has_pixels(settings); }
   std::string describe(int64_t record) const;
-  /// Why a picture could not be decoded; "" if it could.
+  /// Why a file could not be decoded; "" if it could.
   std::string reason(int64_t record) const;
-  /// Height and width of the picture that was packed; 1 and 1 if it was made.
+  /// stored_size() of what was packed; 1 and 1 if it was made.
   std::pair<int64_t, int64_t> stored_size(int64_t record) const;
   const std::string& hash(int64_t record) const;
 };
@@ -69,16 +69,16 @@ std::vector<std::shared_ptr<const Pack>> find_packs(const Manifest& manifest, co
 /// The samples of a pack as they were listed; classes and targets go to `listing`.
 SplitListing list_pack(std::shared_ptr<const Pack> pack, Listing& listing);
 
-/// The pictures of a pack that is read in place, at the settings' size; place n is record n. A streamed file that is
-/// not as it was packed makes asking for it throw.
-std::shared_ptr<const PictureSource> pictures_in_pack(std::shared_ptr<const Pack> pack,
-                                                      const DatasetSettings& settings);
+/// The samples of a pack that is read in place, of the settings' shape; place n is record n / most_parts(), and of it
+/// the part that is left over. A streamed file that is not as it was packed makes asking for it throw.
+std::shared_ptr<const SampleSource> samples_in_pack(std::shared_ptr<const Pack> pack, const Manifest& manifest,
+                                                    const DatasetSettings& settings);
 
 /// Write the packs of a data set into `folder`/<name>.pack, split after split, each file complete or not at all.
-/// Corrupt pictures are packed as such: what becomes of them is decided where they are loaded.
+/// Corrupt files are packed as such: what becomes of them is decided where they are loaded.
 /// @param settings   its size and resize are those of packed pixels
 /// @param listing    of the data set itself; without a cut validation split
-/// @param progress  told now and then, one call at a time, how many pictures of the data set are done; may be empty
+/// @param progress  told now and then, one call at a time, how many samples of the data set are done; may be empty
 /// @return the files written
 /// @throws ConfigError if the data set cannot be packed so; EnvironmentError (a full disk)
 std::vector<fs::path> write_packs(const Manifest& manifest, const DatasetSettings& settings, const Listing& listing,

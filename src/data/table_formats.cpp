@@ -12,8 +12,8 @@
 #include "core/errors.hpp"
 #include "data/csv.hpp"
 #include "data/pattern.hpp"
+#include "data/sample_files.hpp"
 #include "data/table.hpp"
-#include "io/image.hpp"
 #include "io/mat.hpp"
 
 namespace invaria::data {
@@ -93,7 +93,17 @@ Content read_csv(const TableManifest& manifest, std::string_view bytes, const st
 }
 
 std::vector<std::string> split_line(std::string_view line) {
-  const char* const separators = line.find('\t') != std::string_view::npos ? "\t\r" : " \r";
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  if (line.find('\t') != std::string_view::npos) {  // a field may be empty
+    std::vector<std::string> parted;
+    for (size_t begin = 0; begin <= line.size();) {
+      const size_t end = std::min(line.find('\t', begin), line.size());
+      parted.emplace_back(line.substr(begin, end - begin));
+      begin = end + 1;
+    }
+    return parted;
+  }
+  const char* const separators = " ";
   std::vector<std::string> fields;
   for (size_t begin = line.find_first_not_of(separators); begin != std::string_view::npos;) {
     const size_t end = std::min(line.find_first_of(separators, begin), line.size());
@@ -111,7 +121,9 @@ Content read_text(const TableManifest& manifest, std::string_view bytes, const s
     const size_t end = std::min(bytes.find('\n', begin), bytes.size());
     std::vector<std::string> fields = split_line(bytes.substr(begin, end - begin));
     begin = end + 1;
-    if (++line_number <= manifest.skip_rows || fields.empty()) continue;
+    const bool is_blank =
+        std::all_of(fields.begin(), fields.end(), [](const std::string& field) { return field.empty(); });
+    if (++line_number <= manifest.skip_rows || is_blank) continue;
     // With a number column the row is what counts, else the line is what one looks for.
     const int64_t number = manifest.number_column.empty() ? line_number : std::ssize(content.rows) + 1;
     content.rows.push_back(parser.parse(std::move(fields), number, where));
@@ -221,6 +233,7 @@ Content read_content(const TableManifest& manifest, std::string_view bytes, cons
     case TableFormat::kJson:
       return read_json(bytes, where);
     case TableFormat::kPictures:
+    case TableFormat::kSounds:
       break;
   }
   throw PreconditionError("read_content: a format without contents");
@@ -234,13 +247,15 @@ struct Matches {
 };
 
 Matches find_files(const TableManifest& manifest, const FileSet& files, const std::string& manifest_name) {
-  const bool are_pictures = manifest.format == TableFormat::kPictures;
+  const bool are_sounds = manifest.format == TableFormat::kSounds;
+  const bool are_samples = are_sounds || manifest.format == TableFormat::kPictures;
+  const config::Media media = are_sounds ? config::Media::kSounds : config::Media::kPictures;
   for (const std::string& text : manifest.files) {
     const Pattern pattern(text, manifest_name);
     Matches matches{pattern.names(), {}, {}};
     std::vector<std::string> values;
     const auto fits = [&](const std::string& name) {
-      return (!are_pictures || io::has_image_extension(name)) && pattern.match(name, values);
+      return (!are_samples || has_extension(media, name)) && pattern.match(name, values);
     };
     for (const std::string& link : files.links()) {
       if (fits(link)) files.need(link, manifest_name);
@@ -283,7 +298,7 @@ Table read_table(const TableManifest& manifest, const FileSet& files, const std:
   const Matches matches = find_files(manifest, files, manifest_name);
   const auto source_of = [&](size_t at) { return std::make_shared<std::string>(files.describe(matches.files[at])); };
   Table table;
-  if (manifest.format == TableFormat::kPictures) {
+  if (manifest.format == TableFormat::kPictures || manifest.format == TableFormat::kSounds) {
     for (size_t at = 0; at < matches.files.size(); ++at) {
       const std::string& name = files.files()[static_cast<size_t>(matches.files[at])].name;
       append(table, matches, at, {{"file"}, {{name}}, {}}, source_of(at));

@@ -68,7 +68,9 @@ void add_box_sides(const BoxManifest& box, const std::string& where, Table& tabl
 void refuse_unknown_splits(const Manifest& manifest, const Table& table,
                            const std::function<std::string(const Table::Row&)>& split_of) {
   std::vector<std::string> names;
-  for (const SplitManifest& split : manifest.splits) names.push_back(split.value.empty() ? split.name : split.value);
+  for (const SplitManifest& split : manifest.splits) {
+    for (std::string& value : split.values()) names.push_back(std::move(value));
+  }
   struct Unknown {
     const Table::Row* first;
     int64_t count;
@@ -102,7 +104,7 @@ class Lister {
       shared_ = read_tables(manifest_.tables, *files_, manifest_.name, shared_files_);
       add_box_sides(manifest_.box, manifest_.name, shared_);
       if (!shared_.find_column("split")) picture_of_.emplace(manifest_.picture, shared_, manifest_.name);
-      const bool by_name = !is_drawn() && !by_rows();
+      const bool by_name = !is_drawn() && !by_rows() && !has_rest();
       if (by_name) refuse_unknown_splits(manifest_, shared_, [&](const Table::Row& row) { return split_of(row); });
     }
     std::vector<SplitListing> found(manifest_.splits.size());
@@ -110,6 +112,7 @@ class Lister {
       found[s].files = files_;
       add_split(manifest_.splits[s], found[s], listing);
     }
+    if (has_rest()) leave_rest(found);
     if (manifest_.classes > 0) label(found, listing);
     if (is_drawn()) draw(found);
     for (size_t s = 0; s < found.size(); ++s) add_checked_files(found[s]);
@@ -125,6 +128,23 @@ class Lister {
                        [](auto& s) { return s.first_row > 0 || s.last_row > 0; });
   }
 
+  bool has_rest() const {
+    return std::any_of(manifest_.splits.begin(), manifest_.splits.end(), [](auto& s) { return s.rest; });
+  }
+
+  /// Take out of the splits that are the rest what others hold.
+  void leave_rest(std::vector<SplitListing>& found) const {
+    std::set<int64_t> held;
+    for (size_t s = 0; s < found.size(); ++s) {
+      if (manifest_.splits[s].rest) continue;
+      for (const Sample& sample : found[s].samples) held.insert(sample.file);
+    }
+    for (size_t s = 0; s < found.size(); ++s) {
+      if (manifest_.splits[s].rest)
+        std::erase_if(found[s].samples, [&](const Sample& sample) { return held.contains(sample.file); });
+    }
+  }
+
   /// Of a row of the shared table: its column `split`, or the first folder of its picture.
   std::string split_of(const Table::Row& row) const {
     if (const auto column = shared_.find_column("split")) return row.fields[*column];
@@ -133,9 +153,10 @@ class Lister {
   }
 
   bool belongs(const SplitManifest& split, const Table::Row& row, int64_t number) const {
-    if (!split.tables.empty() || is_drawn()) return true;
+    if (!split.tables.empty() || is_drawn() || split.rest) return true;
     if (by_rows()) return number >= split.first_row && (split.last_row == 0 || number <= split.last_row);
-    return split_of(row) == (split.value.empty() ? split.name : split.value);
+    const std::vector<std::string> values = split.values();
+    return std::find(values.begin(), values.end(), split_of(row)) != values.end();
   }
 
   void add_split(const SplitManifest& split, SplitListing& found, Listing& listing) {

@@ -16,9 +16,10 @@ namespace invaria::data {
 /// What a row is made from.
 enum class TableFormat {
   kCsv,       ///< a line with comma-separated fields; the first names the columns
-  kText,      ///< a line with fields parted by tabs if it has one, else by spaces
+  kText,      ///< a line with fields parted by single tabs if it has one, else by spaces
   kMat,       ///< one entry of a MATLAB variable
   kPictures,  ///< a picture that is there: its name in column `file`
+  kSounds,    ///< a sound that is there: likewise
   kPts,       ///< a file of landmarks ("n_points: 68 { x y ... }"): columns 0_x, 0_y, 1_x, ...
   kVoc,       ///< an XML file as of PASCAL VOC: columns xmin, ymin, xmax, ymax of its first object
   kJson,  ///< a JSON file: a column for each member that is a number, text or truth value, and name_0, name_1, ... for
@@ -99,10 +100,11 @@ struct ClassSplitManifest {
 template <>
 struct invaria::config::EnumNames<invaria::data::TableFormat> {
   using enum invaria::data::TableFormat;
-  static constexpr std::array<std::pair<invaria::data::TableFormat, const char*>, 7> kNames{{{kCsv, "csv"},
+  static constexpr std::array<std::pair<invaria::data::TableFormat, const char*>, 8> kNames{{{kCsv, "csv"},
                                                                                              {kText, "text"},
                                                                                              {kMat, "mat"},
                                                                                              {kPictures, "pictures"},
+                                                                                             {kSounds, "sounds"},
                                                                                              {kPts, "pts"},
                                                                                              {kVoc, "voc"},
                                                                                              {kJson, "json"}}};

@@ -32,9 +32,11 @@ double percentile(const std::vector<double>& sorted, double share) {
 namespace {
 
 /// A metric in every resample, NaN where it is not defined: [resamples].
-at::Tensor resampled(Metric metric, const at::Tensor& scores_BC, const Truth& truth, int64_t resamples, uint64_t seed) {
+at::Tensor resampled(Metric metric, const at::Tensor& scores, const Truth& of_samples, int64_t resamples,
+                     uint64_t seed) {
   constexpr int64_t kAtOnce = 50;  // 50 weightings of 50,000 samples are 20 MB
   const at::NoGradGuard no_grad;
+  const auto [scores_BC, truth] = by_sound(scores, of_samples);
   at::Tensor value_R = at::empty({resamples}, at::kDouble);
   for (int64_t first = 0; first < resamples; first += kAtOnce) {
     const int64_t count = std::min(kAtOnce, resamples - first);

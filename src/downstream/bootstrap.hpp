@@ -19,7 +19,8 @@ struct Interval {
 at::Tensor resample_weights(int64_t n, int64_t first, int64_t count, uint64_t seed);
 
 /// The 2.5th and 97.5th percentile (linear between values) of a metric over `resamples` resamples with replacement,
-/// paired: all metrics and arms on sets of one size see the same resamples. Resamples in which the metric is not
+/// paired: all metrics and arms on sets of one size see the same resamples. Parts of sounds are judged and drawn
+/// by_sound(). Resamples in which the metric is not
 /// defined are left out; NaN with fewer than two.
 Interval bootstrap_interval(Metric metric, const at::Tensor& scores_BC, const Truth& truth, int64_t resamples,
                             uint64_t seed);

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <map>
 #include <numeric>
+#include <set>
 #include <utility>
 
 #include "core/errors.hpp"
@@ -75,6 +76,27 @@ std::vector<Episode> first_episodes(const TaskData& task, EpisodeSet set, int64_
   return episodes;
 }
 
+/// Where each sound comes first: positions, ascending.
+std::vector<int64_t> first_parts(const at::Tensor& sounds_B) {
+  std::vector<int64_t> firsts;
+  std::set<int64_t> seen;
+  const at::Tensor sounds = sounds_B.contiguous();
+  for (int64_t position = 0; position < sounds.size(0); ++position) {
+    if (seen.insert(sounds.const_data_ptr<int64_t>()[position]).second) firsts.push_back(position);
+  }
+  return firsts;
+}
+
+/// The features of every part replaced by the mean over the parts of its sound.
+at::Tensor means_of_sounds(const at::Tensor& features_BD, const at::Tensor& sounds_B) {
+  if (!sounds_B.defined()) return features_BD;
+  const int64_t n = sounds_B.max().item<int64_t>() + 1;
+  const at::Tensor sum_SD =
+      at::zeros({n, features_BD.size(1)}, features_BD.options()).index_add(0, sounds_B, features_BD);
+  const at::Tensor count_S = sounds_B.bincount({}, n).clamp_min(1).to(features_BD.scalar_type());
+  return (sum_SD / count_S.unsqueeze(1)).index_select(0, sounds_B);
+}
+
 }  // namespace
 
 EpisodePool::EpisodePool(const at::Tensor& labels_B, const at::Tensor& rows_B, const FewShotSettings& settings)
@@ -114,11 +136,16 @@ Episode EpisodePool::draw(EpisodeSet set, uint64_t seed, int64_t repeat, int64_t
 }
 
 EpisodePool episode_pool(const TaskData& task, EpisodeSet set, const FewShotSettings& settings) {
-  if (set == EpisodeSet::kTest) return {task.test.labels_B, task.test.rows_B, settings};
+  const auto pool_of = [&](const at::Tensor& labels_B, const at::Tensor& rows_B) {
+    if (!task.pool_sounds_B.defined()) return EpisodePool(labels_B, rows_B, settings);
+    const at::Tensor firsts = at::tensor(first_parts(task.pool_sounds_B.index_select(0, rows_B)), at::kLong);
+    return EpisodePool(labels_B.index_select(0, firsts), rows_B.index_select(0, firsts), settings);
+  };
+  if (set == EpisodeSet::kTest) return pool_of(task.test.labels_B, task.test.rows_B);
   const Samples& own = task.validation_classes;
-  if (own.labels_B.defined()) return {own.labels_B, own.rows_B, settings};
-  return {at::cat({task.train.labels_B, task.validation.labels_B}),
-          at::cat({task.train.rows_B, task.validation.rows_B}), settings};
+  if (own.labels_B.defined()) return pool_of(own.labels_B, own.rows_B);
+  return pool_of(at::cat({task.train.labels_B, task.validation.labels_B}),
+                 at::cat({task.train.rows_B, task.validation.rows_B}));
 }
 
 at::Tensor episode_accuracies(const at::Tensor& features_BD, const std::vector<Episode>& episodes,
@@ -162,8 +189,10 @@ size_t best_penalty(const std::vector<double>& penalties, const std::vector<at::
   return best;
 }
 
-EpisodesOutcome judge_episodes(const at::Tensor& features_BD, const TaskData& task, const FewShotSettings& settings,
-                               const ReadoutSettings& readout, uint64_t seed, int64_t repeat) {
+EpisodePenalty choose_episode_penalty(const at::Tensor& pool_features_BD, const TaskData& task,
+                                      const FewShotSettings& settings, const ReadoutSettings& readout, uint64_t seed,
+                                      int64_t repeat) {
+  const at::Tensor features_BD = means_of_sounds(pool_features_BD, task.pool_sounds_B);
   const std::vector<Episode> validation =
       first_episodes(task, EpisodeSet::kValidation, settings.validation_episodes, settings, seed, repeat);
   std::vector<at::Tensor> accuracies;
@@ -171,11 +200,19 @@ EpisodesOutcome judge_episodes(const at::Tensor& features_BD, const TaskData& ta
     accuracies.push_back(episode_accuracies(features_BD, validation, settings, l2, readout.max_iterations));
   }
   const size_t best = best_penalty(readout.l2, accuracies);
+  return {readout.l2[best], accuracies[best].mean().item<double>()};
+}
+
+EpisodesOutcome judge_episodes(const at::Tensor& pool_features_BD, const TaskData& task,
+                               const FewShotSettings& settings, const ReadoutSettings& readout, uint64_t seed,
+                               int64_t repeat) {
+  const EpisodePenalty chosen = choose_episode_penalty(pool_features_BD, task, settings, readout, seed, repeat);
   const std::vector<Episode> test = first_episodes(task, EpisodeSet::kTest, settings.episodes, settings, seed, repeat);
+  const at::Tensor features_BD = means_of_sounds(pool_features_BD, task.pool_sounds_B);
   EpisodesOutcome outcome;
-  outcome.l2 = readout.l2[best];
-  outcome.validation_value = accuracies[best].mean().item<double>();
-  outcome.test = mean_accuracy(episode_accuracies(features_BD, test, settings, outcome.l2, readout.max_iterations));
+  outcome.l2 = chosen.l2;
+  outcome.validation_value = chosen.value;
+  outcome.test = mean_accuracy(episode_accuracies(features_BD, test, settings, chosen.l2, readout.max_iterations));
   return outcome;
 }
 

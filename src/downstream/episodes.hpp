@@ -77,10 +77,23 @@ struct EpisodesOutcome {
   config::Invariance invariance{};  ///< of learned episodes: the mean over test episodes
 };
 
-/// Choose the penalty on validation episodes, then run the test episodes.
-/// @param features_BD  of the task's pool
-EpisodesOutcome judge_episodes(const at::Tensor& features_BD, const TaskData& task, const FewShotSettings& settings,
-                               const ReadoutSettings& readout, uint64_t seed, int64_t repeat);
+/// A penalty, and the mean accuracy over validation episodes with it.
+struct EpisodePenalty {
+  double l2 = 0.0;
+  double value = 0.0;
+};
+
+/// The penalty that is best on validation episodes. Arguments as judge_episodes().
+EpisodePenalty choose_episode_penalty(const at::Tensor& pool_features_BD, const TaskData& task,
+                                      const FewShotSettings& settings, const ReadoutSettings& readout, uint64_t seed,
+                                      int64_t repeat);
+
+/// Choose the penalty on validation episodes, then run the test episodes. A sound of several parts is one sample, with
+/// the mean of its parts' features.
+/// @param pool_features_BD  of the task's pool
+EpisodesOutcome judge_episodes(const at::Tensor& pool_features_BD, const TaskData& task,
+                               const FewShotSettings& settings, const ReadoutSettings& readout, uint64_t seed,
+                               int64_t repeat);
 
 /// What learning i on one episode's support led to.
 struct LearnedEpisode {
@@ -89,7 +102,8 @@ struct LearnedEpisode {
 };
 using LearnEpisode = std::function<LearnedEpisode(const Episode& episode)>;
 
-/// The same with an i of its own for each of `settings.learned_episodes` validation and test episodes.
+/// The same, a sound by its first part, with an i of its own for each of `settings.learned_episodes` validation and
+/// test episodes.
 EpisodesOutcome judge_learned_episodes(const TaskData& task, const FewShotSettings& settings,
                                        const ReadoutSettings& readout, uint64_t seed, int64_t repeat,
                                        const LearnEpisode& learn);

@@ -4,9 +4,9 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
-#include "augment/render.hpp"
 #include "core/errors.hpp"
 #include "core/philox.hpp"
 #include "core/sha256.hpp"
@@ -27,21 +27,45 @@ bool asks_for_colour(const std::string& marks, const std::vector<augment::Axis>&
   return false;
 }
 
+/// A sample that shows what operations do: noise of all colours, or of all frequencies over a tone.
+class MadeSample {
+ public:
+  /// @param like  of its length and rate, if they are sounds
+  explicit MadeSample(const config::StoredShape& like) {
+    Draws draws({.purpose = Purpose::kSynthetic});
+    if (!like.are_sounds()) {
+      shape_ = {.media = like.media, .height = 64, .width = 64};
+      bytes_.resize(static_cast<size_t>(shape_.bytes()));
+      for (uint8_t& value : bytes_) value = static_cast<uint8_t>(draws.below(256));
+      return;
+    }
+    shape_ = like;
+    bytes_.resize(static_cast<size_t>(shape_.bytes()));
+    auto* values = reinterpret_cast<float*>(bytes_.data());
+    for (int64_t n = 0; n < shape_.n_values; ++n)
+      values[n] = static_cast<float>(0.1 * std::sin(0.3 * static_cast<double>(n)) + 0.01 * draws.normal());
+  }
+  const config::StoredShape& shape() const { return shape_; }
+  const uint8_t* bytes() const { return bytes_.data(); }
+
+ private:
+  config::StoredShape shape_;
+  std::vector<uint8_t> bytes_;
+};
+
 /// What every sample of one part shows.
 struct Part {
   std::vector<int64_t> pictures;  ///< of the split, one a sample
-  std::vector<augment::ViewParameters> parameters;
+  std::vector<augment::Parameters> parameters;
   std::vector<int64_t> labels;
 };
 
 /// Samples of one part: class = picture x combination, drawn axes from the address (task seed, repeat, sample).
 class PartMaker {
  public:
-  PartMaker(const KnownSettings& known, const std::vector<augment::Axis>& axes, const data::ImageSplit& split,
+  PartMaker(const KnownSettings& known, const std::vector<augment::Axis>& axes, const augment::Views& views,
             std::vector<int64_t> pictures, uint64_t seed, int64_t repeat)
-      : known_(known),
-        axes_(axes),
-        split_(split),
+      : views_(views),
         pictures_(std::move(pictures)),
         combinations_(combinations(known.marks, axes)),
         seed_(seed),
@@ -59,10 +83,9 @@ class PartMaker {
     for (int64_t picture : pictures_) {
       for (const Combination& combination : combinations_) {
         for (int64_t n = 0; n < per_class; ++n, ++sample) {
-          augment::ViewParameters parameters = augment::draw(known_.augment, drawn_, split_.height, split_.width, seed_,
-                                                             static_cast<uint64_t>(repeat_), sample, kFirstView + part);
-          for (const augment::FixedSetting& fixed : combination)
-            augment::apply(fixed, split_.height, split_.width, parameters);
+          augment::Parameters parameters =
+              views_.draw(drawn_, seed_, static_cast<uint64_t>(repeat_), sample, kFirstView + part);
+          for (const augment::FixedSetting& fixed : combination) views_.impose(fixed, parameters);
           made.pictures.push_back(picture);
           made.parameters.push_back(parameters);
           made.labels.push_back(label);
@@ -77,9 +100,7 @@ class PartMaker {
 
  private:
   static constexpr uint32_t kFirstView = 16;  ///< views 0 and 1 belong to pretraining
-  const KnownSettings& known_;
-  const std::vector<augment::Axis>& axes_;
-  const data::ImageSplit& split_;
+  const augment::Views& views_;
   std::vector<int64_t> pictures_;
   std::vector<Combination> combinations_;
   std::vector<augment::Operation> drawn_;
@@ -96,25 +117,24 @@ std::vector<augment::FixedSetting> asked_settings(const std::string& marks, cons
   return asked;
 }
 
-std::optional<std::pair<size_t, size_t>> alike(const std::vector<augment::FixedSetting>& fixed,
-                                               const augment::AugmentSettings& strengths) {
-  constexpr int64_t kSide = 64;
-  constexpr int64_t kViewSize = 32;
-  constexpr double kGreyLevel = 1.0 / 255.0;
-  std::vector<uint8_t> picture(kSide * kSide * 3);
-  Draws draws({.purpose = Purpose::kSynthetic});
-  for (uint8_t& value : picture) value = static_cast<uint8_t>(draws.below(256));
-  const std::vector<const uint8_t*> pixels(fixed.size(), picture.data());
-  std::vector<augment::ViewParameters> parameters(fixed.size(), augment::whole_frame(kSide, kSide));
-  for (size_t n = 0; n < fixed.size(); ++n) augment::apply(fixed[n], kSide, kSide, parameters[n]);
-  augment::AugmentSettings plain = strengths;
-  plain.mean = {0.0, 0.0, 0.0};
-  plain.std = {1.0, 1.0, 1.0};
-  const at::Tensor shown = augment::render_views({pixels, kSide, kSide}, parameters, kViewSize, plain);
+std::optional<std::pair<size_t, size_t>> alike(const config::StoredShape& stored,
+                                               const std::vector<augment::FixedSetting>& fixed,
+                                               const augment::ViewSettings& views) {
+  augment::ViewSettings plain = views;
+  plain.view_size = 32;
+  plain.pictures.mean = {0.0, 0.0, 0.0};
+  plain.pictures.std = {1.0, 1.0, 1.0};
+  const MadeSample made(stored);
+  const auto maker = augment::make_views(plain, made.shape());
+  const std::vector<const uint8_t*> samples(fixed.size(), made.bytes());
+  std::vector<augment::Parameters> parameters(fixed.size(), maker->plain());
+  for (size_t n = 0; n < fixed.size(); ++n) maker->impose(fixed[n], parameters[n]);
+  const at::Tensor shown = maker->render(samples, parameters);
+  const double tolerance = stored.are_sounds() ? 0.01 : 1.0 / 255.0;
   for (size_t second = 1; second < fixed.size(); ++second) {
     for (size_t first = 0; first < second; ++first) {
       const at::Tensor difference = shown[static_cast<int64_t>(second)] - shown[static_cast<int64_t>(first)];
-      if (difference.abs().max().item<double>() < kGreyLevel) return std::pair(first, second);
+      if (difference.abs().max().item<double>() < tolerance) return std::pair(first, second);
     }
   }
   return std::nullopt;
@@ -142,8 +162,8 @@ int64_t n_pictures(const KnownSettings& known, const std::vector<augment::Axis>&
 }
 
 std::vector<int64_t> draw_pictures(const KnownSettings& known, const std::vector<augment::Axis>& axes,
-                                   const data::ImageDataset& dataset, uint64_t seed, int64_t repeat) {
-  const data::ImageSplit& split = dataset.split(known.split);
+                                   const data::Dataset& dataset, uint64_t seed, int64_t repeat) {
+  const data::DataSplit& split = dataset.split(known.split);
   std::vector<int64_t> order(static_cast<size_t>(split.n));
   std::iota(order.begin(), order.end(), 0);
   Draws({.seed = seed, .purpose = Purpose::kTask, .epoch = static_cast<uint64_t>(repeat)}).shuffle(std::span(order));
@@ -152,12 +172,15 @@ std::vector<int64_t> draw_pictures(const KnownSettings& known, const std::vector
   std::vector<int64_t> chosen;
   for (int64_t index : order) {
     if (static_cast<int64_t>(chosen.size()) == wanted) break;
-    if (colour && mean_saturation(split.image(index).get(), split.height * split.width) < known.min_saturation)
+    const auto at = static_cast<size_t>(index);
+    if (!split.sounds.empty() && index > 0 && split.sounds[at] == split.sounds[at - 1]) continue;  // a later part
+    if (colour &&
+        mean_saturation(split.sample(index).get(), split.shape.height * split.shape.width) < known.min_saturation)
       continue;
     chosen.push_back(index);
   }
   if (static_cast<int64_t>(chosen.size()) < wanted) {
-    throw_config("known task {}: {} split {} has {} pictures{}, expected {}; lower known.classes", known.marks,
+    throw_config("known task {}: {} split {} has {} samples{}, expected {}; lower known.classes", known.marks,
                  dataset.name, known.split, chosen.size(),
                  colour ? fmt::format(" with a mean saturation of at least {}", known.min_saturation) : "", wanted);
   }
@@ -176,15 +199,12 @@ double mean_saturation(const uint8_t* pixels, int64_t n_pixels) {
 }
 
 TaskData make_known_task(const KnownSettings& known, const std::vector<augment::Axis>& axes,
-                         const data::ImageDataset& dataset, const augment::AugmentSettings& normalise,
-                         int64_t view_size, uint64_t seed, int64_t repeat) {
-  const data::ImageSplit& split = dataset.split(known.split);
+                         const data::Dataset& dataset, const augment::ViewSettings& pretraining, uint64_t seed,
+                         int64_t repeat) {
+  const data::DataSplit& split = dataset.split(known.split);
   const std::vector<int64_t> pictures = draw_pictures(known, axes, dataset, seed, repeat);
-  KnownSettings rendered = known;
-  rendered.augment.mean = normalise.mean;
-  rendered.augment.std = normalise.std;
-  rendered.augment.whole_image = normalise.whole_image;
-  const PartMaker maker(rendered, axes, split, pictures, seed, repeat);
+  const auto views = augment::make_views(known.views(pretraining), split.shape);
+  const PartMaker maker(known, axes, *views, pictures, seed, repeat);
 
   TaskData task;
   task.n_classes = maker.n_classes();
@@ -200,10 +220,9 @@ TaskData make_known_task(const KnownSettings& known, const std::vector<augment::
   std::vector<at::Tensor> images;
   const auto render = [&](int64_t per_class, uint32_t part) {
     const Part made = maker.make(per_class, part);
-    const data::HeldPictures held = split.images(made.pictures, at::get_num_threads());
+    const data::HeldSamples held = split.samples(made.pictures, at::get_num_threads());
     Samples samples;
-    images.push_back(
-        augment::render_views({held.pixels, split.height, split.width}, made.parameters, view_size, rendered.augment));
+    images.push_back(views->render(held.bytes, made.parameters));
     samples.labels_B = at::tensor(made.labels, at::kLong);
     return samples;
   };

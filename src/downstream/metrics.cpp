@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <map>
+
 #include "core/errors.hpp"
 #include "io/records.hpp"
 
@@ -178,7 +180,39 @@ double mean_average_precision(const at::Tensor& scores_BA, const at::Tensor& att
   return weighted_map(scores_BA, attributes_BA, at::ones({1, scores_BA.size(0)}, at::kDouble)).item<double>();
 }
 
-double evaluate(Metric metric, const at::Tensor& scores_BC, const Truth& truth) {
+std::pair<at::Tensor, Truth> by_sound(const at::Tensor& scores_BC, const Truth& truth) {
+  if (!truth.sounds_B.defined()) return {scores_BC, truth};
+  require(truth.sounds_B.size(0) == scores_BC.size(0), "by_sound: sounds of {} samples for {}", truth.sounds_B.size(0),
+          scores_BC.size(0));
+  // Sounds numbered in the order of their first parts.
+  std::map<int64_t, int64_t> number_of;
+  std::vector<int64_t> numbers, first;
+  const at::Tensor sounds_B = truth.sounds_B.contiguous();
+  for (int64_t sample = 0; sample < sounds_B.size(0); ++sample) {
+    const auto [found, is_new] =
+        number_of.emplace(sounds_B.const_data_ptr<int64_t>()[sample], static_cast<int64_t>(number_of.size()));
+    numbers.push_back(found->second);
+    if (is_new) first.push_back(sample);
+  }
+  const at::Tensor number_B = at::tensor(numbers, at::kLong), first_S = at::tensor(first, at::kLong);
+  const auto n = static_cast<int64_t>(first.size());
+  const auto summed = [&](const at::Tensor& values_BC) {
+    return at::zeros({n, values_BC.size(1)}, at::kDouble).index_add(0, number_B, values_BC.to(at::kDouble));
+  };
+  const auto mean = [&](const at::Tensor& values_BC) {
+    return summed(values_BC) / number_B.bincount({}, n).to(at::kDouble).unsqueeze(1);
+  };
+  Truth of_sounds;
+  if (truth.labels_B.defined()) of_sounds.labels_B = truth.labels_B.index_select(0, first_S);
+  if (truth.targets_BT.defined()) of_sounds.targets_BT = truth.targets_BT.index_select(0, first_S);
+  if (truth.norm_B.defined()) of_sounds.norm_B = truth.norm_B.index_select(0, first_S);
+  if (!truth.labels_B.defined()) return {mean(scores_BC), of_sounds};
+  const at::Tensor votes_BC = at::one_hot(scores_BC.argmax(1), scores_BC.size(1));
+  return {summed(votes_BC) + 0.5 * mean(scores_BC.softmax(1)), of_sounds};
+}
+
+double evaluate(Metric metric, const at::Tensor& scores, const Truth& of_samples) {
+  const auto [scores_BC, truth] = by_sound(scores, of_samples);
   switch (metric) {
     case Metric::kMeanPerClass:
       return mean_per_class(scores_BC, truth.labels_B);

@@ -26,6 +26,7 @@ struct Truth {
   at::Tensor labels_B;    ///< int64 [B], of classes
   at::Tensor targets_BT;  ///< double [B, T], of numbers and attributes (0 or 1)
   at::Tensor norm_B;      ///< double [B], what nme divides each sample's errors by; of keypoints
+  at::Tensor sounds_B;    ///< int64 [B], of which sound each sample is a part; undefined where none has parts
 };
 
 /// Share of rows whose largest score is at the label.
@@ -50,10 +51,16 @@ double box_iou(const at::Tensor& predictions_B4, const at::Tensor& targets_B4);
 /// left.
 double mean_average_precision(const at::Tensor& scores_BA, const at::Tensor& attributes_BA);
 
-/// Any of these. @throws PreconditionError if shapes disagree or `truth` lacks what the metric asks for
+/// What is judged of samples that are parts of sounds: each sound once. Its score of a class is the parts whose largest
+/// score is there (a majority vote) and, to part equal votes, half the mean of their softmaxes; its predicted targets
+/// are the mean of its parts'. Sounds are in the order of their first parts. Without parts: the same as came in.
+std::pair<at::Tensor, Truth> by_sound(const at::Tensor& scores_BC, const Truth& truth);
+
+/// Any of these, of parts by_sound(). @throws PreconditionError if shapes disagree or `truth` lacks what the metric
+/// asks for
 double evaluate(Metric metric, const at::Tensor& scores_BC, const Truth& truth);
 
-/// A metric of many weightings of one set at once.
+/// A metric of many weightings of one set at once; parts are samples here.
 /// @param weight_RB  double [R, B], at least 0: how often each sample counts
 /// @return double [R]; what evaluate() would give with every sample repeated as often as its weight says
 at::Tensor evaluate_weighted(Metric metric, const at::Tensor& scores_BC, const Truth& truth,

@@ -9,29 +9,29 @@
 #include <memory>
 #include <vector>
 
-#include "augment/settings.hpp"
-#include "data/picture_source.hpp"
+#include "augment/views.hpp"
+#include "data/sample_source.hpp"
 
 namespace invaria::downstream {
 
-/// Stored pictures of one size, which many may refer to.
-struct StoredPictures {
-  std::vector<data::PictureRef> pictures;  ///< [height, width, 3] each
-  int64_t height = 0;
-  int64_t width = 0;
+/// Stored pictures or sounds of one shape, which many may refer to.
+struct StoredSamples {
+  std::vector<data::SampleRef> samples;
+  config::StoredShape shape;
 };
 
-/// Pictures by number, float, normalised, [3, S, S] each. Copies share what is behind them.
+/// What an encoder sees of samples, by number, float, [C, H, W] each: pictures, of sounds their spectrograms. Copies
+/// share what is behind them.
 class Pictures {
  public:
   Pictures() = default;
-  /// Held as they are: [n, 3, S, S]. Implicit, since a tensor of pictures is the plainest kind.
+  /// Held as they are: [n, C, H, W]. Implicit, since a tensor of pictures is the plainest kind.
   Pictures(at::Tensor images_BCHW);
-  /// Clean views of the stored ones: the whole image, normalised, of `view_size` pixels.
-  Pictures(std::shared_ptr<const StoredPictures> stored, const augment::AugmentSettings& normalise, int64_t view_size);
+  /// Clean views of the stored ones, see augment::Views::plain().
+  Pictures(std::shared_ptr<const StoredSamples> stored, const augment::ViewSettings& views);
 
   int64_t size() const { return size_; }
-  /// [n, 3, S, S]. @param index_B  int64 [n]
+  /// [n, C, H, W]. @param index_B  int64 [n]
   at::Tensor at(const at::Tensor& index_B) const;
   at::Tensor range(int64_t first, int64_t count) const;
   at::Tensor all() const { return range(0, size()); }
@@ -40,9 +40,8 @@ class Pictures {
 
  private:
   at::Tensor images_BCHW_;  ///< undefined where they are rendered
-  std::shared_ptr<const StoredPictures> stored_;
-  augment::AugmentSettings normalise_;
-  int64_t view_size_ = 0;
+  std::shared_ptr<const StoredSamples> stored_;
+  std::shared_ptr<const augment::Views> views_;
   at::Tensor rows_B_;  ///< of what is behind; undefined: all of it
   int64_t size_ = 0;
 };

@@ -26,7 +26,7 @@ config::json::object protocol_defaults(Protocol protocol) {
       return {{"readout", {{"solver", config::name_of(Solver::kDescent)}}},
               {"projected", {{"choice", config::name_of(Choice::kLoss)}}},
               {"joint", {{"keep", config::name_of(KeptEpoch::kLast)}}},
-              {"batch_norm", {{"enabled", false}}}};
+              {"bn_statistics", config::name_of(BnStatistics::kRunning)}};
   }
   return {};
 }

@@ -95,7 +95,8 @@ at::Tensor joined(const at::Tensor& first, const at::Tensor& second) {
 }  // namespace
 
 LabelledFeatures labelled(at::Tensor features_BD, const Samples& part, const TaskData& task) {
-  return {std::move(features_BD), part.labels_B, part.targets_BT, task.n_classes, task.target_kind, part.norm_B};
+  return {std::move(features_BD), part.labels_B, part.targets_BT, task.n_classes,
+          task.target_kind,       part.norm_B,   part.sounds_B};
 }
 
 LabelledFeatures concatenated(const LabelledFeatures& first, const LabelledFeatures& second) {
@@ -104,7 +105,8 @@ LabelledFeatures concatenated(const LabelledFeatures& first, const LabelledFeatu
           joined(first.targets_BT, second.targets_BT),
           first.n_classes,
           first.target_kind,
-          joined(first.norm_B, second.norm_B)};
+          joined(first.norm_B, second.norm_B),
+          joined(first.sounds_B, second.sounds_B)};
 }
 
 at::Tensor Readout::predict(const at::Tensor& features_BD) const {

@@ -29,9 +29,10 @@ struct LabelledFeatures {
   at::Tensor targets_BT;  ///< without
   int64_t n_classes = 0;
   TargetKind target_kind = TargetKind::kNumbers;
-  at::Tensor norm_B = {};  ///< see Truth
+  at::Tensor norm_B = {};    ///< see Truth
+  at::Tensor sounds_B = {};  ///< likewise
 
-  Truth truth() const { return {labels_B, targets_BT, norm_B}; }
+  Truth truth() const { return {labels_B, targets_BT, norm_B, sounds_B}; }
 };
 
 /// The features of a part of a task, with what the part says.

@@ -13,7 +13,7 @@
 
 namespace invaria::downstream {
 
-/// Draws one random view of each of some samples, by their index: float, normalised, [n, 3, S, S].
+/// Draws one random view of each of some samples, by their index: float, [n, C, H, W].
 using DrawViews =
     std::function<at::Tensor(const std::vector<int64_t>& samples, uint64_t seed, uint64_t epoch, uint32_t view)>;
 
@@ -29,6 +29,7 @@ struct Samples {
   at::Tensor labels_B;    ///< int64 [n], classes from 0
   at::Tensor targets_BT;  ///< double [n, T]
   at::Tensor norm_B;      ///< double [n], what nme divides by; of keypoints only
+  at::Tensor sounds_B;    ///< int64 [n], of which sound each is a part, a number of the pool's; undefined without parts
   at::Tensor rows_B;      ///< int64 [n], where each picture is in the task's pool
   DrawViews draw_views;   ///< random views of real training pictures, see make_task(); else empty
 
@@ -39,6 +40,7 @@ struct Samples {
 /// Repeats of a task on real pictures cut the same pool differently: features of the pool at a fixed i serve them all.
 struct TaskData {
   Pictures pool;                                  ///< all pictures of the three parts, each once
+  at::Tensor pool_sounds_B;                       ///< int64 [pool], as Samples::sounds_B has it
   std::string pool_hash;                          ///< equal for equal pools
   int64_t n_classes = 0;                          ///< 0 without classes
   TargetKind target_kind = TargetKind::kNumbers;  ///< without classes

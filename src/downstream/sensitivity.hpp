@@ -1,13 +1,13 @@
 #pragma once
 /// @file
-/// How far features move under one transformation, beside how far apart two pictures are: the cheapest proof that
+/// How far features move under one transformation, beside how far apart two samples are: the cheapest proof that
 /// corners differ.
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "augment/settings.hpp"
+#include "augment/views.hpp"
 #include "data/dataset.hpp"
 #include "model/encoder.hpp"
 
@@ -21,25 +21,26 @@ struct SensitivitySettings {
   static auto settings() {
     using S = SensitivitySettings;
     return std::tuple{
-        config::setting("data", &S::data, "data set of the held-out pictures; empty: no sensitivity table"),
+        config::setting("data", &S::data, "data set of the held-out samples; empty: no sensitivity table"),
         config::setting("split", &S::split, "its split"),
-        config::setting("images", &S::images, "pictures to average over", config::between(3, 1e6)),
+        config::setting("images", &S::images, "samples to average over", config::between(3, 1e6)),
     };
   }
 };
 
-/// The transformations of the table, by name.
-std::vector<std::string> sensitivity_transformations();
+/// The transformations of the table, by name, for pictures or for sounds.
+std::vector<std::string> sensitivity_transformations(config::Media media);
 
-/// E |f(x) - f(T x)|^2 / E |f(x) - f(x')|^2 for each transformation; 0 is invariance, 1 as far as another picture.
+/// E |f(x) - f(T x)|^2 / E |f(x) - f(x')|^2 for each transformation; 0 is invariance, 1 as far as another sample.
 ///
-/// flip: mirrored; crop: a random crop; hue .2: turned by a fifth of a circle; jitter: always on. Pictures and
-/// parameters are drawn from `seed`, so every corner and encoder is asked about the same ones.
-/// @param augment  how strong crop and jitter are: the same for all encoders that are to be compared; mean, std and
-///                 whole_image the encoder's own
+/// Of pictures, flip: mirrored; crop: a random crop; hue .2: turned by a fifth of a circle; jitter: always on. Of
+/// sounds, pitch 4: four semitones higher; rate 1.6: as many times as fast; shift .25: later by a quarter of its
+/// length; noise 10 dB: white noise so far below it; gain -14 dB. Samples and parameters are drawn from `seed`, so
+/// every corner and encoder is asked about the same ones.
+/// @param views  how strong crop and jitter are: the same for all encoders that are to be compared; framed as the
+///               encoder's own
 std::vector<double> sensitivities(const model::Encoder& encoder, const model::Generated& generated,
-                                  const model::BatchNormPass& batch_norm, const data::ImageSplit& pictures,
-                                  const augment::AugmentSettings& augment, int64_t view_size, int64_t n_images,
-                                  uint64_t seed);
+                                  const model::BatchNormPass& batch_norm, const data::DataSplit& pictures,
+                                  augment::ViewSettings views, int64_t n_images, uint64_t seed);
 
 }  // namespace invaria::downstream

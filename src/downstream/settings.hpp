@@ -177,19 +177,24 @@ struct JointSettings {
 
 /// BatchNorm statistics re-estimated at the chosen i, on clean, unlabelled pretraining pictures.
 struct ReestimationSettings {
-  bool enabled = true;  ///< conditioned encoders only; others keep their running statistics
   int64_t images = 1000;
   int64_t batch = 500;  ///< statistics are averaged over batches of this size
 
   static auto settings() {
     using S = ReestimationSettings;
     return std::tuple{
-        config::setting("enabled", &S::enabled, "re-estimate for conditioned encoders; false: running statistics"),
         config::setting("images", &S::images, "clean pretraining pictures", config::between(2, 1e7)),
         config::setting("batch", &S::batch, "pictures a batch; statistics are averaged over batches",
                         config::between(2, 1e6)),
     };
   }
+};
+
+/// Under which BatchNorm statistics the features of a conditioned encoder are read; others keep their running ones.
+enum class BnStatistics {
+  kRunning,      ///< those of pretraining, a mixture over its corners
+  kReestimated,  ///< taken anew at each i, on clean pretraining samples
+  kValidated,    ///< whichever of the two is better on a task's validation set, at each i
 };
 
 /// Whose way of judging. Each is a set of defaults of the other settings, see protocol_defaults().
@@ -200,14 +205,15 @@ struct DownstreamSettings {
   ReadoutSettings readout;
   ProjectedSettings projected;
   JointSettings joint;
+  BnStatistics bn_statistics = BnStatistics::kReestimated;
   ReestimationSettings batch_norm;
   int64_t grid_per_axis = 3;
   int64_t bootstrap = 1000;
 
-  /// Whether a penalty, an epoch or an i is chosen on a task's validation set.
+  /// Whether a penalty, an epoch, an i or statistics are chosen on a task's validation set.
   bool chooses_on_validation() const {
     return readout.solver == Solver::kExact || joint.keep == KeptEpoch::kBest ||
-           projected.choice == Choice::kValidation;
+           projected.choice == Choice::kValidation || bn_statistics == BnStatistics::kValidated;
   }
 
   /// Whether learned-joint is judged by the readout that it learned with i, as published, rather than by a fresh one.
@@ -222,7 +228,10 @@ struct DownstreamSettings {
         config::setting("readout", &S::readout, "the linear readout"),
         config::setting("projected", &S::projected, "arm learned-projected"),
         config::setting("joint", &S::joint, "arm learned-joint, the published way"),
-        config::setting("batch_norm", &S::batch_norm, "re-estimated BatchNorm statistics"),
+        config::setting("bn_statistics", &S::bn_statistics,
+                        "BatchNorm statistics that features of conditioned encoders are read under: running; "
+                        "re-estimated at each i; validated: the better of the two on a task's validation set"),
+        config::setting("batch_norm", &S::batch_norm, "how statistics are re-estimated"),
         config::setting("grid_per_axis", &S::grid_per_axis, "values of i on each axis of the grid",
                         config::between(2, 101)),
         config::setting("bootstrap", &S::bootstrap,
@@ -284,6 +293,12 @@ struct invaria::config::EnumNames<invaria::downstream::KeptEpoch> {
   using enum invaria::downstream::KeptEpoch;
   static constexpr std::array<std::pair<invaria::downstream::KeptEpoch, const char*>, 2> kNames{
       {{kBest, "best"}, {kLast, "last"}}};
+};
+template <>
+struct invaria::config::EnumNames<invaria::downstream::BnStatistics> {
+  using enum invaria::downstream::BnStatistics;
+  static constexpr std::array<std::pair<invaria::downstream::BnStatistics, const char*>, 3> kNames{
+      {{kRunning, "running"}, {kReestimated, "re-estimated"}, {kValidated, "validated"}}};
 };
 template <>
 struct invaria::config::EnumNames<invaria::downstream::Protocol> {

@@ -11,13 +11,22 @@
 namespace invaria::downstream {
 namespace {
 
-/// Indices of each class's samples (one class for regression), shuffled by address.
-std::vector<std::vector<int64_t>> shuffled_by_class(const Samples& train, int64_t n_classes, uint64_t seed,
-                                                    int64_t draw) {
-  std::vector<std::vector<int64_t>> members(static_cast<size_t>(std::max<int64_t>(n_classes, 1)));
+/// Samples that halves never part: one, or all parts of a sound.
+using Whole = std::vector<int64_t>;
+
+/// Each class's samples (one class for regression), shuffled by address.
+std::vector<std::vector<Whole>> shuffled_by_class(const Samples& train, int64_t n_classes, uint64_t seed,
+                                                  int64_t draw) {
+  std::vector<std::vector<Whole>> members(static_cast<size_t>(std::max<int64_t>(n_classes, 1)));
   const at::Tensor labels_B = n_classes > 0 ? train.labels_B : at::zeros({train.size()}, at::kLong);
   const int64_t* labels = labels_B.const_data_ptr<int64_t>();
-  for (int64_t index = 0; index < train.size(); ++index) members[static_cast<size_t>(labels[index])].push_back(index);
+  const int64_t* sounds = train.sounds_B.defined() ? train.sounds_B.const_data_ptr<int64_t>() : nullptr;
+  for (int64_t index = 0; index < train.size(); ++index) {
+    std::vector<Whole>& of_class = members[static_cast<size_t>(labels[index])];
+    const bool goes_on = sounds != nullptr && !of_class.empty() && sounds[of_class.back().back()] == sounds[index];
+    if (!goes_on) of_class.emplace_back();
+    of_class.back().push_back(index);
+  }
   for (size_t label = 0; label < members.size(); ++label) {
     Draws draws({.seed = seed, .purpose = Purpose::kSupport, .epoch = static_cast<uint64_t>(draw), .sample = label});
     draws.shuffle(std::span(members[label]));
@@ -28,8 +37,9 @@ std::vector<std::vector<int64_t>> shuffled_by_class(const Samples& train, int64_
 }  // namespace
 
 bool has_lone_sample(const Samples& train, int64_t n_classes) {
-  if (n_classes == 0) return train.size() < 2;
-  return at::bincount(train.labels_B).eq(1).any().item<bool>();
+  const std::vector<std::vector<Whole>> members = shuffled_by_class(train, n_classes, 0, 0);
+  if (n_classes == 0) return members.front().size() < 2;
+  return std::any_of(members.begin(), members.end(), [](const auto& of_class) { return of_class.size() == 1; });
 }
 
 at::Tensor SplitBatch::index_B() const {
@@ -41,7 +51,7 @@ at::Tensor SplitBatch::half_B() const {
 }
 
 SplitBatch draw_samples(const Samples& train, int64_t n_classes, int64_t limit, uint64_t seed, int64_t draw) {
-  const std::vector<std::vector<int64_t>> members = shuffled_by_class(train, n_classes, seed, draw);
+  const std::vector<std::vector<Whole>> members = shuffled_by_class(train, n_classes, seed, draw);
   const double share = std::min(1.0, static_cast<double>(limit) / static_cast<double>(train.size()));
   SplitBatch batch;
   for (size_t label = 0; label < members.size(); ++label) {
@@ -51,8 +61,9 @@ SplitBatch draw_samples(const Samples& train, int64_t n_classes, int64_t limit, 
     // Odd classes lend their extra sample to P and Q in turn.
     const int64_t first_half = static_cast<int64_t>(label) % 2;
     for (int64_t position = 0; position < take; ++position) {
-      batch.index.push_back(members[label][static_cast<size_t>(position)]);
-      batch.half.push_back((position + first_half) % 2);
+      const Whole& whole = members[label][static_cast<size_t>(position)];
+      batch.index.insert(batch.index.end(), whole.begin(), whole.end());
+      batch.half.insert(batch.half.end(), whole.size(), (position + first_half) % 2);
     }
   }
   return batch;
@@ -62,12 +73,15 @@ SplitBatch draw_views(const Samples& train, int64_t n_classes, int64_t limit, ui
   const double share = std::min(1.0, static_cast<double>(limit) / static_cast<double>(2 * train.size()));
   SplitBatch batch;
   for (int64_t half : {0, 1}) {
-    for (const std::vector<int64_t>& members : shuffled_by_class(train, n_classes, seed, draw)) {
+    for (const std::vector<Whole>& members : shuffled_by_class(train, n_classes, seed, draw)) {
       const auto size = static_cast<int64_t>(members.size());
       if (size == 0) continue;
       const int64_t take = std::clamp<int64_t>(std::llround(share * static_cast<double>(size)), 1, size);
-      batch.index.insert(batch.index.end(), members.begin(), members.begin() + take);
-      batch.half.insert(batch.half.end(), static_cast<size_t>(take), half);
+      for (int64_t position = 0; position < take; ++position) {
+        const Whole& whole = members[static_cast<size_t>(position)];
+        batch.index.insert(batch.index.end(), whole.begin(), whole.end());
+        batch.half.insert(batch.half.end(), whole.size(), half);
+      }
     }
   }
   return batch;

@@ -20,11 +20,13 @@ struct SplitBatch {
   at::Tensor half_B() const;
 };
 
-/// Whether some class has one training sample alone: halves of different samples would not both know it.
+/// Whether some class has one training sample, or sound of several parts, alone: halves of different samples would not
+/// both know it.
 bool has_lone_sample(const Samples& train, int64_t n_classes);
 
 /// Halves of different samples: about `limit` in all, at least two of every class that has two. Drawn by the address
-/// (seed, draw): equal addresses draw nested batches, a smaller one within a larger one, each sample in the same half.
+/// (seed, draw): equal addresses draw nested batches, a smaller one within a larger one, each sample in the same half,
+/// all parts of a sound in one.
 SplitBatch draw_samples(const Samples& train, int64_t n_classes, int64_t limit, uint64_t seed, int64_t draw);
 
 /// Halves of the same samples, each to be drawn as a view of its own: at most `limit` views in all, but all classes.

@@ -12,7 +12,6 @@
 #include <set>
 #include <string>
 
-#include "augment/render.hpp"
 #include "core/errors.hpp"
 #include "core/philox.hpp"
 #include "core/sha256.hpp"
@@ -25,7 +24,7 @@ namespace invaria::downstream {
 namespace {
 
 /// The samples of one split that belong to the task, with their new labels (all 0 without classes).
-data::Subset members(const TaskSettings& task, const std::vector<int64_t>& classes, const data::ImageSplit& split) {
+data::Subset members(const TaskSettings& task, const std::vector<int64_t>& classes, const data::DataSplit& split) {
   if (task.has_classes()) return data::subset_classes(split.labels, classes);
   data::Subset all{std::vector<int64_t>(static_cast<size_t>(split.n)),
                    std::vector<int64_t>(static_cast<size_t>(split.n), 0)};
@@ -36,7 +35,7 @@ data::Subset members(const TaskSettings& task, const std::vector<int64_t>& class
 /// Members of several splits, one after the other.
 class Pool {
  public:
-  Pool(const TaskSettings& task, const data::ImageDataset& dataset) : task_(task), dataset_(dataset) {
+  Pool(const TaskSettings& task, const data::Dataset& dataset) : task_(task), dataset_(dataset) {
     if (task.has_classes()) return;
     config::Problems problems;
     columns_ = target_columns(task, dataset.target_names, "", problems);
@@ -56,35 +55,54 @@ class Pool {
     return rows;
   }
 
-  std::vector<int64_t> labels(const std::vector<int64_t>& rows) const {
+  /// These rows by what cuts never divide: a sample, or all parts of a sound.
+  struct Whole {
+    std::vector<std::vector<int64_t>> rows;
     std::vector<int64_t> labels;
-    for (int64_t row : rows) labels.push_back(labels_[static_cast<size_t>(row)]);
-    return labels;
+
+    std::vector<int64_t> at(const std::vector<int64_t>& positions) const {
+      std::vector<int64_t> picked;
+      for (int64_t position : positions)
+        picked.insert(picked.end(), rows[static_cast<size_t>(position)].begin(),
+                      rows[static_cast<size_t>(position)].end());
+      return picked;
+    }
+  };
+  Whole whole(const std::vector<int64_t>& rows) const {
+    Whole whole;
+    for (size_t n = 0; n < rows.size(); ++n) {
+      const bool goes_on = n > 0 && !sounds_.empty() && sound_of(rows[n]) == sound_of(rows[n - 1]);
+      if (!goes_on) {
+        whole.rows.emplace_back();
+        whole.labels.push_back(labels_[static_cast<size_t>(rows[n])]);
+      }
+      whole.rows.back().push_back(rows[n]);
+    }
+    return whole;
   }
 
   /// Close the pool: the task's images and hash.
-  void finish(TaskData& task, const augment::AugmentSettings& normalise, int64_t view_size) {
-    task.pool = Pictures(stored_, normalise, view_size);
+  void finish(TaskData& task, const augment::ViewSettings& views) {
+    task.pool = Pictures(stored_, views);
+    if (!sounds_.empty()) task.pool_sounds_B = at::tensor(sounds_, at::kLong);
     for (const std::string& name : names_) content_.update(name + "\n");
     task.pool_hash = content_.hex();
   }
 
   /// Random views of the pictures that lie at `rows`.
   DrawViews views(const std::vector<int64_t>& rows, std::vector<augment::Operation> operations,
-                  const augment::AugmentSettings& strengths, int64_t view_size) const {
-    std::vector<data::PictureRef> pictures;
-    for (int64_t row : rows) pictures.push_back(stored_->pictures[static_cast<size_t>(row)]);
-    return [pictures, stored = stored_, operations = std::move(operations), strengths, view_size](
+                  const augment::ViewSettings& strengths) const {
+    std::vector<data::SampleRef> refs;
+    for (int64_t row : rows) refs.push_back(stored_->samples[static_cast<size_t>(row)]);
+    return [refs, views = augment::make_views(strengths, stored_->shape), operations = std::move(operations)](
                const std::vector<int64_t>& samples, uint64_t seed, uint64_t epoch, uint32_t view) {
-      std::vector<data::PictureRef> drawn;
-      std::vector<augment::ViewParameters> parameters;
+      std::vector<data::SampleRef> drawn;
+      std::vector<augment::Parameters> parameters;
       for (int64_t sample : samples) {
-        drawn.push_back(pictures[static_cast<size_t>(sample)]);
-        parameters.push_back(augment::draw(strengths, operations, stored->height, stored->width, seed, epoch,
-                                           static_cast<uint64_t>(sample), view));
+        drawn.push_back(refs[static_cast<size_t>(sample)]);
+        parameters.push_back(views->draw(operations, seed, epoch, static_cast<uint64_t>(sample), view));
       }
-      const data::HeldPictures held = data::hold(drawn, at::get_num_threads());
-      return augment::render_views({held.pixels, stored->height, stored->width}, parameters, view_size, strengths);
+      return views->render(data::hold(drawn, at::get_num_threads()).bytes, parameters);
     };
   }
 
@@ -93,8 +111,9 @@ class Pool {
     Samples samples;
     samples.rows_B = at::tensor(rows, at::kLong);
     samples.pictures = task.pool.subset(samples.rows_B);
+    if (task.pool_sounds_B.defined()) samples.sounds_B = task.pool_sounds_B.index_select(0, samples.rows_B);
     if (task_.has_classes()) {
-      samples.labels_B = at::tensor(labels(rows), at::kLong);
+      samples.labels_B = at::tensor(labels_, at::kLong).index_select(0, samples.rows_B);
     } else {
       samples.targets_BT = at::tensor(targets_, at::kDouble)
                                .reshape({static_cast<int64_t>(labels_.size()), -1})
@@ -108,30 +127,34 @@ class Pool {
 
  private:
   void add_split(const std::string& name, const std::vector<int64_t>& classes) {
-    const data::ImageSplit& split = dataset_.split(name);
+    const data::DataSplit& split = dataset_.split(name);
     const data::Subset subset = members(task_, classes, split);
     if (subset.indices.empty()) return;
-    stored_->height = split.height;  // of all splits of a data set
-    stored_->width = split.width;
+    stored_->shape = split.shape;  // of all splits of a data set
     labels_.insert(labels_.end(), subset.labels.begin(), subset.labels.end());
+    const int64_t first_sound = sounds_.empty() ? 0 : sounds_.back() + 1;
     for (int64_t index : subset.indices) {
-      stored_->pictures.push_back(split.ref(index));
+      stored_->samples.push_back(split.ref(index));
+      if (!split.sounds.empty()) sounds_.push_back(first_sound + split.sounds[static_cast<size_t>(index)]);
       names_.push_back(name + "/" + split.names[static_cast<size_t>(index)]);
       if (!task_.has_classes()) add_targets(split, index);
     }
     content_.update(fmt::format("{} {}\n", name, split.hash));
   }
 
-  void add_targets(const data::ImageSplit& split, int64_t index) {
+  void add_targets(const data::DataSplit& split, int64_t index) {
     if (split.targets.empty()) throw_config("task {}: {} has no regression targets", task_.name, dataset_.name);
     const std::vector<double>& targets = split.targets[static_cast<size_t>(index)];
     for (size_t column : columns_) targets_.push_back(targets[column]);
   }
 
   const TaskSettings& task_;
-  const data::ImageDataset& dataset_;
-  std::shared_ptr<StoredPictures> stored_ = std::make_shared<StoredPictures>();
+  const data::Dataset& dataset_;
+  std::shared_ptr<StoredSamples> stored_ = std::make_shared<StoredSamples>();
+  int64_t sound_of(int64_t row) const { return sounds_[static_cast<size_t>(row)]; }
+
   std::vector<int64_t> labels_;
+  std::vector<int64_t> sounds_;  ///< ascending; empty where none has parts
   std::vector<size_t> columns_;  ///< of the data set's targets, those of the task
   std::vector<double> targets_;  ///< [row][target]
   std::vector<std::string> names_;
@@ -155,15 +178,9 @@ std::string wrong_targets(const TaskSettings& task, const std::vector<double>& t
   return keypoint_norms(targets_1T, task.nme_points).item<double>() > 0 ? "" : "keypoints with a norm above 0 for nme";
 }
 
-std::vector<int64_t> pick(const std::vector<int64_t>& rows, const std::vector<int64_t>& positions) {
-  std::vector<int64_t> picked;
-  for (int64_t position : positions) picked.push_back(rows[static_cast<size_t>(position)]);
-  return picked;
-}
-
 }  // namespace
 
-std::vector<int64_t> sample_pictures(const data::ImageSplit& split, int64_t n, uint64_t seed) {
+std::vector<int64_t> sample_pictures(const data::DataSplit& split, int64_t n, uint64_t seed) {
   std::vector<int64_t> order(static_cast<size_t>(split.n));
   std::iota(order.begin(), order.end(), 0);
   Draws({.seed = seed, .purpose = Purpose::kCalibration}).shuffle(std::span(order));
@@ -171,23 +188,22 @@ std::vector<int64_t> sample_pictures(const data::ImageSplit& split, int64_t n, u
   return order;
 }
 
-at::Tensor render_clean(const data::ImageSplit& split, const std::vector<int64_t>& indices,
-                        const augment::AugmentSettings& normalise, int64_t view_size) {
-  auto stored = std::make_shared<StoredPictures>();
-  for (int64_t index : indices) stored->pictures.push_back(split.ref(index));
-  stored->height = split.height;
-  stored->width = split.width;
-  return Pictures(stored, normalise, view_size).all();
+at::Tensor render_clean(const data::DataSplit& split, const std::vector<int64_t>& indices,
+                        const augment::ViewSettings& views) {
+  auto stored = std::make_shared<StoredSamples>();
+  for (int64_t index : indices) stored->samples.push_back(split.ref(index));
+  stored->shape = split.shape;
+  return Pictures(stored, views).all();
 }
 
-void check_targets(const TaskSettings& task, const data::ImageDataset& dataset, const std::string& path,
+void check_targets(const TaskSettings& task, const data::Dataset& dataset, const std::string& path,
                    config::Problems& problems) {
   config::Problems of_columns;
   const std::vector<size_t> columns = target_columns(task, dataset.target_names, path, of_columns);
   if (!of_columns.empty()) return;
   for (const std::string& name : std::set{task.train, task.validation, task.test}) {
     if (!dataset.splits.contains(name)) continue;
-    const data::ImageSplit& split = dataset.split(name);
+    const data::DataSplit& split = dataset.split(name);
     for (size_t sample = 0; sample < split.targets.size(); ++sample) {
       std::vector<double> targets;
       for (size_t column : columns) targets.push_back(split.targets[sample][column]);
@@ -200,10 +216,10 @@ void check_targets(const TaskSettings& task, const data::ImageDataset& dataset, 
   }
 }
 
-TaskData make_task(const TaskSettings& task, const std::vector<augment::Axis>& axes, const data::ImageDataset& dataset,
-                   const augment::AugmentSettings& pretraining, int64_t view_size, uint64_t seed, int64_t repeat) {
+TaskData make_task(const TaskSettings& task, const std::vector<augment::Axis>& axes, const data::Dataset& dataset,
+                   const augment::ViewSettings& pretraining, uint64_t seed, int64_t repeat) {
   if (task.kind == TaskKind::kKnown) {
-    return make_known_task(task.known, axes, dataset, pretraining, view_size, seed, repeat);
+    return make_known_task(task.known, axes, dataset, pretraining, seed, repeat);
   }
   TaskData made;
   const TaskParts parts = parts_of(task, data::summary_of(dataset));
@@ -218,9 +234,10 @@ TaskData make_task(const TaskSettings& task, const std::vector<augment::Axis>& a
     validation = pool.add(parts.validation);
   } else if (task.validation_fraction > 0.0) {
     // Cut from train, stratified; each repeat cuts anew.
-    const data::SplitIndices cut = data::stratified_split(pool.labels(train), task.validation_fraction, repeat_seed);
-    validation = pick(train, cut.chosen);
-    train = pick(train, cut.rest);
+    const Pool::Whole whole = pool.whole(train);
+    const data::SplitIndices cut = data::stratified_split(whole.labels, task.validation_fraction, repeat_seed);
+    validation = whole.at(cut.chosen);
+    train = whole.at(cut.rest);
     if (train.empty() || validation.empty()) {
       throw_config(
           "task {}: cutting {} of split {} leaves {} training and {} validation samples, expected some of each",
@@ -228,19 +245,25 @@ TaskData make_task(const TaskSettings& task, const std::vector<augment::Axis>& a
     }
   }
   if (task.train_fraction < 1.0) {
-    train = pick(train, nested_subset(pool.labels(train), task.train_fraction, repeat_seed));
-    validation = pick(validation, nested_subset(pool.labels(validation), task.train_fraction, repeat_seed));
+    const auto share_of = [&](const std::vector<int64_t>& rows) {
+      const Pool::Whole whole = pool.whole(rows);
+      return whole.at(nested_subset(whole.labels, task.train_fraction, repeat_seed));
+    };
+    train = share_of(train);
+    validation = share_of(validation);
   }
   const std::vector<int64_t> test = pool.add(parts.test);
   std::vector<int64_t> validation_classes;
   if (is_cut && !parts.validation.splits.empty()) validation_classes = pool.add(parts.validation);
-  pool.finish(made, pretraining, view_size);
+  pool.finish(made, pretraining);
   Sha256 hash;
   hash.update(made.pool_hash + "\n");
   made.train = pool.part("train", train, made, hash);
+  augment::ViewSettings milder = pretraining;
+  milder.pictures = milder_crops(milder.pictures);
   const std::vector<augment::Operation> operations =
       augment::active_operations(axes, config::Invariance(axes.size(), 1.0));
-  made.train.draw_views = pool.views(train, operations, milder_crops(pretraining), view_size);
+  made.train.draw_views = pool.views(train, operations, milder);
   made.validation = pool.part("validation", validation, made, hash);
   made.test = pool.part("test", test, made, hash);
   if (!validation_classes.empty())

@@ -12,7 +12,7 @@
 namespace invaria::downstream {
 namespace {
 
-/// Pictures of a class in some splits.
+/// Samples of a class in some splits, parts of a sound as one.
 int64_t n_pictures_of(const data::DatasetSummary& data, const std::vector<std::string>& splits, int64_t label) {
   return std::accumulate(splits.begin(), splits.end(), int64_t{0}, [&](int64_t n, const std::string& split) {
     return n + data.class_counts.at(split)[static_cast<size_t>(label)];
@@ -79,7 +79,8 @@ class FewShotCheck {
     }
     check_disjoint(parts.train, task_.train, parts.test);
     check_disjoint(parts.validation, task_.validation, parts.test);
-    if (parts.train.classes.size() < 2) {
+    const bool is_counted = data_.count(task_.train) > 0;  // else a manifest promises the split and does not count it
+    if (is_counted && parts.train.classes.size() < 2) {
       problems_.add(
           config::join_path(path_, by_manifest ? "data" : "train"),
           "\"" + (by_manifest ? task_.data : task_.train) + "\"",
@@ -117,8 +118,8 @@ class FewShotCheck {
     });
     if (enough >= task_.few_shot.ways) return;
     problems_.add(config::join_path(path_, key), "\"" + found + "\"",
-                  fmt::format("at least {} classes (ways) of {} pictures (shots + queries), not {}",
-                              task_.few_shot.ways, wanted, enough),
+                  fmt::format("at least {} classes (ways) of {} samples (shots + queries), not {}", task_.few_shot.ways,
+                              wanted, enough),
                   "lower few_shot.ways, few_shot.shots or few_shot.queries");
   }
 
@@ -132,7 +133,7 @@ class FewShotCheck {
 
 int64_t n_pictures(const TaskPart& part, const data::DatasetSummary& data) {
   int64_t n = 0;
-  for (int64_t label : part.classes) n += n_pictures_of(data, part.splits, label);
+  for (int64_t label : part.classes) n += data.parts * n_pictures_of(data, part.splits, label);
   if (!part.classes.empty()) return n;
   for (const std::string& split : part.splits) n += data.count(split);
   return n;

@@ -73,17 +73,17 @@ void validate_contradictions(const KnownSettings& known, const std::vector<augme
 
 /// Classes that look alike cannot be told apart at any i.
 void validate_settings_differ(const KnownSettings& known, const std::vector<augment::Axis>& axes,
+                              const augment::ViewSettings& pretraining, const config::StoredShape& stored,
                               const std::string& path, config::Problems& problems) {
   for (size_t axis = 0; axis < axes.size(); ++axis) {
     if (known.marks[axis] != '0') continue;
-    const auto same = alike(asked_settings(known.marks, axes[axis]), known.augment);
+    const auto same = alike(stored, asked_settings(known.marks, axes[axis]), known.views(pretraining));
     if (!same) continue;
-    problems.add(
-        path, "\"" + known.marks + "\"",
-        fmt::format("0 only on axes whose fixed_settings show a coloured picture differently; of {} the numbers "
-                    "{} and {} show it alike",
-                    axes[axis].name, same->first, same->second),
-        fmt::format("change them, or mark {} with -", axes[axis].name));
+    problems.add(path, "\"" + known.marks + "\"",
+                 fmt::format("0 only on axes whose fixed_settings show a sample differently; of {} the numbers "
+                             "{} and {} show it alike",
+                             axes[axis].name, same->first, same->second),
+                 fmt::format("change them, or mark {} with -", axes[axis].name));
   }
 }
 
@@ -182,8 +182,9 @@ std::vector<size_t> target_columns(const TaskSettings& task, const std::vector<s
   return columns;
 }
 
-void validate_known(const KnownSettings& known, const std::vector<augment::Axis>& axes, const std::string& path,
-                    config::Problems& problems) {
+void validate_known(const KnownSettings& known, const std::vector<augment::Axis>& axes,
+                    const augment::ViewSettings& pretraining, const config::StoredShape& stored,
+                    const std::string& path, config::Problems& problems) {
   const std::string where = config::join_path(path, "marks");
   const std::string found = "\"" + known.marks + "\"";
   if (known.marks.size() != axes.size() || known.marks.find_first_not_of("01-") != std::string::npos) {
@@ -203,7 +204,7 @@ void validate_known(const KnownSettings& known, const std::vector<augment::Axis>
     }
   }
   validate_contradictions(known, axes, where, problems);
-  validate_settings_differ(known, axes, where, problems);
+  validate_settings_differ(known, axes, pretraining, stored, where, problems);
   if (problems.list().size() > problems_before) return;
   if (const int64_t pictures = n_pictures(known, axes); pictures < 5) {
     problems.add(config::join_path(path, "classes"), std::to_string(known.classes),

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "augment/axes.hpp"
-#include "augment/settings.hpp"
+#include "augment/views.hpp"
 #include "config/setting.hpp"
 #include "downstream/few_shot_settings.hpp"
 #include "downstream/metrics.hpp"
@@ -30,9 +30,9 @@ enum class TaskKind {
   kFewShot,
 };
 
-/// A known-invariance task: a class is a picture combined with one fixed setting of every axis marked 0; axes marked 1
-/// are drawn at random for each sample; axes marked - are left alone. So the invariance that it wants is known: its
-/// marks.
+/// A known-invariance task: a class is a picture or sound combined with one fixed setting of every axis marked 0; axes
+/// marked 1 are drawn at random for each sample; axes marked - are left alone. So the invariance that it wants is
+/// known: its marks.
 struct KnownSettings {
   std::string marks;  ///< one of 0, 1, - for each axis, in axis order
   int64_t classes = 40;
@@ -43,6 +43,15 @@ struct KnownSettings {
   double min_saturation =
       0.15;  ///< of a picture, where an axis with colour operations is marked 0: grey pictures have no hue
   augment::AugmentSettings augment = milder_crops();
+  augment::SoundAugmentSettings sound;
+
+  /// Strengths as these say, all else as in an encoder's pretraining.
+  augment::ViewSettings views(const augment::ViewSettings& pretraining) const {
+    augment::ViewSettings views;
+    views.pictures = augment;
+    views.sound.augment = sound;
+    return views.framed_as(pretraining);
+  }
 
   static auto settings() {
     using S = KnownSettings;
@@ -60,6 +69,7 @@ struct KnownSettings {
         setting("augment", &S::augment,
                 "strength of the operations on the axes marked 1; what is not given is as in the pretraining of the "
                 "first conditioned encoder, or as in a preset named here, but crop_area [0.35, 1]"),
+        setting("sound", &S::sound, "the same of operations on sounds; method and vocoder_n_fft are the encoder's own"),
     };
   }
 };
@@ -146,8 +156,11 @@ std::vector<size_t> target_columns(const TaskSettings& task, const std::vector<s
 /// What a known task asks of the axes: as many marks as axes, at least one 1, on the axes marked 0 two or more fixed
 /// settings that show a coloured picture differently, at least five pictures and at most 80 classes, and no axis marked
 /// 0 whose operations another axis undoes.
-void validate_known(const KnownSettings& known, const std::vector<augment::Axis>& axes, const std::string& path,
-                    config::Problems& problems);
+/// @param pretraining  what samples are seen by
+/// @param stored       the shape of the task's data
+void validate_known(const KnownSettings& known, const std::vector<augment::Axis>& axes,
+                    const augment::ViewSettings& pretraining, const config::StoredShape& stored,
+                    const std::string& path, config::Problems& problems);
 
 }  // namespace invaria::downstream
 

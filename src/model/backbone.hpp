@@ -2,7 +2,7 @@
 /// @file
 /// What computes features: one class a family of architectures. Its parameters are the encoder's (ParameterList).
 ///
-/// Shape legend: B images, H W pixels, D features.
+/// Shape legend: B images, C channels, H W pixels, D features.
 
 #include <ATen/core/Tensor.h>
 
@@ -36,7 +36,7 @@ struct NormSite {
 class Backbone {
  public:
   virtual ~Backbone() = default;
-  /// Images [B, 3, H, W] -> features [B, D]. Gradients reach the backbone's parameters in kTrain only.
+  /// Images [B, C, H, W] -> features [B, D]. Gradients reach the backbone's parameters in kTrain only.
   virtual at::Tensor forward(const at::Tensor& images_BCHW, const Conditions& conditions,
                              const ForwardPass& pass) const = 0;
   virtual int64_t feature_dim() const = 0;

@@ -1,5 +1,7 @@
 #include "model/cost.hpp"
 
+#include <utility>
+
 #include "model/hypernetwork.hpp"
 #include "model/prompt.hpp"
 #include "model/resnet_layout.hpp"
@@ -9,16 +11,18 @@ namespace invaria::model {
 
 namespace {
 
-/// Call visit(convolution, side of its output) for every convolution, in the order in which data pass.
+/// Call visit(convolution, pixels of its output) for every convolution, in the order in which data pass.
 template <class Visit>
-void walk(const ResNetLayout& layout, int64_t image_size, const Visit& visit) {
-  const auto at = [&](size_t index, int64_t input_size) {
-    const int64_t output_size = layout.convolutions[index].output_size(input_size);
-    visit(layout.convolutions[index], output_size);
-    return output_size;
+void walk(const ResNetLayout& layout, const config::ViewShape& image, const Visit& visit) {
+  using Size = std::pair<int64_t, int64_t>;
+  const auto at = [&](size_t index, Size input) {
+    const ConvolutionLayout& convolution = layout.convolutions[index];
+    const Size output{convolution.output_size(input.first), convolution.output_size(input.second)};
+    visit(convolution, static_cast<double>(output.first * output.second));
+    return output;
   };
-  int64_t size = at(0, image_size);
-  if (layout.max_pool) size = (size + 2 - 3) / 2 + 1;
+  Size size = at(0, {image.height, image.width});
+  if (layout.max_pool) size = {(size.first + 2 - 3) / 2 + 1, (size.second + 2 - 3) / 2 + 1};
   for (const BlockLayout& block : layout.blocks) {
     if (block.downsample) at(block.first + block.n_main, size);
     for (size_t index = block.first; index < block.first + block.n_main; ++index) size = at(index, size);
@@ -40,8 +44,8 @@ int64_t block_parameters(int64_t width) {
   return 12 * width * width + 13 * width;
 }
 
-ParameterCounts count_resnet(const EncoderSettings& settings, int64_t n_axes) {
-  const ResNetLayout layout = resnet_layout(settings);
+ParameterCounts count_resnet(const EncoderSettings& settings, int64_t n_axes, int64_t n_channels) {
+  const ResNetLayout layout = resnet_layout(settings, n_channels);
   const bool is_generated = settings.conditioning == Conditioning::kHypernetwork;
   ParameterCounts n;
   for (const ConvolutionLayout& convolution : layout.convolutions) {
@@ -52,9 +56,9 @@ ParameterCounts count_resnet(const EncoderSettings& settings, int64_t n_axes) {
   }
   if (is_generated) n.dense += static_cast<int64_t>(layout.blocks.size()) * kEmbedding * n_axes;
   if (settings.conditioning == Conditioning::kFilm) {
-    int64_t n_channels = 0;
-    for (const ConvolutionLayout& convolution : layout.convolutions) n_channels += convolution.out;
-    n.dense += film_parameters(settings.film, n_channels, n_axes);
+    int64_t n_modulated = 0;
+    for (const ConvolutionLayout& convolution : layout.convolutions) n_modulated += convolution.out;
+    n.dense += film_parameters(settings.film, n_modulated, n_axes);
   }
   return n;
 }
@@ -76,31 +80,31 @@ ParameterCounts count_vit(const EncoderSettings& settings, int64_t n_axes, int64
 
 }  // namespace
 
-double flops_per_image(const EncoderSettings& settings, int64_t image_size) {
+double flops_per_image(const EncoderSettings& settings, const config::ViewShape& image) {
   double multiply_adds = 0.0;
   if (settings.is_vit()) {
-    const VitLayout layout = vit_layout(settings, image_size);
+    const VitLayout layout = vit_layout(settings, image.width);
     const auto D = static_cast<double>(layout.width), T = static_cast<double>(n_tokens(settings, layout));
     const double projection = static_cast<double>(layout.n_patches() * 3 * layout.patch * layout.patch) * D;
     multiply_adds = projection + static_cast<double>(layout.depth) * (12.0 * T * D * D + 2.0 * T * T * D);
   } else {
-    walk(resnet_layout(settings), image_size, [&](const ConvolutionLayout& convolution, int64_t size) {
-      multiply_adds += static_cast<double>(convolution.n_elements()) * static_cast<double>(size * size);
+    walk(resnet_layout(settings, image.channels), image, [&](const ConvolutionLayout& convolution, double pixels) {
+      multiply_adds += static_cast<double>(convolution.n_elements()) * pixels;
     });
   }
   return 2.0 * multiply_adds;
 }
 
-double activations_per_image(const EncoderSettings& settings, int64_t image_size) {
+double activations_per_image(const EncoderSettings& settings, const config::ViewShape& image) {
   if (settings.is_vit()) {
     // A block keeps, a token: both LayerNorms' inputs and outputs (4 D), q, k, v and the attention's output (4 D), and
     // the MLP's hidden numbers before and behind GELU (8 D). Attention weights are computed again in backward.
-    const VitLayout layout = vit_layout(settings, image_size);
+    const VitLayout layout = vit_layout(settings, image.width);
     return 16.0 * static_cast<double>(layout.depth * n_tokens(settings, layout) * layout.width);
   }
   double numbers = 0.0;
-  walk(resnet_layout(settings), image_size, [&](const ConvolutionLayout& convolution, int64_t size) {
-    numbers += 2.0 * static_cast<double>(convolution.out) * static_cast<double>(size * size);
+  walk(resnet_layout(settings, image.channels), image, [&](const ConvolutionLayout& convolution, double pixels) {
+    numbers += 2.0 * static_cast<double>(convolution.out) * pixels;
   });
   return numbers;
 }
@@ -110,8 +114,8 @@ int64_t feature_dim(const EncoderSettings& settings) {
   return resnet_layout(settings).feature_dim;
 }
 
-ParameterCounts count_parameters(const EncoderSettings& settings, int64_t n_axes, int64_t image_size) {
-  return settings.is_vit() ? count_vit(settings, n_axes, image_size) : count_resnet(settings, n_axes);
+ParameterCounts count_parameters(const EncoderSettings& settings, int64_t n_axes, const config::ViewShape& image) {
+  return settings.is_vit() ? count_vit(settings, n_axes, image.width) : count_resnet(settings, n_axes, image.channels);
 }
 
 }  // namespace invaria::model

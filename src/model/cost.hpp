@@ -4,17 +4,18 @@
 
 #include <cstdint>
 
+#include "config/stored_shape.hpp"
 #include "model/encoder_settings.hpp"
 
 namespace invaria::model {
 
 /// Multiply-adds of the convolutions, or of the matrix products, of one forward pass times two, generated tensors
-/// given, for a square image of this side.
-double flops_per_image(const EncoderSettings& settings, int64_t image_size);
+/// given, for an image of this shape.
+double flops_per_image(const EncoderSettings& settings, const config::ViewShape& image);
 
 /// Numbers that a forward pass keeps for the backward one. A ResNet: input and output of every convolution's BatchNorm;
 /// a ViT: what its blocks keep.
-double activations_per_image(const EncoderSettings& settings, int64_t image_size);
+double activations_per_image(const EncoderSettings& settings, const config::ViewShape& image);
 
 /// D, the features of an image.
 int64_t feature_dim(const EncoderSettings& settings);
@@ -26,6 +27,6 @@ struct ParameterCounts {
 
   int64_t total() const { return dense + factored; }
 };
-ParameterCounts count_parameters(const EncoderSettings& settings, int64_t n_axes, int64_t image_size);
+ParameterCounts count_parameters(const EncoderSettings& settings, int64_t n_axes, const config::ViewShape& image);
 
 }  // namespace invaria::model

@@ -17,13 +17,13 @@ namespace invaria::model {
 struct Encoder::Impl {
   EncoderSettings settings;
   int64_t n_axes = 0;
-  int64_t image_size = 0;
+  config::ViewShape view;
   ParameterList parameters;
   std::unique_ptr<Backbone> backbone;
   size_t n_backbone_parameters = 0;  ///< the first of the dense ones
   std::unique_ptr<Generator> generator;
 
-  Impl(const EncoderSettings& encoder_settings, int64_t axes, uint64_t seed, int64_t size);
+  Impl(const EncoderSettings& encoder_settings, int64_t axes, uint64_t seed, const config::ViewShape& view_shape);
   std::unique_ptr<Generator> make_generator();
   Conditions conditions(const Generated& generated) const;
   /// Tensors of the state that are not trained.
@@ -35,12 +35,15 @@ struct Encoder::Impl {
   StateDict state() const;
 };
 
-Encoder::Impl::Impl(const EncoderSettings& encoder_settings, int64_t axes, uint64_t seed, int64_t size)
-    : settings(encoder_settings), n_axes(axes), image_size(size), parameters(seed) {
+Encoder::Impl::Impl(const EncoderSettings& encoder_settings, int64_t axes, uint64_t seed,
+                    const config::ViewShape& view_shape)
+    : settings(encoder_settings), n_axes(axes), view(view_shape), parameters(seed) {
   if (settings.is_vit()) {
-    backbone = std::make_unique<Vit>(settings, image_size, parameters);
+    require(view.channels == 3 && view.height == view.width, "Encoder: a ViT's images have shape [{}, {}, {}]",
+            view.channels, view.height, view.width);
+    backbone = std::make_unique<Vit>(settings, view.width, parameters);
   } else {
-    backbone = std::make_unique<ResNet>(settings, parameters);
+    backbone = std::make_unique<ResNet>(settings, view.channels, parameters);
   }
   n_backbone_parameters = parameters.dense().size();
   generator = make_generator();
@@ -86,8 +89,8 @@ StateDict Encoder::Impl::state() const {
   return state;
 }
 
-Encoder::Encoder(const EncoderSettings& settings, int64_t n_axes, uint64_t seed, int64_t image_size)
-    : impl_(std::make_shared<Impl>(settings, n_axes, seed, image_size)) {}
+Encoder::Encoder(const EncoderSettings& settings, int64_t n_axes, uint64_t seed, const config::ViewShape& view)
+    : impl_(std::make_shared<Impl>(settings, n_axes, seed, view)) {}
 
 const EncoderSettings& Encoder::settings() const {
   return impl_->settings;
@@ -95,8 +98,8 @@ const EncoderSettings& Encoder::settings() const {
 int64_t Encoder::n_axes() const {
   return impl_->n_axes;
 }
-int64_t Encoder::image_size() const {
-  return impl_->image_size;
+const config::ViewShape& Encoder::view_shape() const {
+  return impl_->view;
 }
 int64_t Encoder::feature_dim() const {
   return impl_->backbone->feature_dim();
@@ -123,8 +126,9 @@ Generated Encoder::generate_mixed(const std::vector<config::Invariance>& invaria
 
 at::Tensor Encoder::forward(const at::Tensor& images_BCHW, const Generated& generated, const ForwardPass& pass) const {
   const BatchNormPass& batch_norm = pass.batch_norm;
-  require(images_BCHW.dim() == 4 && images_BCHW.size(1) == 3, "Encoder: images have shape [{}], expected [B, 3, H, W]",
-          fmt::join(images_BCHW.sizes(), ", "));
+  require(images_BCHW.dim() == 4 && images_BCHW.size(1) == impl_->view.channels,
+          "Encoder: images have shape [{}], expected [B, {}, H, W]", fmt::join(images_BCHW.sizes(), ", "),
+          impl_->view.channels);
   if (batch_norm.mode == BatchNormPass::Mode::kCollect) {
     require(batch_norm.collected != nullptr, "Encoder: kCollect without a place to collect in");
     const size_t n_layers = impl_->backbone->n_batch_norms();

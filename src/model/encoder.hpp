@@ -3,7 +3,7 @@
 /// The conditioned encoder h(x; w, i) (arXiv:2302.12712, Sec. 3.2): a backbone, and a generator of what the invariance
 /// i contributes to it.
 ///
-/// Shape legend: B images, H W pixels, D features, K axes, P elements of a kernel.
+/// Shape legend: B images, C channels, H W pixels, D features, K axes, P elements of a kernel.
 
 #include <ATen/core/Tensor.h>
 
@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "config/invariance.hpp"
+#include "config/stored_shape.hpp"
 #include "model/encoder_settings.hpp"
 #include "model/forward_pass.hpp"
 #include "model/generator.hpp"
@@ -25,13 +26,13 @@ class Encoder {
  public:
   /// Fresh weights on the CPU, drawn by address from `seed` (never from LibTorch's generator); their distributions
   /// stand with each backbone and generator.
-  /// @param image_size  side of the images in pixels
-  /// @throws PreconditionError if a conditioned encoder has no axis
-  Encoder(const EncoderSettings& settings, int64_t n_axes, uint64_t seed, int64_t image_size);
+  /// @param view  of the images; a ViT's are square RGB ones
+  /// @throws PreconditionError if a conditioned encoder has no axis, or the images do not fit
+  Encoder(const EncoderSettings& settings, int64_t n_axes, uint64_t seed, const config::ViewShape& view);
 
   const EncoderSettings& settings() const;
   int64_t n_axes() const;
-  int64_t image_size() const;
+  const config::ViewShape& view_shape() const;
   /// D.
   int64_t feature_dim() const;
   bool is_conditioned() const { return settings().is_conditioned(); }
@@ -52,7 +53,7 @@ class Encoder {
   /// @throws PreconditionError with another conditioning
   Generated generate_mixed(const std::vector<config::Invariance>& invariances, const at::Tensor& group_B) const;
 
-  /// Images [B, 3, H, W] float -> features [B, D].
+  /// Images [B, C, H, W] float -> features [B, D].
   ///
   /// Collective over the ranks behind `pass.batch_norm.sum_over_ranks`, forward and backward, in kTrain. Gradients
   /// reach the encoder's own parameters in kTrain only; in the other modes generated tensors and images.

@@ -20,7 +20,7 @@ double he_deviation(const ConvolutionLayout& convolution);
 class ResNet final : public Backbone {
  public:
   /// Kernels He-normal (fan_out) as torchvision's, BatchNorm at the identity.
-  ResNet(const EncoderSettings& settings, ParameterList& parameters);
+  ResNet(const EncoderSettings& settings, int64_t n_channels, ParameterList& parameters);
 
   at::Tensor forward(const at::Tensor& images_BCHW, const Conditions& conditions,
                      const ForwardPass& pass) const override;

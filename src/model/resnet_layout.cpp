@@ -52,11 +52,11 @@ int64_t add_block(ResNetLayout& layout, const std::string& name, int64_t in, int
 
 }  // namespace
 
-ResNetLayout resnet_layout(const EncoderSettings& settings) {
+ResNetLayout resnet_layout(const EncoderSettings& settings, int64_t n_channels) {
   ResNetLayout layout;
   const bool imagenet = settings.stem == Stem::kImagenet;
   layout.convolutions.push_back(
-      {"conv1", "bn1", 3, settings.width, imagenet ? 7 : 3, imagenet ? 2 : settings.stem_stride});
+      {"conv1", "bn1", n_channels, settings.width, imagenet ? 7 : 3, imagenet ? 2 : settings.stem_stride});
   layout.max_pool = imagenet;
   const Depth depth = depth_of(settings.backbone);
   int64_t channels = settings.width;

@@ -43,6 +43,7 @@ struct ResNetLayout {
   int64_t feature_dim = 0;
 };
 
-ResNetLayout resnet_layout(const EncoderSettings& settings);
+/// @param n_channels  of the images
+ResNetLayout resnet_layout(const EncoderSettings& settings, int64_t n_channels = 3);
 
 }  // namespace invaria::model

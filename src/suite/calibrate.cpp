@@ -36,17 +36,23 @@ namespace {
 constexpr int kRounds = 5;  ///< of which the first warms up
 constexpr int64_t kMostImages = 256;
 
-/// Made pictures: noise costs as much as a photograph.
-data::ImageSplit noise_pictures(int64_t n, int64_t side) {
-  const size_t bytes = static_cast<size_t>(n * side * side * 3);
+/// Made samples: noise costs as much as a photograph or speech. Sounds are a quiet hiss.
+data::DataSplit noise_samples(int64_t n, const config::StoredShape& shape) {
+  const auto bytes = static_cast<size_t>(n * shape.bytes());
   std::shared_ptr<std::byte> pixels(static_cast<std::byte*>(std::malloc(bytes)),
                                     [](std::byte* pointer) { std::free(pointer); });
   Draws draws({.purpose = Purpose::kCalibration});
-  for (size_t index = 0; index < bytes; ++index) pixels.get()[index] = static_cast<std::byte>(draws.next_u32() & 255);
-  data::ImageSplit split;
+  if (shape.are_sounds()) {
+    auto* values = reinterpret_cast<float*>(pixels.get());
+    for (int64_t index = 0; index < n * shape.n_values; ++index)
+      values[index] = static_cast<float>(draws.uniform(-0.1, 0.1));
+  } else {
+    for (size_t index = 0; index < bytes; ++index) pixels.get()[index] = static_cast<std::byte>(draws.next_u32() & 255);
+  }
+  data::DataSplit split;
   split.n = n;
-  split.height = split.width = side;
-  split.source = data::pictures_in_memory(std::move(pixels), side * side * 3);
+  split.shape = shape;
+  split.source = data::samples_in_memory(std::move(pixels), shape.bytes());
   return split;
 }
 
@@ -68,7 +74,7 @@ double mean_seconds(const comm::Communicator& comm, const std::function<void()>&
 
 /// Pictures that show what one takes: fewer of those that take long.
 int64_t n_measured(const train::EncoderPlan& plan, const CalibrationPlace& place) {
-  const double each = model::flops_per_image(plan.settings.model, plan.settings.view_size);
+  const double each = model::flops_per_image(plan.settings.model, plan.view_shape());
   return std::clamp<int64_t>(static_cast<int64_t>(place.operations / each), 8, kMostImages);
 }
 
@@ -97,10 +103,10 @@ double mean_seconds(const CalibrationPlace& place,
 }
 
 /// A step over `pictures` on each rank.
-double measure_step(train::EncoderPlan plan, int64_t side, int64_t pictures, const CalibrationPlace& place) {
+double measure_step(train::EncoderPlan plan, int64_t pictures, const CalibrationPlace& place) {
   plan.settings.global_batch = pictures * place.comm.size();
   plan.settings.steps = std::max<int64_t>(plan.settings.steps, kRounds);  // schedules are asked for each of them
-  const data::ImageSplit made = noise_pictures(plan.settings.global_batch * kRounds, side);
+  const data::DataSplit made = noise_samples(plan.settings.global_batch * kRounds, plan.stored);
   return mean_seconds(place, [&](const comm::Communicator& comm) {
     auto state = std::make_shared<train::TrainState>(plan);
     state->to(place.device);
@@ -125,25 +131,29 @@ StepShare step_share(const train::EncoderPlan& plan, int64_t ranks, double opera
   const bool is_mixed = plan.settings.corners_per_step == train::CornersPerStep::kMixed;
   const int64_t least = 2 * (is_mixed ? static_cast<int64_t>(plan.corners.size()) : 1);  // negatives of each corner
   const int64_t in_run = std::max(least, (plan.settings.global_batch + ranks - 1) / ranks);
-  const double each = kPasses * model::flops_per_image(plan.settings.model, plan.settings.view_size);
+  const double each = kPasses * model::flops_per_image(plan.settings.model, plan.view_shape());
   return {in_run, std::min(in_run, std::max(kPart * least, static_cast<int64_t>(operations / each)))};
 }
 
 /// A step of the run. Where a rank's share of the batch would take long, two smaller ones show what a step takes by
 /// itself (generating weights, the optimiser) and what each picture adds.
-double measure_step(const train::EncoderPlan& plan, int64_t side, const CalibrationPlace& place) {
+double measure_step(const train::EncoderPlan& plan, const CalibrationPlace& place) {
   const StepShare share = step_share(plan, place.ranks, place.operations);
-  const double large_s = measure_step(plan, side, share.measured, place);
+  const double large_s = measure_step(plan, share.measured, place);
   if (share.measured == share.in_run) return large_s;
   const int64_t small = share.measured / kPart;
-  const double small_s = measure_step(plan, side, small, place);
+  const double small_s = measure_step(plan, small, place);
   const double each_s = std::max(0.0, large_s - small_s) / static_cast<double>(share.measured - small);
   return large_s + each_s * static_cast<double>(share.in_run - share.measured);
 }
 
+at::Tensor zero_views(int64_t n, const config::ViewShape& view) {
+  return at::zeros({n, view.channels, view.height, view.width});
+}
+
 /// An untrained encoder, ready to be read.
 model::Encoder frozen_encoder(const train::EncoderPlan& plan, c10::Device device) {
-  model::Encoder encoder(plan.settings.model, plan.n_axes(), 0, plan.settings.view_size);
+  model::Encoder encoder(plan.settings.model, plan.n_axes(), 0, plan.view_shape());
   encoder.to(device);
   downstream::freeze(encoder);
   return encoder;
@@ -152,7 +162,7 @@ model::Encoder frozen_encoder(const train::EncoderPlan& plan, c10::Device device
 double measure_image(const train::EncoderPlan& plan, const model::Encoder& encoder, const CalibrationPlace& place) {
   const model::Generated generated = encoder.generate(config::centre(plan.n_axes()));
   const int64_t n = n_measured(plan, place);
-  const at::Tensor images_BCHW = at::zeros({n, 3, plan.settings.view_size, plan.settings.view_size});
+  const at::Tensor images_BCHW = zero_views(n, plan.view_shape());
   const double all_s = mean_seconds(place, [&](const comm::Communicator&) {
     return [&] { downstream::extract_features(encoder, generated, model::BatchNormPass::running(), images_BCHW); };
   });
@@ -160,9 +170,9 @@ double measure_image(const train::EncoderPlan& plan, const model::Encoder& encod
 }
 
 /// `n` pictures of noise, sorted into classes in turn, or with four targets.
-downstream::Samples made_samples(int64_t n, int64_t n_classes, int64_t view_size) {
+downstream::Samples made_samples(int64_t n, int64_t n_classes, const config::ViewShape& view) {
   downstream::Samples samples;
-  samples.pictures = at::zeros({n, 3, view_size, view_size});
+  samples.pictures = zero_views(n, view);
   if (n_classes == 0) {
     samples.targets_BT = at::arange(4 * n, at::kDouble).view({n, 4}).sin();
   } else {
@@ -190,7 +200,7 @@ double measure_projected(const train::EncoderPlan& plan, const model::Encoder& e
   settings.steps = settings.starts = 1;
   settings.first_batch = settings.batch;
   const double step_s = shared(known, fmt::format("projected {} {}", n_classes, measured), [&] {
-    const downstream::Samples samples = made_samples(measured, n_classes, plan.settings.view_size);
+    const downstream::Samples samples = made_samples(measured, n_classes, plan.view_shape());
     return mean_seconds(place, [&](const comm::Communicator&) {
       return [&] { downstream::learn_projected(encoder, samples, n_classes, settings, 0, {}); };
     });
@@ -213,8 +223,8 @@ double measure_joint(const train::EncoderPlan& plan, const model::Encoder& encod
   const double epoch_s = shared(known, fmt::format("joint {} {}", n_classes, batches), [&] {
     downstream::TaskData task;
     task.n_classes = n_classes;
-    task.train = made_samples(batches, n_classes, plan.settings.view_size);
-    task.validation = made_samples(2, n_classes, plan.settings.view_size);
+    task.train = made_samples(batches, n_classes, plan.view_shape());
+    task.validation = made_samples(2, n_classes, plan.view_shape());
     return mean_seconds(place, [&](const comm::Communicator&) {
       return [&] { downstream::learn_joint(encoder, task, settings, metric, 0, {}); };
     });
@@ -345,8 +355,7 @@ Calibration calibrate(const Suite& suite, const Summaries& summaries, const Plan
     const std::string key = config::json::serialize(config::write(pretrained.settings));
     if (!measured.contains(key)) {
       Measured& mine = measured[key];
-      if (pretrained.settings.steps > 0)
-        mine.step_s = measure_step(pretrained, suite.dataset(pretrained.settings.data).size, place);
+      if (pretrained.settings.steps > 0) mine.step_s = measure_step(pretrained, place);
       const model::Encoder encoder = frozen_encoder(pretrained, place.device);
       mine.image_s = measure_image(pretrained, encoder, place);
       mine.projected_s.resize(suite.tasks.size());

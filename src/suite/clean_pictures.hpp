@@ -1,6 +1,6 @@
 #pragma once
 /// @file
-/// The clean, unlabelled pretraining pictures on which BatchNorm statistics are re-estimated at an i.
+/// The clean, unlabelled pretraining samples on which BatchNorm statistics are re-estimated at an i.
 
 #include <ATen/core/Tensor.h>
 
@@ -16,8 +16,8 @@ namespace invaria::suite {
 /// it, of a conditioned encoder that has BatchNorm layers.
 bool reestimates(const Suite& suite, const train::EncoderPlan& encoder);
 
-/// Up to `most` pictures of the split that it was pretrained on, drawn by address from the encoder's seed, whole and
-/// normalised as its own views: float [n, 3, S, S].
-at::Tensor clean_pictures(const train::EncoderPlan& encoder, const data::ImageSplit& split, int64_t most);
+/// Up to `most` samples of the split that it was pretrained on, drawn by address from the encoder's seed, framed and
+/// normalised as its own views: float [n, C, H, W].
+at::Tensor clean_pictures(const train::EncoderPlan& encoder, const data::DataSplit& split, int64_t most);
 
 }  // namespace invaria::suite

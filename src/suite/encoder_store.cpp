@@ -24,7 +24,7 @@ LoadedEncoder& EncoderStore::get(size_t index) {
     return *held;
   }
   const train::EncoderPlan& plan = plan_.encoders[index];
-  const int64_t bytes = model::count_parameters(plan.settings.model, plan.n_axes(), plan.settings.view_size).total() *
+  const int64_t bytes = model::count_parameters(plan.settings.model, plan.n_axes(), plan.view_shape()).total() *
                         static_cast<int64_t>(sizeof(float));
   make_room(bytes);
   train::TrainedEncoder trained = train::load_encoder(plan, output_);

@@ -66,8 +66,8 @@ void check_task_contents(const TaskSettings& task, const std::vector<augment::Ax
     const int64_t pictures = downstream::n_pictures(task.known, axes);
     const int64_t count = data.count(task.known.split);
     if (count == 0 || pictures <= count) return;
-    problems.add(path + ".known.classes", fmt::format("{}, which takes {} pictures", task.known.classes, pictures),
-                 fmt::format("no more pictures than the {} of split {} of {}", count, task.known.split, task.data));
+    problems.add(path + ".known.classes", fmt::format("{}, which takes {} samples", task.known.classes, pictures),
+                 fmt::format("no more samples than the {} of split {} of {}", count, task.known.split, task.data));
   } else if (!task.has_classes()) {
     if (data.n_targets == 0) {
       problems.add(path + ".data", named,
@@ -93,7 +93,7 @@ void check_task_contents(const TaskSettings& task, const std::vector<augment::Ax
 void check_targets(const Suite& suite, const Datasets& datasets, config::Problems& problems) {
   for (size_t index = 0; index < suite.tasks.size(); ++index) {
     const TaskSettings& task = suite.tasks[index];
-    const data::ImageDataset& dataset = datasets.at(task.data);
+    const data::Dataset& dataset = datasets.at(task.data);
     if (task.has_classes() || dataset.target_names.empty()) continue;  // the latter is reported
     downstream::check_targets(task, dataset, fmt::format("tasks[{}]", index), problems);
   }
@@ -126,7 +126,16 @@ Manifests find_manifests(const Suite& suite, const DataFolders& folders, config:
   for (size_t index = 0; index < suite.data.size(); ++index) {
     const auto manifest =
         data::find_manifest(suite.data[index].name, where, fmt::format("data[{}].name", index), problems);
-    if (manifest) manifests.emplace(suite.data[index].name, *manifest);
+    if (!manifest) continue;
+    const config::Media altered = augment::media_of(suite.axes);
+    if (manifest->media != altered) {
+      problems.add(fmt::format("data[{}].name", index),
+                   fmt::format("\"{}\", of {}", suite.data[index].name, config::name_of(manifest->media)),
+                   fmt::format("a data set of {}, which the axes alter", config::name_of(altered)),
+                   altered == config::Media::kSounds ? "" : "\"axes\": \"sound-k3\" has axes that alter sounds");
+      continue;
+    }
+    manifests.emplace(suite.data[index].name, *manifest);
   }
   return manifests;
 }
@@ -188,7 +197,7 @@ void check_contents(const Suite& suite, const Summaries& summaries, config::Prob
     const int64_t count = found->second.count(pretraining.split);
     if (count == 0 || pretraining.global_batch <= count) continue;
     problems.add(fmt::format("encoders[{}].pretraining.global_batch", index), std::to_string(pretraining.global_batch),
-                 fmt::format("at most {}, the pictures of split {}", count, pretraining.split));
+                 fmt::format("at most {}, the samples of split {}", count, pretraining.split));
   }
   for (size_t index = 0; index < suite.tasks.size(); ++index) {
     const auto found = summaries.find(suite.tasks[index].data);
@@ -201,7 +210,7 @@ void check_contents(const Suite& suite, const Summaries& summaries, config::Prob
   const int64_t count = found->second.count(suite.sensitivity.split);
   if (count > 0 && count < 3) {
     problems.add("sensitivity.split", "\"" + suite.sensitivity.split + "\"",
-                 fmt::format("a split of three or more pictures, not {}", count));
+                 fmt::format("a split of three or more samples, not {}", count));
   }
 }
 
@@ -236,7 +245,7 @@ void refuse_unequal_data(const Datasets& datasets, const comm::Communicator& com
   comm::together(comm, [&] {
     if (hashes != all.front()) {
       throw_config(
-          "the pictures on {} are not those of rank 0; mend the copy of the data there. Splits here:\n{}there:\n{}",
+          "the data on {} are not those of rank 0; mend the copy of the data there. Splits here:\n{}there:\n{}",
           comm.host(), hashes, all.front());
     }
   });
@@ -251,7 +260,7 @@ Datasets load_datasets(const Suite& suite, const Manifests& manifests, const Dat
     data::LoadOptions options{folders.data_folders, at::get_num_threads(), {}};
     if (comm.is_root()) {
       options.progress = [&](int64_t done, int64_t total) {
-        if (!progress) progress.emplace("decode " + settings.name, total, "pictures");
+        if (!progress) progress.emplace("decode " + settings.name, total, "samples");
         progress->update(done);
       };
     }

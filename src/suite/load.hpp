@@ -17,7 +17,7 @@
 
 namespace invaria::suite {
 
-using Datasets = std::map<std::string, data::ImageDataset>;
+using Datasets = std::map<std::string, data::Dataset>;
 using Manifests = std::map<std::string, data::Manifest>;
 using Summaries = std::map<std::string, data::DatasetSummary>;
 

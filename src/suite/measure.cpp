@@ -32,7 +32,7 @@ constexpr int64_t kMostEncoderBytes = int64_t{1} << 30;
 using Point = std::tuple<std::string, int64_t, config::Invariance>;  // encoder, its seed, i
 
 /// Everything that decides the values of a row but for encoder and i.
-std::string settings_text(const Suite& suite, const data::ImageSplit& pictures) {
+std::string settings_text(const Suite& suite, const data::DataSplit& pictures) {
   json::object settings = config::write(suite.measure).as_object();
   settings["split_hash"] = pictures.hash;
   settings["seed"] = suite.seed;
@@ -42,7 +42,7 @@ std::string settings_text(const Suite& suite, const data::ImageSplit& pictures) 
 /// Measures on this rank.
 class Measurer {
  public:
-  Measurer(const Suite& suite, const Plan& plan, const data::ImageSplit& pictures, const RunContext& context)
+  Measurer(const Suite& suite, const Plan& plan, const data::DataSplit& pictures, const RunContext& context)
       : suite_(suite),
         plan_(plan),
         pictures_(pictures),
@@ -72,17 +72,17 @@ class Measurer {
  private:
   /// The pictures as this encoder saw whole ones, in [0, 1].
   at::Tensor plain_pictures(const train::PretrainSettings& pretraining) const {
-    augment::AugmentSettings plain = pretraining.augment;
-    plain.mean = {0.0, 0.0, 0.0};
-    plain.std = {1.0, 1.0, 1.0};
+    augment::ViewSettings plain = pretraining.views();
+    plain.pictures.mean = {0.0, 0.0, 0.0};
+    plain.pictures.std = {1.0, 1.0, 1.0};
     const auto indices =
         downstream::sample_pictures(pictures_, suite_.measure.images, static_cast<uint64_t>(suite_.seed));
-    return downstream::render_clean(pictures_, indices, plain, pretraining.view_size);
+    return downstream::render_clean(pictures_, indices, plain);
   }
 
   const Suite& suite_;
   const Plan& plan_;
-  const data::ImageSplit& pictures_;
+  const data::DataSplit& pictures_;
   const RunContext& context_;
   std::string settings_;
   EncoderStore encoders_;
@@ -126,7 +126,7 @@ std::vector<MeasureUnit> measure_units(const Plan& plan, int64_t along_i) {
 RunEnd measure(const Suite& suite, const Plan& plan, const Datasets& datasets, const RunContext& context) {
   const comm::Communicator& comm = context.comm;
   const std::filesystem::path segments = context.output / "segments";
-  const data::ImageSplit& pictures = datasets.at(suite.measure.data).split(suite.measure.split);
+  const data::DataSplit& pictures = datasets.at(suite.measure.data).split(suite.measure.split);
   std::vector<MeasureUnit> open;
   int64_t number = 0;
   comm::on_root(comm, [&] {

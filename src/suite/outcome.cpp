@@ -4,7 +4,9 @@
 
 #include <cmath>
 #include <limits>
+#include <utility>
 
+#include "core/errors.hpp"
 #include "downstream/descending_readout.hpp"
 
 namespace invaria::suite {
@@ -66,33 +68,42 @@ downstream::ChosenReadout chosen_readout(const Judged& task, const LabelledFeatu
 Validated validated(const Judged& task, const at::Tensor& pool_features) {
   const LabelledFeatures train = part(pool_features, task.data.train, task.data);
   const LabelledFeatures validation = part(pool_features, task.data.validation, task.data);
-  const at::Tensor scores_BC = chosen_readout(task, train, validation).on_train.predict(validation.features_BD);
-  return {downstream::evaluate(task.settings.resolved_metrics().front(), scores_BC, validation.truth()), scores_BC};
+  downstream::ChosenReadout chosen = chosen_readout(task, train, validation);
+  const at::Tensor scores_BC = chosen.on_train.predict(validation.features_BD);
+  const double value =
+      validation.features_BD.size(0) == 0
+          ? std::numeric_limits<double>::quiet_NaN()
+          : downstream::evaluate(task.settings.resolved_metrics().front(), scores_BC, validation.truth());
+  return {value, scores_BC, std::move(chosen)};
+}
+
+bool is_better(const Judged& task, double a, double b) {
+  const double gain = downstream::less_is_better(task.settings.resolved_metrics().front()) ? b - a : a - b;
+  return gain > 0.0 || (std::isnan(b) && !std::isnan(a));
 }
 
 bool is_better(const Judged& task, const Validated& a, const Validated& b, double standard_errors) {
+  if (!is_better(task, a.value, b.value)) return false;
+  if (standard_errors == 0.0 || std::isnan(b.value)) return true;
   const Metric metric = task.settings.resolved_metrics().front();
-  const double gain = downstream::less_is_better(metric) ? b.value - a.value : a.value - b.value;
-  if (!(gain > 0.0)) return std::isnan(b.value) && !std::isnan(a.value);
-  if (standard_errors == 0.0) return true;
+  const double gain = std::abs(a.value - b.value);
   constexpr int64_t kResamples = 1000;  // not downstream.bootstrap: how values are reported must not move i
   const downstream::Truth truth = downstream::labelled({}, task.data.validation, task.data).truth();
   return gain > standard_errors * downstream::difference_standard_error(metric, a.scores_BC, b.scores_BC, truth,
                                                                         kResamples, seed_of(task));
 }
 
-Outcome judge(const Judged& task, const at::Tensor& pool_features) {
+Outcome judge(const Judged& task, const at::Tensor& pool_features, const downstream::ChosenReadout* chosen) {
   if (task.settings.kind == downstream::TaskKind::kFewShot) {
     return outcome_of(downstream::judge_episodes(pool_features, task.data, task.settings.few_shot,
                                                  task.downstream.readout, task.seed, task.repeat));
   }
-  const LabelledFeatures train = part(pool_features, task.data.train, task.data);
+  require(chosen != nullptr, "judge: no readout for task {}", task.settings.name);
   const LabelledFeatures validation = part(pool_features, task.data.validation, task.data);
-  const downstream::ChosenReadout chosen = chosen_readout(task, train, validation);
   Outcome outcome;
-  outcome.readout_l2 = chosen.final.l2;
-  add_test_values(task, chosen.final, pool_features, "", outcome);
-  add_validation_values(task, chosen.on_train, validation, "", outcome);
+  outcome.readout_l2 = chosen->final.l2;
+  add_test_values(task, chosen->final, pool_features, "", outcome);
+  add_validation_values(task, chosen->on_train, validation, "", outcome);
   return outcome;
 }
 

@@ -42,19 +42,24 @@ struct Judged {
 
 /// What the readout chosen on the validation set makes of it; of a few-shot task on its base classes.
 struct Validated {
-  double value = 0.0;    ///< the task's first metric
-  at::Tensor scores_BC;  ///< of the validation samples
+  double value = 0.0;                  ///< the task's first metric
+  at::Tensor scores_BC;                ///< of the validation samples
+  downstream::ChosenReadout chosen{};  ///< the readout itself
 };
 
 /// @param pool_features  [pool, D] of the task's pool
 Validated validated(const Judged& task, const at::Tensor& pool_features);
+
+/// Whether value `a` of the task's first metric is better than `b`; a number is better than none.
+bool is_better(const Judged& task, double a, double b);
 
 /// Whether `a` is better than `b` by more than so many standard errors of their difference (0: at all).
 bool is_better(const Judged& task, const Validated& a, const Validated& b, double standard_errors);
 
 /// The readout chosen on validation, or episodes; the test set read once.
 /// @param pool_features  [pool, D] of the task's pool
-Outcome judge(const Judged& task, const at::Tensor& pool_features);
+/// @param chosen         the readout that validated() chose for them; of a few-shot task null
+Outcome judge(const Judged& task, const at::Tensor& pool_features, const downstream::ChosenReadout* chosen);
 
 /// learned-joint's own readout beside what is there, under "<metric>_joint_readout"; alone, as
 /// DownstreamSettings::judges_own_readout() has it, under the metric's name.

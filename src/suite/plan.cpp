@@ -30,12 +30,14 @@ json::value encoder_identity(const Suite& suite, const EncoderEntry& entry, int6
   pretraining.as_object().erase("monitor");
   json::array corner_bits;
   for (const config::Invariance& corner : corners) corner_bits.emplace_back(config::bits(corner));
-  return json::object{{"name", entry.name},
-                      {"seed", seed},
-                      {"axes", axes},
-                      {"corners", corner_bits},
-                      {"data", config::write(suite.dataset(entry.pretraining.data))},
-                      {"pretraining", pretraining}};
+  json::object identity{{"name", entry.name},
+                        {"seed", seed},
+                        {"axes", axes},
+                        {"corners", corner_bits},
+                        {"data", config::write(suite.dataset(entry.pretraining.data))},
+                        {"pretraining", pretraining}};
+  if (!entry.corner_weights.empty()) identity["corner_weights"] = config::write(entry.corner_weights);
+  return identity;
 }
 
 json::value joint_settings(const Suite& suite) {
@@ -77,7 +79,10 @@ class JobMaker {
                           {"bootstrap", suite_.downstream.bootstrap}};
     if (suite_.downstream.readout.solver == downstream::Solver::kDescent) identity["descent"] = joint_settings(suite_);
     if (task_.kind == downstream::TaskKind::kKnown) identity["axes"] = config::write(suite_.axes);
-    if (encoder_.is_conditioned()) identity["batch_norm"] = config::write(suite_.downstream.batch_norm);
+    if (encoder_.is_conditioned()) {
+      identity["bn_statistics"] = config::name_of(suite_.downstream.bn_statistics);
+      identity["batch_norm"] = config::write(suite_.downstream.batch_norm);
+    }
     job.identity = identity;
     job.id = sha256_hex(json::serialize(job.identity));
     return job;
@@ -204,13 +209,22 @@ std::set<std::string> Plan::job_ids() const {
   return ids;
 }
 
+bool chooses_statistics(const Suite& suite, const Unit& unit) {
+  return unit.reestimates && suite.downstream.bn_statistics == downstream::BnStatistics::kValidated;
+}
+
 Plan make_plan(const Suite& suite) {
   Plan plan;
   for (int64_t seed : suite.encoder_seeds) {
     for (const EncoderEntry& entry : suite.encoders) {
-      train::EncoderPlan encoder{
-          entry.name, seed, entry.pretraining, suite.axes, corners_of(entry, static_cast<int64_t>(suite.axes.size())),
-          nullptr};
+      train::EncoderPlan encoder{entry.name,
+                                 seed,
+                                 entry.pretraining,
+                                 suite.axes,
+                                 corners_of(entry, static_cast<int64_t>(suite.axes.size())),
+                                 entry.corner_weights,
+                                 stored_shape(suite, entry.pretraining.data),
+                                 nullptr};
       encoder.identity = encoder_identity(suite, entry, seed, encoder.corners);
       plan.encoders.push_back(std::move(encoder));
     }
@@ -231,7 +245,8 @@ namespace {
 
 int64_t forward_images(const Suite& suite, const std::vector<TaskSize>& sizes, const Unit& unit) {
   if (unit.kind == UnitKind::kSensitivity) {
-    return suite.sensitivity.images * static_cast<int64_t>(downstream::sensitivity_transformations().size() + 1);
+    const config::Media media = augment::media_of(suite.axes);
+    return suite.sensitivity.images * (std::ssize(downstream::sensitivity_transformations(media)) + 1);
   }
   const TaskSize& size = sizes[unit.task];
   const int64_t reestimation = unit.reestimates ? suite.downstream.batch_norm.images : 0;
@@ -240,7 +255,8 @@ int64_t forward_images(const Suite& suite, const std::vector<TaskSize>& sizes, c
     const int64_t episode = few_shot.ways * (few_shot.shots + few_shot.queries);
     return 2 * few_shot.learned_episodes * (episode + reestimation);
   }
-  return size.train + size.validation + size.test + reestimation;
+  const int64_t pool = size.train + size.validation + size.test;
+  return (chooses_statistics(suite, unit) ? 2 : 1) * pool + reestimation;
 }
 
 }  // namespace
@@ -250,7 +266,7 @@ void estimate_costs(Plan& plan, const Suite& suite, const std::vector<TaskSize>&
   constexpr double kWithBackward = 3.0;
   std::vector<double> flops;
   for (const train::EncoderPlan& encoder : plan.encoders) {
-    flops.push_back(model::flops_per_image(encoder.settings.model, encoder.settings.view_size));
+    flops.push_back(model::flops_per_image(encoder.settings.model, encoder.view_shape()));
   }
   const downstream::DownstreamSettings& settings = suite.downstream;
   const auto images_of_projected = [&](int64_t n_train) {

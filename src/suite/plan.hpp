@@ -62,6 +62,9 @@ struct Plan {
 /// plan.
 Plan make_plan(const Suite& suite);
 
+/// Whether a unit chooses between re-estimated and running statistics on validation.
+bool chooses_statistics(const Suite& suite, const Unit& unit);
+
 /// Samples of a task's training, validation and test part, as far as they are known without the data: for costs.
 struct TaskSize {
   int64_t train = 0;

@@ -114,11 +114,10 @@ class Run {
   /// @return false if stopped
   bool pretrain_all() {
     for (const train::EncoderPlan& encoder : plan_.encoders) {
-      const data::ImageSplit& pictures = datasets_.at(encoder.settings.data).split(encoder.settings.split);
+      const data::DataSplit& pictures = datasets_.at(encoder.settings.data).split(encoder.settings.split);
       if (comm_.is_root()) context_.log->event("pretrain_begin", {{"encoder", encoder.key()}});
       const train::MonitorSettings& monitor = encoder.settings.monitor;
-      const data::ImageSplit* monitored =
-          monitor.every > 0 ? &datasets_.at(monitor.data).split(monitor.split) : nullptr;
+      const data::DataSplit* monitored = monitor.every > 0 ? &datasets_.at(monitor.data).split(monitor.split) : nullptr;
       const train::PretrainOutcome outcome =
           train::pretrain(encoder, pictures,
                           {comm_, context_.device, context_.output, suite_.checkpoint_every_s, context_.log,

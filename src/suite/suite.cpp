@@ -4,6 +4,7 @@
 
 #include "augment/named_axes.hpp"
 #include "core/errors.hpp"
+#include "data/sample_files.hpp"
 
 namespace invaria::suite {
 namespace {
@@ -141,9 +142,12 @@ void resolve_known_strengths(Suite& suite, const object& text) {
     downstream::TaskSettings& task = suite.tasks[index];
     if (task.kind != downstream::TaskKind::kKnown) continue;
     task.known.augment = strengths;
+    task.known.sound = reference_encoder(suite).pretraining.sound.augment;
     boost::system::error_code absent;
-    const value* own = tasks->get_array().at(index).find_pointer("/known/augment", absent);
     config::Problems reported;  // already
+    if (const value* given = tasks->get_array().at(index).find_pointer("/known/sound", absent))
+      config::read(*given, "", {}, task.known.sound, reported);
+    const value* own = tasks->get_array().at(index).find_pointer("/known/augment", absent);
     if (own == nullptr) continue;
     config::read(*own, "", {}, task.known.augment, reported);
     // A preset of its own replaces the reference's strengths, and the milder crops with them.
@@ -216,6 +220,12 @@ const data::DatasetSettings& Suite::dataset(const std::string& dataset_name) con
       std::find_if(data.begin(), data.end(), [&](const auto& entry) { return entry.name == dataset_name; });
   require(found != data.end(), "Suite::dataset: no data set {}", dataset_name);
   return *found;
+}
+
+config::StoredShape stored_shape(const Suite& suite, const std::string& data) {
+  const auto found = std::find_if(suite.data.begin(), suite.data.end(), [&](const auto& d) { return d.name == data; });
+  return data::stored_shape(augment::media_of(suite.axes),
+                            found == suite.data.end() ? data::DatasetSettings() : *found);
 }
 
 const EncoderEntry& reference_encoder(const Suite& suite) {

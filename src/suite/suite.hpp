@@ -38,6 +38,7 @@ struct EncoderEntry {
   std::string name;
   std::vector<std::string> corners;
   int64_t min_ones = 1;
+  std::vector<double> corner_weights;
   train::PretrainSettings pretraining;
 
   static auto settings() {
@@ -50,6 +51,9 @@ struct EncoderEntry {
                         "else every corner with min_ones"),
         config::setting("min_ones", &S::min_ones, "ones that a corner needs where corners is empty",
                         config::between(0, 64)),
+        config::setting("corner_weights", &S::corner_weights,
+                        "how often each of `corners` is drawn, relative to the others; empty: all alike",
+                        config::above(0)),
         config::setting("pretraining", &S::pretraining, "how it is pretrained"),
     };
   }
@@ -125,6 +129,10 @@ config::json::object suite_schema();
 /// the known tasks (with milder crops, as far as a task does not set its own) and of the sensitivity table, so that all
 /// encoders of a suite are asked the same. @throws PreconditionError without encoders
 const EncoderEntry& reference_encoder(const Suite& suite);
+
+/// What the samples of a data set of the suite become: pictures or sounds, as its axes alter, of the data set's size.
+/// Of a name that the suite has not, the default size.
+config::StoredShape stored_shape(const Suite& suite, const std::string& data);
 
 /// Whether an encoder is pretrained on this split.
 bool is_pretrained_on(const Suite& suite, const std::string& data, const std::string& split);

@@ -26,6 +26,13 @@ namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
+/// Equal for encoders that see samples alike.
+std::string views_key(const train::EncoderPlan& encoder) {
+  return fmt::format("{} {} {}", encoder.settings.view_size,
+                     config::json::serialize(config::write(encoder.settings.augment)),
+                     config::json::serialize(config::write(encoder.settings.sound)));
+}
+
 }  // namespace
 
 struct UnitRunner::Impl {
@@ -43,6 +50,7 @@ struct UnitRunner::Impl {
   std::map<std::string, at::Tensor> features_of_unit;
   std::map<config::Invariance, model::Generated> generated_of_unit;
   std::set<config::Invariance> estimated_in_unit;
+  std::map<std::string, Validated> validated_of_unit;
   int64_t encoder_passes = 0;
 
   /// What the conditioning makes of an i, once a unit and only where something reads them.
@@ -58,10 +66,9 @@ struct UnitRunner::Impl {
   /// pictures share them; only the last are kept.
   const at::Tensor& clean_pictures(const train::EncoderPlan& encoder) {
     const std::string key =
-        fmt::format("{} {} {} {} {}", encoder.settings.data, encoder.settings.split, encoder.seed,
-                    encoder.settings.view_size, config::json::serialize(config::write(encoder.settings.augment)));
+        fmt::format("{} {} {} {}", encoder.settings.data, encoder.settings.split, encoder.seed, views_key(encoder));
     if (key == clean_key) return clean_images;
-    const data::ImageSplit& split = datasets.at(encoder.settings.data).split(encoder.settings.split);
+    const data::DataSplit& split = datasets.at(encoder.settings.data).split(encoder.settings.split);
     clean_images = suite::clean_pictures(encoder, split, suite.downstream.batch_norm.images);
     clean_key = key;
     return clean_images;
@@ -75,12 +82,11 @@ struct UnitRunner::Impl {
   const downstream::TaskData& task(const Unit& unit, int64_t repeat) {
     const train::EncoderPlan& encoder = encoder_plan(unit);
     // Encoders with equal views share rendered tasks.
-    const std::string key = fmt::format("{} {} {} {}", unit.task, repeat, encoder.settings.view_size,
-                                        config::json::serialize(config::write(encoder.settings.augment)));
+    const std::string key = fmt::format("{} {} {}", unit.task, repeat, views_key(encoder));
     if (key == task_key) return task_data;
     const downstream::TaskSettings& settings = suite.tasks[unit.task];
-    task_data = downstream::make_task(settings, suite.axes, datasets.at(settings.data), encoder.settings.augment,
-                                      encoder.settings.view_size, static_cast<uint64_t>(suite.seed), repeat);
+    task_data = downstream::make_task(settings, suite.axes, datasets.at(settings.data), encoder.settings.views(),
+                                      static_cast<uint64_t>(suite.seed), repeat);
     task_key = key;
     return task_data;
   }
@@ -101,12 +107,15 @@ struct UnitRunner::Impl {
                 .first->second;
   }
 
+  static std::string pool_key(const config::Invariance& invariance, const model::BatchNormPass& pass,
+                              const downstream::TaskData& data) {
+    return fmt::format("{} {} {}", data.pool_hash, config::to_string(invariance), static_cast<int>(pass.mode));
+  }
+
   /// Features of a task's whole pool, once for all repeats that share it.
   at::Tensor pool_features(const LoadedEncoder& encoder, const config::Invariance& invariance,
                            const model::BatchNormPass& pass, const downstream::TaskData& data) {
-    const std::string key =
-        fmt::format("{} {} {}", data.pool_hash, config::to_string(invariance), static_cast<int>(pass.mode));
-    at::Tensor& features = features_of_unit[key];
+    at::Tensor& features = features_of_unit[pool_key(invariance, pass, data)];
     if (!features.defined()) {
       encoder_passes += data.pool.size();
       features = downstream::extract_features(encoder.encoder, generated_at(encoder, invariance), pass, data.pool);
@@ -132,16 +141,45 @@ struct UnitRunner::Impl {
   struct Read {
     at::Tensor features_BD;
     const model::BatchNormStatistics* statistics;
+    std::string key;  ///< of these features and this repeat, within a unit
   };
 
+  /// What the readout chosen on validation makes of features, once a unit.
+  const Validated& validated_of(const Unit& unit, int64_t repeat, const Read& read) {
+    const auto found = validated_of_unit.find(read.key);
+    if (found != validated_of_unit.end()) return found->second;
+    return validated_of_unit.emplace(read.key, validated(judged(unit, repeat), read.features_BD)).first->second;
+  }
+
+  /// How good features are on validation; of a few-shot task in its validation episodes.
+  double validation_value(const Unit& unit, int64_t repeat, const Read& read) {
+    if (suite.tasks[unit.task].kind != downstream::TaskKind::kFewShot) return validated_of(unit, repeat, read).value;
+    const Judged task = judged(unit, repeat);
+    return downstream::choose_episode_penalty(read.features_BD, task.data, task.settings.few_shot,
+                                              task.downstream.readout, task.seed, repeat)
+        .value;
+  }
+
+  /// Under the statistics that the suite asks for, or the better ones on validation.
   Read read_at(const Unit& unit, int64_t repeat, LoadedEncoder& encoder, const config::Invariance& invariance) {
-    const model::BatchNormStatistics* statistics = statistics_for(unit, encoder, invariance);
-    return {pool_features(encoder, invariance, pass_with(statistics), task(unit, repeat)), statistics};
+    const downstream::TaskData& data = task(unit, repeat);
+    const auto read_with = [&](const model::BatchNormStatistics* statistics) {
+      const model::BatchNormPass pass = pass_with(statistics);
+      return Read{pool_features(encoder, invariance, pass, data), statistics,
+                  fmt::format("{} {}", pool_key(invariance, pass, data), repeat)};
+    };
+    Read read = read_with(statistics_for(unit, encoder, invariance));
+    if (read.statistics == nullptr || !chooses_statistics(suite, unit)) return read;
+    Read running = read_with(nullptr);
+    const double value_running = validation_value(unit, repeat, running);
+    return is_better(judged(unit, repeat), value_running, validation_value(unit, repeat, read)) ? running : read;
   }
 
   Outcome judge_at(const Unit& unit, int64_t repeat, LoadedEncoder& encoder, const config::Invariance& invariance) {
     const Read read = read_at(unit, repeat, encoder, invariance);
-    Outcome outcome = judge(judged(unit, repeat), read.features_BD);
+    const bool is_few_shot = suite.tasks[unit.task].kind == downstream::TaskKind::kFewShot;
+    Outcome outcome =
+        judge(judged(unit, repeat), read.features_BD, is_few_shot ? nullptr : &validated_of(unit, repeat, read).chosen);
     outcome.invariance = invariance;
     record_statistics(read.statistics, outcome);
     return outcome;
@@ -202,7 +240,7 @@ struct UnitRunner::Impl {
     const int64_t passes_before = encoder_passes;
     const Judged task = judged(unit, repeat);
     const auto validated_at = [&](const config::Invariance& i) {
-      return validated(task, read_at(unit, repeat, encoder, i).features_BD);
+      return validated_of(unit, repeat, read_at(unit, repeat, encoder, i));
     };
     learned.invariance = learned.valleys.front();
     Validated best = validated_at(learned.invariance);
@@ -317,20 +355,16 @@ struct UnitRunner::Impl {
 
   std::vector<io::SensitivityRecord> sensitivity(const Unit& unit, LoadedEncoder& encoder) {
     const train::EncoderPlan& which = encoder_plan(unit);
-    const data::ImageSplit& pictures = datasets.at(suite.sensitivity.data).split(suite.sensitivity.split);
+    const data::DataSplit& pictures = datasets.at(suite.sensitivity.data).split(suite.sensitivity.split);
     // As strong for every encoder, normalised and framed as its own pictures were.
-    augment::AugmentSettings augment = reference_encoder(suite).pretraining.augment;
-    augment.mean = which.settings.augment.mean;
-    augment.std = which.settings.augment.std;
-    augment.whole_image = which.settings.augment.whole_image;
+    const augment::ViewSettings views = reference_encoder(suite).pretraining.views().framed_as(which.settings.views());
     const std::vector<double> values = downstream::sensitivities(
-        encoder.encoder, encoder.encoder.generate(unit.invariance), model::BatchNormPass::running(), pictures, augment,
-        which.settings.view_size, suite.sensitivity.images, static_cast<uint64_t>(suite.seed));
+        encoder.encoder, encoder.encoder.generate(unit.invariance), model::BatchNormPass::running(), pictures, views,
+        suite.sensitivity.images, static_cast<uint64_t>(suite.seed));
+    const std::vector<std::string> names = downstream::sensitivity_transformations(pictures.shape.media);
     std::vector<io::SensitivityRecord> records;
-    for (size_t index = 0; index < values.size(); ++index) {
-      records.push_back({which.name, which.seed, config::bits(unit.invariance),
-                         downstream::sensitivity_transformations()[index], values[index]});
-    }
+    for (size_t index = 0; index < values.size(); ++index)
+      records.push_back({which.name, which.seed, config::bits(unit.invariance), names[index], values[index]});
     return records;
   }
 };
@@ -350,7 +384,8 @@ UnitRunner::UnitRunner(const Suite& suite, const Plan& plan, const Datasets& dat
                      .task_data = {},
                      .features_of_unit = {},
                      .generated_of_unit = {},
-                     .estimated_in_unit = {}}) {}
+                     .estimated_in_unit = {},
+                     .validated_of_unit = {}}) {}
 
 UnitRunner::~UnitRunner() = default;
 
@@ -380,6 +415,7 @@ io::Segment UnitRunner::run(const Unit& unit) {
   impl_->features_of_unit.clear();
   impl_->generated_of_unit.clear();
   impl_->estimated_in_unit.clear();
+  impl_->validated_of_unit.clear();
   io::Segment segment;
   if (unit.kind == UnitKind::kSensitivity) {
     segment.sensitivity = impl_->sensitivity(unit, impl_->encoders.get(unit.encoder));

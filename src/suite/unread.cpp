@@ -27,7 +27,7 @@ void add_all(std::vector<Unread>& unread, const std::vector<std::string>& paths,
   for (const std::string& path : paths) unread.push_back({path, why});
 }
 
-std::vector<Unread> unread_of(const downstream::TaskSettings& task) {
+std::vector<Unread> unread_of(const downstream::TaskSettings& task, config::Media media) {
   using downstream::TaskKind;
   std::vector<Unread> unread;
   const std::string why = "kind is " + config::name_of(task.kind);
@@ -41,6 +41,11 @@ std::vector<Unread> unread_of(const downstream::TaskSettings& task) {
     if (!task.validation.empty() && task.kind != TaskKind::kFewShot)
       add_all(unread, {"validation_fraction"}, "validation names a split");
   }
+  const bool are_sounds = media == config::Media::kSounds;
+  const std::string of_media = "the axes alter " + config::name_of(media);
+  if (are_sounds) add_all(unread, {"known.augment", "known.min_saturation"}, of_media);
+  if (!are_sounds) add_all(unread, {"known.sound"}, of_media);
+  add_all(unread, {"known.sound.method", "known.sound.vocoder_n_fft"}, "they are the encoder's own");
   if (task.has_classes()) add_all(unread, {"targets"}, why);
   if (!task.has_classes() || task.kind == TaskKind::kFewShot) add_all(unread, {"class_every", "class_limit"}, why);
   if (task.kind != TaskKind::kFewShot) add_all(unread, {"few_shot"}, why);
@@ -48,12 +53,14 @@ std::vector<Unread> unread_of(const downstream::TaskSettings& task) {
   return unread;
 }
 
-std::vector<Unread> unread_of(const EncoderEntry& encoder) {
+std::vector<Unread> unread_of(const EncoderEntry& encoder, config::Media media) {
   using train::Algorithm;
   std::vector<Unread> unread;
   if (!encoder.pretraining.model.is_conditioned())
     add_all(unread, {"min_ones"}, "an encoder without conditioning meets one corner");
   if (!encoder.corners.empty()) add_all(unread, {"min_ones"}, "corners are named");
+  if (encoder.pretraining.corners_per_step == train::CornersPerStep::kMixed)
+    add_all(unread, {"corner_weights"}, "every batch has all corners");
   if (encoder.pretraining.init_from.empty()) add_all(unread, {"pretraining.init_from_hash"}, "init_from names no file");
   for (const train::UnreadSetting& setting : train::unread_settings(encoder.pretraining.objective))
     unread.push_back({"pretraining." + setting.path, setting.why});
@@ -68,6 +75,14 @@ std::vector<Unread> unread_of(const EncoderEntry& encoder) {
   if (is_adam) add_all(unread, {at + "momentum"}, why);
   if (!is_adam) add_all(unread, {at + "beta1", at + "beta2", at + "epsilon"}, why);
   if (algorithm != Algorithm::kLars) add_all(unread, {at + "trust_coefficient"}, why);
+  const std::string of_media = "the axes alter " + config::name_of(media);
+  if (media == config::Media::kSounds) {
+    add_all(unread, {"pretraining.augment", "pretraining.view_size"}, of_media);
+    if (encoder.pretraining.sound.augment.method == augment::SoundMethod::kSpectrogram)
+      add_all(unread, {"pretraining.sound.augment.vocoder_n_fft"}, "method is spectrogram");
+  } else {
+    add_all(unread, {"pretraining.sound"}, of_media);
+  }
   const model::EncoderSettings& model = encoder.pretraining.model;
   const std::string of_backbone = "backbone is " + config::name_of(model.backbone);
   if (model.is_vit()) {
@@ -78,6 +93,16 @@ std::vector<Unread> unread_of(const EncoderEntry& encoder) {
   }
   if (model.conditioning != model::Conditioning::kFilm)
     add_all(unread, {"pretraining.model.film"}, "conditioning is " + config::name_of(model.conditioning));
+  return unread;
+}
+
+std::vector<Unread> unread_of(const data::DatasetSettings& data, config::Media media) {
+  std::vector<Unread> unread;
+  const std::string of_media = "the axes alter " + config::name_of(media);
+  if (media == config::Media::kSounds) add_all(unread, {"size", "resize"}, of_media);
+  if (media == config::Media::kPictures) add_all(unread, {"sound"}, of_media);
+  if (data.sound.parts > 1) add_all(unread, {"sound.cut"}, "parts follow each other");
+  if (data.sound.level == data::SoundLevel::kAsIs) add_all(unread, {"sound.level_value"}, "level is as-is");
   return unread;
 }
 
@@ -122,13 +147,13 @@ void check(const value& given, const std::vector<Unread>& unread, const std::str
   }
 }
 
-/// Entries by what they give themselves; defaults by what no entry reads.
+/// Entries by what they give themselves; defaults, where the list has a section of them, by what no entry reads.
 template <class Entry>
 void check_list(const value& text, const std::string& list, const std::string& defaults,
-                const std::vector<Entry>& entries, config::Problems& problems) {
+                const std::vector<Entry>& entries, config::Media media, config::Problems& problems) {
   std::vector<Unread> by_none;
   for (size_t index = 0; index < entries.size(); ++index) {
-    const std::vector<Unread> unread = unread_of(entries[index]);
+    const std::vector<Unread> unread = unread_of(entries[index], media);
     check(text.at(list).as_array().at(index), unread, fmt::format("{}[{}]", list, index), problems);
     if (index == 0) {
       by_none = unread;
@@ -139,6 +164,7 @@ void check_list(const value& text, const std::string& list, const std::string& d
       });
     }
   }
+  if (defaults.empty()) return;
   if (const value* given = find(text, defaults)) check(*given, by_none, defaults, problems);
 }
 
@@ -146,8 +172,10 @@ void check_list(const value& text, const std::string& list, const std::string& d
 
 void check_unread(const value& text, const Suite& suite, config::Problems& problems) {
   check(text, unread_of(suite), "", problems);
-  if (!suite.tasks.empty()) check_list(text, "tasks", "task_defaults", suite.tasks, problems);
-  if (!suite.encoders.empty()) check_list(text, "encoders", "encoder_defaults", suite.encoders, problems);
+  const config::Media media = augment::media_of(suite.axes);
+  check_list(text, "data", "", suite.data, media, problems);
+  if (!suite.tasks.empty()) check_list(text, "tasks", "task_defaults", suite.tasks, media, problems);
+  if (!suite.encoders.empty()) check_list(text, "encoders", "encoder_defaults", suite.encoders, media, problems);
 }
 
 }  // namespace invaria::suite

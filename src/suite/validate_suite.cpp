@@ -60,7 +60,52 @@ void validate_mixed_corners(const EncoderEntry& encoder, size_t n_axes, const st
       encoder.corners.empty() ? corners_of(encoder, static_cast<int64_t>(n_axes)).size() : encoder.corners.size();
   if (pretraining.global_batch < 2 * static_cast<int64_t>(n_corners)) {
     problems.add(path + ".pretraining.global_batch", std::to_string(pretraining.global_batch),
-                 fmt::format("two pictures for each of {} corners", n_corners));
+                 fmt::format("two samples for each of {} corners", n_corners));
+  }
+}
+
+/// What an encoder and the sounds that it sees must agree on.
+void validate_sounds(const train::PretrainSettings& pretraining, const data::DatasetSettings& data,
+                     const std::string& path, config::Problems& problems) {
+  const augment::MelSettings& mel = pretraining.sound.mel;
+  const data::SoundShapeSettings& sound = data.sound;
+  const std::string where = fmt::format("{}.pretraining.sound.", path);
+  const double half = static_cast<double>(sound.rate) / 2;
+  if (mel.highest_Hz > half)
+    problems.add(where + "mel.highest_Hz", fmt::to_string(mel.highest_Hz),
+                 fmt::format("at most {}, half the rate of {}", half, data.name));
+  if (mel.lowest_Hz >= half)
+    problems.add(where + "mel.lowest_Hz", fmt::to_string(mel.lowest_Hz),
+                 fmt::format("below {}, half the rate of {}", half, data.name));
+  const auto check_length = [&](const char* setting, int64_t length, int64_t least) {
+    if (sound.n_values() >= least) return;
+    problems.add(where + setting, std::to_string(length),
+                 fmt::format("one that fits the {} values of a sound of {}", sound.n_values(), data.name));
+  };
+  check_length("mel.hop", mel.hop, mel.hop);
+  if (mel.padding == augment::Padding::kReflect) check_length("mel.n_fft", mel.n_fft, mel.n_fft / 2 + 1);
+  const augment::SoundAugmentSettings& strengths = pretraining.sound.augment;
+  if (strengths.method == augment::SoundMethod::kWaveform)
+    check_length("augment.vocoder_n_fft", strengths.vocoder_n_fft, strengths.vocoder_n_fft / 2 + 1);
+}
+
+/// The data sets that a conditioned or plain encoder sees, by name: what it is pretrained on, and all tasks'.
+std::set<std::string> seen_data(const Suite& suite, const train::PretrainSettings& pretraining) {
+  std::set<std::string> seen{pretraining.data};
+  if (pretraining.monitor.every > 0) seen.insert(pretraining.monitor.data);
+  for (const downstream::TaskSettings& task : suite.tasks) seen.insert(task.data);
+  if (!suite.sensitivity.data.empty()) seen.insert(suite.sensitivity.data);
+  return seen;
+}
+
+/// All sounds of a suite have one rate: bands of a spectrogram stand for frequencies.
+void validate_rates(const Suite& suite, config::Problems& problems) {
+  for (size_t index = 1; index < suite.data.size(); ++index) {
+    const int64_t rate = suite.data[index].sound.rate;
+    if (rate == suite.data[0].sound.rate) continue;
+    problems.add(
+        fmt::format("data[{}].sound.rate", index), std::to_string(rate),
+        fmt::format("{}, as of {}: encoders see frequencies as bands", suite.data[0].sound.rate, suite.data[0].name));
   }
 }
 
@@ -78,11 +123,26 @@ void validate_encoders(const Suite& suite, config::Problems& problems) {
                      "a split that no encoder is pretrained on");
       }
     }
+    if (augment::media_of(suite.axes) == config::Media::kSounds && encoder.pretraining.model.is_vit()) {
+      problems.add(path + ".pretraining.model.backbone",
+                   fmt::format("\"{}\"", config::name_of(encoder.pretraining.model.backbone)),
+                   "a ResNet: spectrograms of sounds are not square");
+    }
+    if (augment::media_of(suite.axes) == config::Media::kSounds) {
+      const std::set<std::string> seen = seen_data(suite, encoder.pretraining);
+      for (const data::DatasetSettings& entry : suite.data) {
+        if (seen.contains(entry.name)) validate_sounds(encoder.pretraining, entry, path, problems);
+      }
+    }
     const bool is_conditioned = encoder.pretraining.model.is_conditioned();
     if (is_name_of_an_arm(encoder.name))
       problems.add(path + ".name", "\"" + encoder.name + "\"", "a name that no arm of a conditioned encoder has");
     validate_corners(encoder, suite.axes.size(), path, problems);
     validate_mixed_corners(encoder, suite.axes.size(), path, problems);
+    if (!encoder.corner_weights.empty() && encoder.corner_weights.size() != encoder.corners.size()) {
+      problems.add(path + ".corner_weights", config::excerpt(config::write(encoder.corner_weights)),
+                   fmt::format("one weight for each of the {} corners that corners names", encoder.corners.size()));
+    }
     if (!is_conditioned && encoder.corners.size() > 1) {
       problems.add(path + ".corners", config::excerpt(config::write(encoder.corners)),
                    "one corner: without conditioning the encoder cannot tell them apart",
@@ -101,14 +161,16 @@ void validate_tasks(const Suite& suite, config::Problems& problems) {
     const downstream::TaskSettings& task = suite.tasks[index];
     const std::string path = fmt::format("tasks[{}]", index);
     check_known(task.data, data, path + ".data", "a data set of the suite", problems);
-    if (task.kind == downstream::TaskKind::kKnown)
-      downstream::validate_known(task.known, suite.axes, path + ".known", problems);
+    const bool is_known = task.kind == downstream::TaskKind::kKnown;
+    if (is_known && problems.empty()) {
+      downstream::validate_known(task.known, suite.axes, reference_encoder(suite).pretraining.views(),
+                                 stored_shape(suite, task.data), path + ".known", problems);
+    }
     if (task.validation_fraction == 0.0 && task.validation.empty() &&
         (suite.downstream.chooses_on_validation() || !may_cut_none(task))) {
       problems.add(path + ".validation_fraction", "0", "more than 0: something is chosen on validation",
                    "downstream.protocol paper chooses nothing");
     }
-    const bool is_known = task.kind == downstream::TaskKind::kKnown;
     const std::string judged = is_known ? task.known.split : task.test;
     if (is_pretrained_on(suite, task.data, judged)) {
       problems.add(path + (is_known ? ".known.split" : ".test"), "\"" + judged + "\"",
@@ -133,8 +195,12 @@ void validate_arms(const Suite& suite, config::Problems& problems) {
   }
 }
 
-/// learned-episode needs a task whose episodes it can learn on.
+/// learned-episode needs a task whose episodes it can learn on, and statistics that are no choice of each i.
 void validate_few_shot_arms(const Suite& suite, config::Problems& problems) {
+  if (suite.asks_for(Arm::kLearnedEpisode) && suite.downstream.bn_statistics == downstream::BnStatistics::kValidated) {
+    problems.add("downstream.bn_statistics", "\"validated\"",
+                 "running or re-estimated: arm learned-episode has no validation set at the i of an episode");
+  }
   if (!suite.asks_for(Arm::kLearnedEpisode) ||
       std::any_of(suite.tasks.begin(), suite.tasks.end(), allows_learned_episodes))
     return;
@@ -157,12 +223,15 @@ void validate_suite(const Suite& suite, config::Problems& problems) {
   }
   validate_arms(suite, problems);
   if (!problems.empty()) return;
+  if (augment::media_of(suite.axes) == config::Media::kSounds) validate_rates(suite, problems);
   validate_encoders(suite, problems);
   validate_tasks(suite, problems);
   validate_few_shot_arms(suite, problems);
   if (!suite.sensitivity.data.empty()) {
     check_known(suite.sensitivity.data, names_of(suite.data), "sensitivity.data", "a data set of the suite", problems);
   }
+  if (!suite.measure.data.empty() && augment::media_of(suite.axes) == config::Media::kSounds)
+    problems.add("measure.data", fmt::format("\"{}\"", suite.measure.data), "nothing: what is measured are pictures");
   if (!suite.measure.data.empty())
     check_known(suite.measure.data, names_of(suite.data), "measure.data", "a data set of the suite", problems);
 }

@@ -31,10 +31,10 @@ model::Encoder starting_encoder(const EncoderPlan& plan) {
   return encoder;
 }
 
-std::string check_initial_weights(const PretrainSettings& settings) {
+std::string check_initial_weights(const PretrainSettings& settings, const config::ViewShape& view) {
   model::EncoderSettings plain = settings.model;
   plain.conditioning = model::Conditioning::kNone;
-  return load_initial_weights(settings, model::Encoder(plain, 0, 0, settings.view_size));
+  return load_initial_weights(settings, model::Encoder(plain, 0, 0, view));
 }
 
 }  // namespace invaria::train

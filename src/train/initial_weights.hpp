@@ -14,7 +14,8 @@ namespace invaria::train {
 model::Encoder starting_encoder(const EncoderPlan& plan);
 
 /// The SHA-256 of the file of these settings, whose weights are tried on a network of their architecture.
+/// @param view  what the network sees
 /// @throws ConfigError as starting_encoder(), EnvironmentError if it cannot be read
-std::string check_initial_weights(const PretrainSettings& settings);
+std::string check_initial_weights(const PretrainSettings& settings, const config::ViewShape& view);
 
 }  // namespace invaria::train

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 
-#include "augment/render.hpp"
 #include "core/errors.hpp"
 #include "data/sampler.hpp"
 #include "model/cost.hpp"
@@ -65,10 +64,11 @@ io::Table empty_monitor_table() {
                     {"readout_top1", Doubles{}, "1", "the same of a linear readout that learns along"}});
 }
 
-Monitor::Monitor(const EncoderPlan& plan, const data::ImageSplit& pictures, const comm::Communicator& comm,
+Monitor::Monitor(const EncoderPlan& plan, const data::DataSplit& pictures, const comm::Communicator& comm,
                  c10::Device device)
     : plan_(plan),
       pictures_(pictures),
+      views_(augment::make_views(plan.settings.views(), pictures.shape)),
       comm_(comm),
       device_(device),
       optimizer_({.algorithm = Algorithm::kAdamW, .weight_decay = 1e-4}) {
@@ -100,15 +100,11 @@ at::Tensor Monitor::features(const model::Encoder& encoder, const config::Invari
   std::vector<at::Tensor> parts{at::empty({0, encoder.feature_dim()})};
   for (int64_t first = share.first; first < share.first + share.count; first += kImagesAtOnce) {
     std::vector<int64_t> shown;
-    std::vector<augment::ViewParameters> parameters;
-    for (int64_t index = first; index < std::min(first + kImagesAtOnce, share.first + share.count); ++index) {
+    for (int64_t index = first; index < std::min(first + kImagesAtOnce, share.first + share.count); ++index)
       shown.push_back(watched_[static_cast<size_t>(index)]);
-      parameters.push_back(
-          augment::draw(plan_.settings.augment, {}, pictures_.height, pictures_.width, 0, 0, 0, 0));  // nothing drawn
-    }
-    const data::HeldPictures held = pictures_.images(shown, at::get_num_threads());
-    const at::Tensor images_BCHW = augment::render_views({held.pixels, pictures_.height, pictures_.width}, parameters,
-                                                         plan_.settings.view_size, plan_.settings.augment);
+    const data::HeldSamples held = pictures_.samples(shown, at::get_num_threads());
+    const std::vector<augment::Parameters> plain(shown.size(), views_->plain());
+    const at::Tensor images_BCHW = views_->render(held.bytes, plain);
     parts.push_back(encoder.forward(images_BCHW.to(device_), generated, model::BatchNormPass::running()).cpu());
   }
   return comm_.all_gather_rows(at::cat(parts));

@@ -39,8 +39,7 @@ io::Table empty_monitor_table();
 class Monitor {
  public:
   /// References must outlive it. @throws ConfigError if a class has fewer than two pictures or there are no labels
-  Monitor(const EncoderPlan& plan, const data::ImageSplit& pictures, const comm::Communicator& comm,
-          c10::Device device);
+  Monitor(const EncoderPlan& plan, const data::DataSplit& pictures, const comm::Communicator& comm, c10::Device device);
 
   /// Judge the encoder at every corner, a row each. Collective; the rows are root's, other ranks add none.
   void observe(const model::Encoder& encoder, int64_t step, io::Table& table);
@@ -55,7 +54,8 @@ class Monitor {
   double readout_top1(size_t corner, const at::Tensor& bank_MD, const at::Tensor& judged_JD);
 
   const EncoderPlan& plan_;
-  const data::ImageSplit& pictures_;
+  const data::DataSplit& pictures_;
+  std::shared_ptr<const augment::Views> views_;
   const comm::Communicator& comm_;
   c10::Device device_;
   int64_t n_classes_ = 0;

@@ -45,7 +45,7 @@ void Objective::load_state(const model::StateDict& state) {
 void Objective::to(c10::Device) {}
 
 model::Encoder fresh_encoder(const EncoderPlan& plan) {
-  return {plan.settings.model, plan.n_axes(), static_cast<uint64_t>(plan.seed), plan.settings.view_size};
+  return {plan.settings.model, plan.n_axes(), static_cast<uint64_t>(plan.seed), plan.view_shape()};
 }
 
 model::ProjectionHeads fresh_heads(const EncoderPlan& plan, int64_t feature_dim) {

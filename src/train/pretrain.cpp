@@ -117,7 +117,7 @@ constexpr double kEventEvery_s = 5.0;  ///< so often the log says how far pretra
 
 }  // namespace
 
-PretrainOutcome pretrain(const EncoderPlan& plan, const data::ImageSplit& pictures, const PretrainContext& context) {
+PretrainOutcome pretrain(const EncoderPlan& plan, const data::DataSplit& pictures, const PretrainContext& context) {
   const CheckpointFolder folder(context.output, plan.key());
   const bool is_root = context.comm.is_root();
   // All ranks look at the disk before anyone writes to it.
@@ -201,7 +201,7 @@ TrainedEncoder load_encoder(const EncoderPlan& plan, const io::fs::path& output)
   record.status = "finished";
   record.checkpoint_hash = io::sha256_file(folder.encoder_file());
   record.parameters = trained.encoder.n_parameters();
-  record.flops_per_image = model::flops_per_image(plan.settings.model, plan.settings.view_size);
+  record.flops_per_image = model::flops_per_image(plan.settings.model, plan.view_shape());
   record.seconds = std::stod(checkpoint.metadata.at("seconds"));
   record.pretraining = checkpoint.log;
   record.monitor = checkpoint.monitor;

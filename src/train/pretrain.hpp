@@ -39,7 +39,7 @@ struct PretrainContext {
   EventLog* log = nullptr;         ///< may be null
   /// Asked before each step on every rank; true on any rank stops all of them after a checkpoint.
   std::function<bool()> stop_requested;
-  const data::ImageSplit* monitored = nullptr;  ///< what settings.monitor names; null unless it asks for it
+  const data::DataSplit* monitored = nullptr;  ///< what settings.monitor names; null unless it asks for it
 };
 
 /// How a pretraining ended.
@@ -56,7 +56,7 @@ struct PretrainOutcome {
 /// Collective: all ranks. Afterwards, unless stopped or failed, `encoder.safetensors` is complete in its folder.
 /// Numbers are bit-equal whether or not the run was interrupted.
 /// @throws ConfigError if the data set has fewer pictures than a batch, or a checkpoint is damaged
-PretrainOutcome pretrain(const EncoderPlan& plan, const data::ImageSplit& pictures, const PretrainContext& context);
+PretrainOutcome pretrain(const EncoderPlan& plan, const data::DataSplit& pictures, const PretrainContext& context);
 
 /// A finished encoder, read back. @throws ConfigError if the file is damaged
 struct TrainedEncoder {

@@ -5,13 +5,14 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <numeric>
 #include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
 
 #include "augment/axes.hpp"
-#include "augment/settings.hpp"
+#include "augment/views.hpp"
 #include "config/invariance.hpp"
 #include "config/setting.hpp"
 #include "core/philox.hpp"
@@ -71,6 +72,7 @@ struct PretrainSettings {
   model::PredictorSettings predictor;  ///< moco-v3 only
   objective::ObjectiveSettings objective;
   augment::AugmentSettings augment;
+  augment::SoundViewSettings sound;
   OptimizerSettings optimizer;
   ScheduleSettings schedule;
   MonitorSettings monitor;  ///< changes no weight
@@ -85,7 +87,8 @@ struct PretrainSettings {
         setting("steps", &S::steps, "optimiser steps; 0 leaves the encoder untrained", config::between(0, 1e9)),
         setting("global_batch", &S::global_batch, "pictures a step over all ranks; each gives two views",
                 config::between(2, 1e6)),
-        setting("view_size", &S::view_size, "side of a view in pixels, downstream too", config::between(8, 1024)),
+        setting("view_size", &S::view_size, "side of a view of a picture in pixels, downstream too",
+                config::between(8, 1024)),
         setting(
             "init_from", &S::init_from,
             "safetensors file with a plain network's weights to start from, as torchvision, timm, MoCo-v2 or MoCo-v3 "
@@ -98,13 +101,16 @@ struct PretrainSettings {
         setting("projection", &S::projection, "the projectors between features and loss"),
         setting("predictor", &S::predictor, "moco-v3's predictors between projectors and loss"),
         setting("objective", &S::objective, "the contrastive loss, and what goes with it"),
-        setting("augment", &S::augment, "strength of each image operation"),
+        setting("augment", &S::augment, "strength of each operation on pictures"),
+        setting("sound", &S::sound, "of sounds: how they become views, and the strength of each operation on them"),
         setting("optimizer", &S::optimizer, "update rule and weight decay"),
         setting("schedule", &S::schedule, "learning rate over the steps"),
         setting("monitor", &S::monitor, "nearest neighbours and a linear readout on a held-out task, now and then"),
     };
   }
   void validate(const std::string& path, config::Problems& problems) const;
+
+  augment::ViewSettings views() const { return {augment, view_size, sound}; }
 };
 
 /// Consecutive pictures of the global batch that have a corner in common.
@@ -127,16 +133,24 @@ struct EncoderPlan {
   int64_t seed = 0;
   PretrainSettings settings;
   std::vector<augment::Axis> axes;
-  std::vector<config::Invariance> corners;  ///< one is drawn a step, uniformly; a baseline has a single one
+  std::vector<config::Invariance> corners;  ///< one is drawn a step; a baseline has a single one
+  std::vector<double> corner_weights;       ///< [corners] how often, relative to each other; empty: uniformly
+  config::StoredShape stored;               ///< of what it is pretrained on
   config::json::value identity;             ///< all of the above as JSON, resolved: equal identities give equal weights
 
   bool is_conditioned() const { return settings.model.is_conditioned(); }
   int64_t n_axes() const { return static_cast<int64_t>(axes.size()); }
+  /// What it sees of that.
+  config::ViewShape view_shape() const { return augment::view_shape(settings.views(), stored); }
   /// Index into `corners` of a step's invariance: drawn from the encoder's seed, so the same on every rank.
   size_t corner_index(int64_t step) const {
     Draws draws(
         {.seed = static_cast<uint64_t>(seed), .purpose = Purpose::kCorner, .sample = static_cast<uint64_t>(step)});
-    return static_cast<size_t>(draws.below(static_cast<int64_t>(corners.size())));
+    if (corner_weights.empty()) return static_cast<size_t>(draws.below(static_cast<int64_t>(corners.size())));
+    double left = draws.uniform() * std::accumulate(corner_weights.begin(), corner_weights.end(), 0.0);
+    size_t corner = 0;
+    while (corner + 1 < corners.size() && (left -= corner_weights[corner]) >= 0.0) ++corner;
+    return corner;
   }
   /// The blocks of a step's global batch, in order and without gaps: one, or one for each corner, of sizes that differ
   /// by at most one picture. Which pictures are in which is drawn with the order of the epoch.

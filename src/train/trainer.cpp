@@ -68,7 +68,7 @@ void TrainState::to(c10::Device device) {
   objective->to(device);
 }
 
-Trainer::Trainer(const EncoderPlan& plan, const data::ImageSplit& pictures, const comm::Communicator& comm,
+Trainer::Trainer(const EncoderPlan& plan, const data::DataSplit& pictures, const comm::Communicator& comm,
                  c10::Device device, TrainState& state, comm::Overlap overlap)
     : plan_(plan),
       comm_(comm),

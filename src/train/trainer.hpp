@@ -61,7 +61,7 @@ class Trainer {
   /// Collective. @param overlap  whether the next views are made, and gradients travel, while a step computes; changes
   /// no number. A GPU always leaves the host free for both. @throws PreconditionError if a batch does not fit the
   /// pictures
-  Trainer(const EncoderPlan& plan, const data::ImageSplit& pictures, const comm::Communicator& comm, c10::Device device,
+  Trainer(const EncoderPlan& plan, const data::DataSplit& pictures, const comm::Communicator& comm, c10::Device device,
           TrainState& state, comm::Overlap overlap = comm::Overlap::kAutomatic);
   ~Trainer();
   Trainer(const Trainer&) = delete;

@@ -5,14 +5,13 @@
 
 #include <utility>
 
-#include "augment/render.hpp"
-
 namespace invaria::train {
 
-ViewLoader::ViewLoader(const EncoderPlan& plan, const data::ImageSplit& pictures, WhichViews which, c10::Device device,
+ViewLoader::ViewLoader(const EncoderPlan& plan, const data::DataSplit& pictures, WhichViews which, c10::Device device,
                        Loading loading)
     : plan_(plan),
       pictures_(pictures),
+      how_(augment::make_views(plan.settings.views(), pictures.shape)),
       sampler_(pictures.n, plan.settings.global_batch, static_cast<uint64_t>(plan.seed)),
       which_(std::move(which)),
       device_(device),
@@ -43,17 +42,15 @@ StepViews ViewLoader::make(int64_t step) {
   const auto seed = static_cast<uint64_t>(plan_.seed);
   const auto epoch = static_cast<uint64_t>(sampler_.epoch_of(step));
   std::vector<int64_t> shown;
-  std::vector<augment::ViewParameters> parameters;
+  std::vector<augment::Parameters> parameters;
   for (const ViewPlace& place : made.places) {
     const int64_t picture = made.pictures[static_cast<size_t>(place.position)];
     shown.push_back(picture);
-    parameters.push_back(augment::draw(plan_.settings.augment, active[block_of(blocks, place.position)],
-                                       pictures_.height, pictures_.width, seed, epoch, static_cast<uint64_t>(picture),
-                                       place.view));
+    parameters.push_back(
+        how_->draw(active[block_of(blocks, place.position)], seed, epoch, static_cast<uint64_t>(picture), place.view));
   }
-  const data::HeldPictures held = pictures_.images(shown, at::get_num_threads());
-  made.views_BCHW = augment::render_views({held.pixels, pictures_.height, pictures_.width}, parameters,
-                                          plan_.settings.view_size, plan_.settings.augment);
+  const data::HeldSamples held = pictures_.samples(shown, at::get_num_threads());
+  made.views_BCHW = how_->render(held.bytes, parameters);
   if (device_.is_cuda()) made.views_BCHW = made.views_BCHW.pin_memory();
   return made;
 }

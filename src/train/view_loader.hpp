@@ -2,7 +2,7 @@
 /// @file
 /// The views that a rank makes of each step, made ahead where a core is free for it.
 ///
-/// Shape legend: B views of this rank, N pictures of the global batch, S side of a view.
+/// Shape legend: B views of this rank, of C channels, H rows and W columns; N samples of the global batch.
 
 #include <ATen/core/Tensor.h>
 #include <c10/core/Device.h>
@@ -13,6 +13,7 @@
 #include <memory>
 #include <vector>
 
+#include "augment/views.hpp"
 #include "core/worker_thread.hpp"
 #include "data/dataset.hpp"
 #include "data/sampler.hpp"
@@ -29,9 +30,9 @@ enum class Loading {
 
 /// What a rank loads for a step.
 struct StepViews {
-  at::Tensor views_BCHW;          ///< [B, 3, S, S] on the device
+  at::Tensor views_BCHW;          ///< [B, C, H, W] on the device
   std::vector<ViewPlace> places;  ///< [B] which views these are
-  std::vector<int64_t> pictures;  ///< [N] index in the data set of every picture of the global batch
+  std::vector<int64_t> pictures;  ///< [N] index in the data set of every sample of the global batch
 };
 
 /// Which views of a step this rank makes; called from the loading thread.
@@ -40,7 +41,7 @@ using WhichViews = std::function<std::vector<ViewPlace>(int64_t step)>;
 /// Views are a function of the step alone: how they are loaded changes no number. References must outlive it.
 class ViewLoader {
  public:
-  ViewLoader(const EncoderPlan& plan, const data::ImageSplit& pictures, WhichViews which, c10::Device device,
+  ViewLoader(const EncoderPlan& plan, const data::DataSplit& pictures, WhichViews which, c10::Device device,
              Loading loading);
   /// This rank's views of a step, each under its picture's corner. @throws what making them threw, on a thread or not
   StepViews views(int64_t step);
@@ -49,7 +50,8 @@ class ViewLoader {
   StepViews make(int64_t step);
 
   const EncoderPlan& plan_;
-  const data::ImageSplit& pictures_;
+  const data::DataSplit& pictures_;
+  std::shared_ptr<const augment::Views> how_;
   data::EpochSampler sampler_;
   WhichViews which_;
   c10::Device device_;

@@ -45,7 +45,7 @@ assert code == 0 and f"{DATA}/own" in text and "40 train, 20 test" in text, text
 assert "  cifar10: download" in text and "  own: draw" not in text, text
 
 code, text = run("data", "verify", "own", "--data", DATA)
-assert code == 0 and "every picture decodes" in text and text.rstrip().endswith("VALID"), text
+assert code == 0 and "every file decodes" in text and text.rstrip().endswith("VALID"), text
 code, text = run("data", "verify", "onw", "--data", DATA)
 assert code == 2 and 'did you mean "own"' in text, text
 assert run("data", "pack", "own")[0] == 2

@@ -41,7 +41,7 @@ def write_suite(name, **settings):
 write_pictures("own")
 suite = write_suite("own")
 code, text = run("check", suite)
-assert code == 0 and "own: 40 train, 20 test pictures, 2 classes" in text, text
+assert code == 0 and "own: 40 train, 20 test samples, 2 classes" in text, text
 
 # A table of pictures; a row of a split that is misspelt is not left out in silence.
 rows = [f"{split}/{name}/{n:02}.png,{split},{name},{n},{n / 2}" for split, count in (("train", 40), ("test", 20))
@@ -49,7 +49,7 @@ rows = [f"{split}/{name}/{n:02}.png,{split},{name},{n},{n / 2}" for split, count
 (WORK / "table").symlink_to(WORK / "own")
 splits = [{"name": "train"}, {"name": "test"}]
 (WORK / "table.json").write_text(json.dumps({"name": "table", "kind": "table", "classes": 2, "splits": splits}))
-for table, code, told in ((rows, 0, "table: 40 train, 20 test pictures, 2 classes, 2 targets"),
+for table, code, told in ((rows, 0, "table: 40 train, 20 test samples, 2 classes, 2 targets"),
                           ([*rows, "", rows[0].replace("train,", "trian,")], 2, '"trian" (row 63, 1 in all')):
     (WORK / "own/index.csv").write_text("\n".join(["file,split,class,target_x,target_y", *table]))
     found, text = run("check", write_suite("table"))
@@ -66,10 +66,10 @@ sizes = {path: path.stat().st_size for path in (WORK / "own").rglob("*.png")}
 write_pictures("own", grey=0)
 assert sizes == {path: path.stat().st_size for path in sizes}
 code, text = run("verify", WORK / "out", "--data", WORK)
-assert code == 1 and re.search(r"^INVALID: .*(split|pixels)", text, re.MULTILINE), text
+assert code == 1 and re.search(r"^INVALID: .*(split|contents)", text, re.MULTILINE), text
 more = json.dumps([{"name": "fixed-default"}, {"name": "random", "pretraining": {"steps": 0}}])
 code, text = run(*run_it, "--set", f"encoders={more}")
-assert code == 2 and "own: hash of names, labels, targets and pixels of train" in text, text
+assert code == 2 and "own: hash of names, labels, targets and contents of train" in text, text
 
 # Left-out pictures that a batch needs: found by `check --decode`, and by `run` on all ranks before anything is trained.
 write_pictures("torn")
@@ -77,7 +77,7 @@ for n in range(10):
     (WORK / "torn/train" / ("cat" if n % 2 else "dog") / f"{n:02}.png").write_bytes(b"no picture")
 suite = write_suite("torn", on_corrupt="leave-out")
 assert run("check", suite)[0] == 0
-WANTED = "at most 30, the pictures of split train"
+WANTED = "at most 30, the samples of split train"
 for code, text in (run("check", suite, "--decode"), run("run", suite, "--output", WORK / "out-torn", ranks=2)):
     assert code == 2 and WANTED in text and "encoders[0].pretraining.global_batch" in text, text
     assert text.count(WANTED) == 1, text

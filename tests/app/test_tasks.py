@@ -102,7 +102,7 @@ assert (table["readout_l2"] == 0).all()
 assert set(table["metric"]) == {"r2", "r2_flat", "nme"}
 suite = write_suite("alike", tasks=[TASKS[2] | {"metrics": ["r2_flat", "nme", "r2"], "validation_fraction": 0}], arms=["learned-joint", "learned-projected"],
                     downstream={"readout": {"solver": "descent"}, "projected": {"choice": "loss", "steps": 2}, "joint": {"epochs": 3, "keep": "last"},
-                                "batch_norm": {"enabled": False}})
+                                "bn_statistics": "running"})
 code, text = run("run", suite, "--data", WORK, "--output", WORK / "out-alike")
 assert "all jobs finished" in text and "validation value not finite" in text, text  # which only the paper goes without
 alike = jobs(WORK / "out-alike")

@@ -96,3 +96,19 @@ TEST_CASE("a front end that cannot be is refused", "[augment][mel][settings]") {
   CHECK_THROWS_AS(mel_filters(settings, kRate), PreconditionError);
   CHECK_THROWS_AS(power_spectrogram(at::zeros({1, 200}), MelSettings{}), PreconditionError);
 }
+
+TEST_CASE("three channels are power, magnitude and the angle in shares of pi", "[augment][sound]") {
+  const at::Tensor transform = at::complex(at::tensor({3.0F, 0.0F, -2.0F}), at::tensor({4.0F, 2.0F, 0.0F}));
+  MelSettings settings;
+  CHECK(channels_of(transform, settings).size() == 1);
+  settings.channels = MelChannels::kPowerMagnitudePhase;
+  const std::vector<at::Tensor> channels = channels_of(transform, settings);
+  REQUIRE(channels.size() == 3);
+  CHECK(at::allclose(channels[0], at::tensor({25.0F, 4.0F, 4.0F})));
+  CHECK(at::allclose(channels[1], at::tensor({5.0F, 2.0F, 2.0F})));
+  CHECK(at::allclose(channels[2], at::tensor({0.29516724F, 0.5F, 1.0F})));  // atan2(4, 3) / pi
+  const at::Tensor bands = at::tensor({0.5F, 0.0F});
+  CHECK(at::equal(scaled_channel(0, bands, settings), scaled_log(bands, settings)));
+  CHECK(at::equal(scaled_channel(1, bands, settings), scaled_log(bands, settings)));
+  CHECK(at::equal(scaled_channel(2, bands, settings), bands));
+}

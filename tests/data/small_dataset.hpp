@@ -49,23 +49,23 @@ inline void write_small(const fs::path& folder) {
   write_folder(folder / "small" / "test", small_split(100));
 }
 
-inline std::vector<uint8_t> pixels_of(const ImageSplit& split) {
+inline std::vector<uint8_t> pixels_of(const DataSplit& split) {
   std::vector<uint8_t> pixels;
-  const int64_t length = split.height * split.width * 3;
+  const int64_t length = split.shape.bytes();
   for (int64_t i = 0; i < split.n; ++i) {
-    const PicturePixels picture = split.image(i);
+    const SampleBytes picture = split.sample(i);
     pixels.insert(pixels.end(), picture.get(), picture.get() + length);
   }
   return pixels;
 }
 
 /// One picture's bytes.
-inline std::string picture(const ImageSplit& split, int64_t index) {
-  return {reinterpret_cast<const char*>(split.image(index).get()), static_cast<size_t>(split.height * split.width * 3)};
+inline std::string picture(const DataSplit& split, int64_t index) {
+  return {reinterpret_cast<const char*>(split.sample(index).get()), static_cast<size_t>(split.shape.bytes())};
 }
 
 /// Names, labels, targets, pixels and hashes are the same.
-inline void check_equal(const ImageDataset& a, const ImageDataset& b) {
+inline void check_equal(const Dataset& a, const Dataset& b) {
   CHECK(a.classes == b.classes);
   CHECK(a.target_columns == b.target_columns);
   CHECK(a.class_splits == b.class_splits);
@@ -74,7 +74,7 @@ inline void check_equal(const ImageDataset& a, const ImageDataset& b) {
   CHECK(a.record.files_left_out == b.record.files_left_out);
   REQUIRE(a.splits.size() == b.splits.size());
   for (const auto& [name, split] : a.splits) {
-    const ImageSplit& other = b.split(name);
+    const DataSplit& other = b.split(name);
     CHECK(split.names == other.names);
     CHECK(split.labels == other.labels);
     CHECK(split.targets == other.targets);

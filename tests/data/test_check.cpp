@@ -42,7 +42,7 @@ TEST_CASE("a sound data set has no problems", "[data][check]") {
   manifest.splits.pop_back();
   DatasetSettings settings = small_settings();
   settings.check_contents = true;
-  CHECK(problems_of(manifest, settings, folder.path(), CheckDepth::kPictures).empty());
+  CHECK(problems_of(manifest, settings, folder.path(), CheckDepth::kContents).empty());
 }
 
 TEST_CASE("missing data is reported with the names looked for and how to get them", "[data][check]") {
@@ -75,7 +75,7 @@ TEST_CASE("a check tells what a data set holds, without the pictures that it fou
   CHECK(listed->n_targets == 0);
   CHECK(listed->count("validation") == 2);
   CHECK(listed->count("elsewhere") == 0);
-  const auto decoded = check(CheckDepth::kPictures);
+  const auto decoded = check(CheckDepth::kContents);
   REQUIRE(decoded);
   CHECK(decoded->count("train") + decoded->count("validation") == 9);
   const DatasetSummary loaded =
@@ -83,7 +83,7 @@ TEST_CASE("a check tells what a data set holds, without the pictures that it fou
   CHECK(loaded.n_classes == 3);
   for (const auto& [split, count] : decoded->splits) CHECK(loaded.count(split) == count);
   settings.on_corrupt = OnCorrupt::kFail;
-  CHECK_FALSE(check(CheckDepth::kPictures));
+  CHECK_FALSE(check(CheckDepth::kContents));
 }
 
 TEST_CASE("a missing split is reported", "[data][check]") {
@@ -163,7 +163,7 @@ TEST_CASE("hidden files and links of a tar are passed over, a picture that is a 
   for (const char* extra : {".shadow.jpg", "latest", "small/train/dog/.link.jpg", "small/train/link.txt"})
     files.emplace_back(extra, std::string(kLink) + "small");
   write_archive(folder.path() / "small.tar", files);
-  CHECK(problems_of(small_manifest(), small_settings(), folder.path(), CheckDepth::kPictures).empty());
+  CHECK(problems_of(small_manifest(), small_settings(), folder.path(), CheckDepth::kContents).empty());
   files.emplace_back("small/train/dog/link.jpg", std::string(kLink) + "a.JPG");
   write_archive(folder.path() / "small.tar", files);
   CHECK(contains(problems_of(small_manifest(), small_settings(), folder.path()),

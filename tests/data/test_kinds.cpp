@@ -25,7 +25,7 @@ std::vector<std::string> names_of(const std::vector<TargetColumn>& targets) {
   return names;
 }
 
-ImageDataset load_alone(const Manifest& manifest, const DatasetSettings& settings, const fs::path& folder) {
+Dataset load_alone(const Manifest& manifest, const DatasetSettings& settings, const fs::path& folder) {
   return load_dataset(manifest, settings, {{folder}, 2, {}}, NodeMemory::private_memory());
 }
 
@@ -111,17 +111,17 @@ DatasetSettings settings_of(int64_t size) {
 TEST_CASE("CIFAR's records become pictures in file and record order", "[data][cifar]") {
   const TemporaryFolder folder;
   write_cifar(folder.path() / "little-cifar");
-  const ImageDataset dataset = load_alone(cifar_manifest(), settings_of(32), folder.path());
-  const ImageSplit& train = dataset.split("train");
+  const Dataset dataset = load_alone(cifar_manifest(), settings_of(32), folder.path());
+  const DataSplit& train = dataset.split("train");
   REQUIRE(train.n == 12);
   CHECK(train.names[0] == "data_batch_1/00000");
   CHECK(train.names[7] == "data_batch_2/00000");
   CHECK(dataset.classes[3] == "d");
   for (int n = 0; n < 12; ++n) {
     CHECK(train.labels[static_cast<size_t>(n)] == n % 10);
-    CHECK(train.image(n).get()[0] == 10 * n);
-    CHECK(train.image(n).get()[1] == 10 * n + 1);
-    CHECK(train.image(n).get()[32 * 32 * 3 - 1] == 10 * n + 2);
+    CHECK(train.sample(n).get()[0] == 10 * n);
+    CHECK(train.sample(n).get()[1] == 10 * n + 1);
+    CHECK(train.sample(n).get()[32 * 32 * 3 - 1] == 10 * n + 2);
   }
   CHECK(dataset.split("test").labels == std::vector<int64_t>{0, 1, 2});
 }
@@ -136,10 +136,10 @@ TEST_CASE("CIFAR from its tar, on two ranks and cut, is the same", "[data][cifar
                                                         {"little-cifar/data_batch_1.bin", cifar_records(0, 7)}});
   DatasetSettings settings = settings_of(16);
   settings.validation_fraction = 0.25;
-  const ImageDataset expected = load_alone(cifar_manifest(), settings, folder.path());
+  const Dataset expected = load_alone(cifar_manifest(), settings, folder.path());
   CHECK(expected.split("validation").n == 3);
   FakeNode node(2);
-  std::vector<ImageDataset> loaded(2);
+  std::vector<Dataset> loaded(2);
   const auto failures = node.run([&](const NodeMemory& memory) {
     loaded[static_cast<size_t>(memory.rank)] =
         load_dataset(cifar_manifest(), settings, {{packed.path()}, 1, {}}, memory);
@@ -167,20 +167,20 @@ TEST_CASE("CIFAR-100 as its manifest lays it out has fine labels", "[data][cifar
     split.checksum.clear();
     write_file(folder.path() / "cifar-100-binary" / split.files.at(0), cifar100_records(30));
   }
-  const ImageDataset dataset = load_alone(manifest, settings_of(32), folder.path());
+  const Dataset dataset = load_alone(manifest, settings_of(32), folder.path());
   CHECK(dataset.classes.size() == 100);
   CHECK(std::is_sorted(dataset.classes.begin(), dataset.classes.end()));
   CHECK(dataset.split("train").labels[0] == 99);
   CHECK(dataset.classes[static_cast<size_t>(dataset.split("test").labels[1])] == "woman");
-  CHECK(dataset.split("test").image(29).get()[0] == 29);
+  CHECK(dataset.split("test").sample(29).get()[0] == 29);
 }
 
 TEST_CASE("a table's pixel targets move with the resize, others stay", "[data][csv]") {
   const TemporaryFolder folder;
   write_csv(folder.path() / "points", kTable);
-  const ImageDataset dataset = load_alone(csv_manifest(), settings_of(10), folder.path());
+  const Dataset dataset = load_alone(csv_manifest(), settings_of(10), folder.path());
   CHECK(names_of(dataset.target_columns) == std::vector<std::string>{"target_x", "target_y", "target_angle"});
-  const ImageSplit& train = dataset.split("train");
+  const DataSplit& train = dataset.split("train");
   CHECK(train.names == std::vector<std::string>{"images/a.jpg", "images/b.jpg"});
   CHECK(train.labels.empty());
   CHECK(train.targets == std::vector<std::vector<double>>{{5.0, 1.25, -300.0}, {2.5, 2.5, 0.25}});
@@ -199,7 +199,7 @@ TEST_CASE("a table's classes are labels, its declared targets replace the defaul
   Manifest manifest = csv_manifest();
   manifest.classes = 2;
   manifest.targets = {{"target_angle", TargetUnit::kPixelsX, ""}};
-  const ImageDataset dataset = load_alone(manifest, settings_of(10), folder.path());
+  const Dataset dataset = load_alone(manifest, settings_of(10), folder.path());
   CHECK(dataset.classes == std::vector<std::string>{"A", "Z"});
   CHECK(dataset.split("train").labels == std::vector<int64_t>{0, 1});
   CHECK(dataset.split("train").targets == std::vector<std::vector<double>>{{-150.0}, {0.0625}});
@@ -208,9 +208,9 @@ TEST_CASE("a table's classes are labels, its declared targets replace the defaul
 TEST_CASE("targets are the same on every rank and part of the split's hash", "[data][csv]") {
   const TemporaryFolder folder;
   write_csv(folder.path() / "points", kTable);
-  const ImageDataset expected = load_alone(csv_manifest(), settings_of(10), folder.path());
+  const Dataset expected = load_alone(csv_manifest(), settings_of(10), folder.path());
   FakeNode node(2);
-  std::vector<ImageDataset> loaded(2);
+  std::vector<Dataset> loaded(2);
   node.run([&](const NodeMemory& memory) {
     loaded[static_cast<size_t>(memory.rank)] =
         load_dataset(csv_manifest(), settings_of(10), {{folder.path()}, 1, {}}, memory);
@@ -265,10 +265,10 @@ TEST_CASE("quoted fields may hold commas, quotes and line ends", "[data][csv]") 
 }
 
 TEST_CASE("synthetic pictures are balanced, named by class and the same for everybody", "[data][synthetic]") {
-  const ImageDataset dataset = load_alone(shapes_manifest(), settings_of(24), "/nowhere");
+  const Dataset dataset = load_alone(shapes_manifest(), settings_of(24), "/nowhere");
   CHECK(dataset.classes.size() == 6);
   CHECK(std::is_sorted(dataset.classes.begin(), dataset.classes.end()));
-  const ImageSplit& train = dataset.split("train");
+  const DataSplit& train = dataset.split("train");
   REQUIRE(train.n == 30);
   for (int64_t label = 0; label < 6; ++label) CHECK(std::count(train.labels.begin(), train.labels.end(), label) == 5);
   for (size_t i = 0; i < train.names.size(); ++i) {
@@ -280,19 +280,19 @@ TEST_CASE("synthetic pictures are balanced, named by class and the same for ever
   CHECK(different.size() == 42);
 
   FakeNode node(3);
-  std::vector<ImageDataset> loaded(3);
+  std::vector<Dataset> loaded(3);
   node.run([&](const NodeMemory& memory) {
     loaded[static_cast<size_t>(memory.rank)] = load_dataset(shapes_manifest(), settings_of(24), {{}, 2, {}}, memory);
   });
-  for (const ImageDataset& other : loaded) check_equal(other, dataset);
+  for (const Dataset& other : loaded) check_equal(other, dataset);
 }
 
 TEST_CASE("a synthetic shape has its class's colour at its target", "[data][synthetic]") {
   Manifest manifest = shapes_manifest();
   manifest.synthetic = {1, 3, 1};  // circles: blue, green, red
   manifest.classes = 3;
-  const ImageDataset dataset = load_alone(manifest, settings_of(32), "/nowhere");
-  const ImageSplit& train = dataset.split("train");
+  const Dataset dataset = load_alone(manifest, settings_of(32), "/nowhere");
+  const DataSplit& train = dataset.split("train");
   REQUIRE(dataset.classes == std::vector<std::string>{"circle-blue", "circle-green", "circle-red"});
   const int strongest_channel[] = {2, 1, 0};
   for (int64_t i = 0; i < train.n; ++i) {
@@ -300,7 +300,7 @@ TEST_CASE("a synthetic shape has its class's colour at its target", "[data][synt
     const auto x = static_cast<int64_t>(target[0]);
     const auto y = static_cast<int64_t>(target[1]);
     REQUIRE((x >= 0 && x < 32 && y >= 0 && y < 32));
-    const uint8_t* pixel = train.image(i).get() + (y * 32 + x) * 3;
+    const uint8_t* pixel = train.sample(i).get() + (y * 32 + x) * 3;
     CHECK(std::max_element(pixel, pixel + 3) - pixel == strongest_channel[train.labels[static_cast<size_t>(i)]]);
   }
 }

@@ -13,7 +13,7 @@ using namespace invaria::data::test;
 
 namespace {
 
-ImageDataset load_alone(const Manifest& manifest, const DatasetSettings& settings, const fs::path& folder) {
+Dataset load_alone(const Manifest& manifest, const DatasetSettings& settings, const fs::path& folder) {
   return load_dataset(manifest, settings, {{folder}, 1, {}}, NodeMemory::private_memory());
 }
 
@@ -27,14 +27,14 @@ TEST_CASE("an image folder gives its pictures in byte order of their names, labe
           "[data][load]") {
   const TemporaryFolder folder;
   write_small(folder.path());
-  const ImageDataset dataset = load_alone(small_manifest(), small_settings(), folder.path());
+  const Dataset dataset = load_alone(small_manifest(), small_settings(), folder.path());
   CHECK(dataset.classes == std::vector<std::string>{"Cat", "ant", "dog"});
-  const ImageSplit& train = dataset.split("train");
+  const DataSplit& train = dataset.split("train");
   CHECK(train.names == std::vector<std::string>{"Cat/a.jpeg", "Cat/b.jpg", "Cat/c.png", "Cat/d.jpg", "ant/a.jpg",
                                                 "ant/sub/c.jpg", "ant/z.png", "dog/a.JPG", "dog/b.jpg", "dog/c.jpg"});
   CHECK(train.labels == std::vector<int64_t>{0, 0, 0, 0, 1, 1, 1, 2, 2, 2});
-  CHECK(train.height == 8);
-  CHECK(train.width == 8);
+  CHECK(train.shape.height == 8);
+  CHECK(train.shape.width == 8);
   std::vector<std::string> pixel_hashes;
   for (int64_t i = 0; i < train.n; ++i) pixel_hashes.push_back(sha256_hex(picture(train, i)));
   CHECK(train.hash == split_hash(train.names, train.labels, {}, pixel_hashes));
@@ -46,7 +46,7 @@ TEST_CASE("an image folder gives its pictures in byte order of their names, labe
   // A lossless picture, decoded by nobody: the stored pixels, resized.
   std::vector<uint8_t> expected(8 * 8 * 3);
   resize_into(make_image(12, 80, 7), 8, ResizeMode::kWholeFrame, expected);
-  CHECK(std::equal(expected.begin(), expected.end(), train.image(2).get()));
+  CHECK(std::equal(expected.begin(), expected.end(), train.sample(2).get()));
 }
 
 TEST_CASE("other pixels under the same names and sizes are another split, and named as a difference", "[data][load]") {
@@ -60,17 +60,17 @@ TEST_CASE("other pixels under the same names and sizes are another split, and na
     write_file(path, bytes);
     return load_alone(small_manifest(), settings, folder.path());
   };
-  const ImageDataset before = load(small_settings());
+  const Dataset before = load(small_settings());
   CHECK(data_differences(before.record, before.record).empty());
   image.pixels[0] ^= 0xff;
-  const ImageDataset after = load(small_settings());
+  const Dataset after = load(small_settings());
   CHECK(after.record.checksum == before.record.checksum);
   CHECK(after.split("train").names == before.split("train").names);
   CHECK(after.split("train").hash != before.split("train").hash);
   CHECK(after.split("test").hash == before.split("test").hash);
   const std::vector<std::string> differences = data_differences(before.record, after.record);
   REQUIRE(differences.size() == 1);
-  CHECK(contains(differences[0], "small: hash of names, labels, targets and pixels of train"));
+  CHECK(contains(differences[0], "small: hash of names, labels, targets and contents of train"));
   CHECK(contains(differences[0], before.split("train").hash));
   CHECK(contains(differences[0], after.split("train").hash));
 
@@ -98,15 +98,15 @@ TEST_CASE("data differ where files, left-out pictures or splits differ", "[data]
 TEST_CASE("grey pictures are widened to three equal channels", "[data][load]") {
   const TemporaryFolder folder;
   write_small(folder.path());
-  const ImageDataset dataset = load_alone(small_manifest(), small_settings(), folder.path());
-  const uint8_t* grey = dataset.split("train").image(1).get();
+  const Dataset dataset = load_alone(small_manifest(), small_settings(), folder.path());
+  const uint8_t* grey = dataset.split("train").sample(1).get();
   for (int64_t i = 0; i < 8 * 8 * 3; ++i) CHECK(std::abs(int{grey[i]} - 90) <= 1);
 }
 
 TEST_CASE("folders, tars in any order and one tar of everything load alike", "[data][load]") {
   const TemporaryFolder folder;
   write_small(folder.path());
-  const ImageDataset expected = load_alone(small_manifest(), small_settings(), folder.path());
+  const Dataset expected = load_alone(small_manifest(), small_settings(), folder.path());
 
   const TemporaryFolder tars;
   Files reversed = small_split(0);
@@ -132,11 +132,11 @@ TEST_CASE("ranks and threads share out the decoding and change nothing", "[data]
   write_small(folder.path());
   DatasetSettings settings = small_settings();
   settings.validation_fraction = 0.3;
-  const ImageDataset expected = load_alone(small_manifest(), settings, folder.path());
+  const Dataset expected = load_alone(small_manifest(), settings, folder.path());
   const int ranks = GENERATE(1, 2, 3, 13);
   const int threads = GENERATE(1, 3);
   FakeNode node(ranks);
-  std::vector<ImageDataset> loaded(static_cast<size_t>(ranks));
+  std::vector<Dataset> loaded(static_cast<size_t>(ranks));
   std::vector<int64_t> decoded(static_cast<size_t>(ranks));
   const auto failures = node.run([&](const NodeMemory& memory) {
     const auto rank = static_cast<size_t>(memory.rank);
@@ -178,40 +178,40 @@ TEST_CASE("a corrupt picture stops every rank with the same message, which names
   }
   CHECK(problems_of(small_manifest(), small_settings(), folder.path()).empty());
   CHECK(
-      contains(problems_of(small_manifest(), small_settings(), folder.path(), CheckDepth::kPictures), "train/" + name));
+      contains(problems_of(small_manifest(), small_settings(), folder.path(), CheckDepth::kContents), "train/" + name));
 }
 
 TEST_CASE("corrupt pictures are left out and listed where the suite says so", "[data][load]") {
   const TemporaryFolder folder;
   write_small(folder.path());
-  const ImageDataset whole = load_alone(small_manifest(), small_settings(), folder.path());
+  const Dataset whole = load_alone(small_manifest(), small_settings(), folder.path());
   write_file(folder.path() / "small" / "train" / "Cat/a.jpeg", "broken");
   write_file(folder.path() / "small" / "train" / "ant/sub/c.jpg", "");
   write_file(folder.path() / "small" / "test" / "dog/c.jpg", "GIF89a");
   DatasetSettings settings = small_settings();
   settings.on_corrupt = OnCorrupt::kLeaveOut;
-  CHECK(problems_of(small_manifest(), settings, folder.path(), CheckDepth::kPictures).empty());
+  CHECK(problems_of(small_manifest(), settings, folder.path(), CheckDepth::kContents).empty());
   const int ranks = GENERATE(1, 2);
   FakeNode node(ranks);
-  std::vector<ImageDataset> loaded(static_cast<size_t>(ranks));
+  std::vector<Dataset> loaded(static_cast<size_t>(ranks));
   node.run([&](const NodeMemory& memory) {
     loaded[static_cast<size_t>(memory.rank)] =
         load_dataset(small_manifest(), settings, {{folder.path()}, 2, {}}, memory);
   });
-  for (const ImageDataset& dataset : loaded) {
+  for (const Dataset& dataset : loaded) {
     CHECK(dataset.record.files_left_out ==
           std::vector<std::string>{"train/Cat/a.jpeg", "train/ant/sub/c.jpg", "test/dog/c.jpg"});
-    const ImageSplit& train = dataset.split("train");
+    const DataSplit& train = dataset.split("train");
     REQUIRE(train.n == 8);
     CHECK(train.names.size() == 8);
     CHECK(train.labels == std::vector<int64_t>{0, 0, 0, 1, 1, 2, 2, 2});
     CHECK(train.hash != whole.split("train").hash);
     for (int64_t i = 0; i < train.n; ++i) {
-      const ImageSplit& before = whole.split("train");
+      const DataSplit& before = whole.split("train");
       const auto was = std::find(before.names.begin(), before.names.end(), train.names[static_cast<size_t>(i)]);
       REQUIRE(was != before.names.end());
-      CHECK(std::equal(train.image(i).get(), train.image(i).get() + 8 * 8 * 3,
-                       before.image(was - before.names.begin()).get()));
+      CHECK(std::equal(train.sample(i).get(), train.sample(i).get() + 8 * 8 * 3,
+                       before.sample(was - before.names.begin()).get()));
     }
   }
 }
@@ -259,8 +259,8 @@ TEST_CASE("a validation split is cut from train, class by class, by its seed", "
   write_small(folder.path());
   DatasetSettings settings = small_settings();
   settings.validation_fraction = 0.3;
-  const ImageDataset whole = load_alone(small_manifest(), small_settings(), folder.path());
-  const ImageDataset cut = load_alone(small_manifest(), settings, folder.path());
+  const Dataset whole = load_alone(small_manifest(), small_settings(), folder.path());
+  const Dataset cut = load_alone(small_manifest(), settings, folder.path());
   REQUIRE(cut.splits.size() == 3);
   CHECK(cut.split("validation").n == 3);
   CHECK(cut.split("validation").labels == std::vector<int64_t>{0, 1, 2});

@@ -36,7 +36,7 @@ class Copy {
   Copy(const Manifest& manifest, const Files& files) : manifest_(manifest) {
     write_folder(folder_.path() / manifest.folder_names()[0], files);
   }
-  ImageDataset load() const {
+  Dataset load() const {
     DatasetSettings settings;
     settings.name = manifest_.name;
     settings.size = 10;
@@ -49,11 +49,11 @@ class Copy {
   Manifest manifest_;
 };
 
-ImageDataset load(const Manifest& manifest, const Files& files) {
+Dataset load(const Manifest& manifest, const Files& files) {
   return Copy(manifest, files).load();
 }
 
-std::vector<std::string> classes_of(const ImageDataset& dataset, const std::string& split) {
+std::vector<std::string> classes_of(const Dataset& dataset, const std::string& split) {
   std::vector<std::string> names;
   for (const int64_t label : dataset.split(split).labels) names.push_back(dataset.classes[static_cast<size_t>(label)]);
   return names;
@@ -86,7 +86,7 @@ TEST_CASE("ImageNet's official archives give classes from nested tars and the ki
                  {"ILSVRC2012_img_val.tar", tar(val)},
                  {"ILSVRC2012_devkit_t12.tar", tar({{kit + "meta.mat", golden("meta.mat")},
                                                     {kit + "ILSVRC2012_validation_ground_truth.txt", kGroundTruth}})}});
-  const ImageDataset dataset = packed.load();
+  const Dataset dataset = packed.load();
   CHECK(dataset.classes == Texts{"n01440764", "n01443537", "n02119789"});
   CHECK(classes_of(dataset, "train") == Texts{"n01440764", "n01440764", "n02119789", "n02119789"});
   CHECK(classes_of(dataset, "test") == Texts{"n01440764", "n01443537", "n02119789"});
@@ -96,7 +96,7 @@ TEST_CASE("ImageNet's official archives give classes from nested tars and the ki
   for (const auto& [name, bytes] : train1) unpacked.emplace_back("train/n01440764/" + name, bytes);
   for (const auto& [name, bytes] : train2) unpacked.emplace_back("train/n02119789/" + name, bytes);
   for (const auto& [name, bytes] : val) unpacked.emplace_back("val/" + name, bytes);
-  const ImageDataset same = load(manifest, unpacked);
+  const Dataset same = load(manifest, unpacked);
   CHECK(classes_of(same, "test") == classes_of(dataset, "test"));
   CHECK(pixels_of(same.split("train")) == pixels_of(dataset.split("train")));
   CHECK(pixels_of(same.split("test")) == pixels_of(dataset.split("test")));
@@ -110,10 +110,10 @@ TEST_CASE("ImageNet-100 leaves the other classes out, its labels in its own list
   const std::string last = manifest.class_names[99];
   CHECK((first == "n02869837" && last == "n02090622"));
   manifest = shipped("imagenet100-folders", 100);
-  const ImageDataset dataset = load(manifest, {{"train/" + last + "/a.JPEG", picture(1)},
-                                               {"train/n01440764/b.JPEG", picture(2)},
-                                               {"train/" + first + "/c.JPEG", picture(3)},
-                                               {"val/" + first + "/d.JPEG", picture(4)}});
+  const Dataset dataset = load(manifest, {{"train/" + last + "/a.JPEG", picture(1)},
+                                          {"train/n01440764/b.JPEG", picture(2)},
+                                          {"train/" + first + "/c.JPEG", picture(3)},
+                                          {"val/" + first + "/d.JPEG", picture(4)}});
   CHECK(dataset.split("train").names == Texts{"train/" + last + "/a.JPEG", "train/" + first + "/c.JPEG"});
   CHECK(dataset.split("train").labels == std::vector<int64_t>{99, 0});
   CHECK(classes_of(
@@ -123,7 +123,7 @@ TEST_CASE("ImageNet-100 leaves the other classes out, its labels in its own list
 }
 
 TEST_CASE("Tiny-ImageNet has classes and boxes from its lists", "[data][official]") {
-  const ImageDataset dataset =
+  const Dataset dataset =
       load(shipped("tiny-imagenet-whole", 2), {{"train/n01/images/n01_0.JPEG", picture(1)},
                                                {"train/n01/n01_boxes.txt", "n01_0.JPEG\t0\t10\t18\t8\n"},
                                                {"train/n02/images/n02_0.JPEG", picture(2)},
@@ -144,7 +144,7 @@ TEST_CASE("Caltech-101 is dealt out class by class, thirty and up to fifty, with
   for (int n = 1; n <= 100; ++n) files.emplace_back(fmt::format("ant/image_{:04}.jpg", n), one);
   for (int n = 1; n <= 33; ++n) files.emplace_back(fmt::format("inline_skate/image_{:04}.jpg", n), one);
   const Copy copy(manifest, files);
-  const ImageDataset dataset = copy.load();
+  const Dataset dataset = copy.load();
   const auto count = [&](const std::string& split, const std::string& name) {
     const Texts classes = classes_of(dataset, split);
     return std::count(classes.begin(), classes.end(), name);
@@ -168,13 +168,13 @@ TEST_CASE("Caltech-101 is dealt out class by class, thirty and up to fifty, with
 }
 
 TEST_CASE("DTD has its first official split", "[data][official]") {
-  const ImageDataset dataset = load(shipped("dtd", 2), {{"images/banded/banded_1.jpg", picture(1)},
-                                                        {"images/woven/woven_1.jpg", picture(2)},
-                                                        {"images/woven/woven_2.jpg", picture(3)},
-                                                        {"labels/train1.txt", "banded/banded_1.jpg\n"},
-                                                        {"labels/val1.txt", "woven/woven_2.jpg\n"},
-                                                        {"labels/test1.txt", "woven/woven_1.jpg\n"},
-                                                        {"labels/train2.txt", "woven/woven_1.jpg\n"}});
+  const Dataset dataset = load(shipped("dtd", 2), {{"images/banded/banded_1.jpg", picture(1)},
+                                                   {"images/woven/woven_1.jpg", picture(2)},
+                                                   {"images/woven/woven_2.jpg", picture(3)},
+                                                   {"labels/train1.txt", "banded/banded_1.jpg\n"},
+                                                   {"labels/val1.txt", "woven/woven_2.jpg\n"},
+                                                   {"labels/test1.txt", "woven/woven_1.jpg\n"},
+                                                   {"labels/train2.txt", "woven/woven_1.jpg\n"}});
   CHECK(dataset.split("train").names == Texts{"images/banded/banded_1.jpg"});
   CHECK(dataset.split("validation").names == Texts{"images/woven/woven_2.jpg"});
   CHECK(classes_of(dataset, "test") == Texts{"woven"});
@@ -183,7 +183,7 @@ TEST_CASE("DTD has its first official split", "[data][official]") {
 TEST_CASE("Flowers-102 has its splits and labels from the MATLAB lists", "[data][official]") {
   Files files{{"imagelabels.mat", golden("imagelabels.mat")}, {"setid.mat", golden("setid.mat")}};
   for (int n = 1; n <= 6; ++n) files.emplace_back(fmt::format("jpg/image_{:05}.jpg", n), picture(n));
-  const ImageDataset dataset = load(shipped("flowers102-official", 2), files);
+  const Dataset dataset = load(shipped("flowers102-official", 2), files);
   CHECK(dataset.classes == Texts{"001", "102"});
   CHECK(dataset.split("train").names == Texts{"jpg/image_00002.jpg", "jpg/image_00004.jpg"});
   CHECK(classes_of(dataset, "train") == Texts{"001", "102"});
@@ -205,14 +205,14 @@ TEST_CASE("Oxford-IIIT Pets has breeds from its lists and head boxes where there
                     {"annotations/trainval.txt", "Abyssinian_10 1 1 1\namerican_pit_bull_terrier_2 2 2 1\n"},
                     {"annotations/test.txt", "Abyssinian_3 1 1 1\n"},
                     {"annotations/xmls/american_pit_bull_terrier_2.xml", xml(4)}};
-  const ImageDataset dataset = load(shipped("pets", 2), files);
+  const Dataset dataset = load(shipped("pets", 2), files);
   CHECK(dataset.classes == Texts{"Abyssinian", "american_pit_bull_terrier"});
   CHECK(dataset.split("train").labels == std::vector<int64_t>{0, 1});
   CHECK(classes_of(dataset, "test") == Texts{"Abyssinian"});
 
   Manifest heads = shipped("pets-head", 1);
   heads.splits = {heads.splits[0]};
-  const ImageDataset boxed = load(heads, files);
+  const Dataset boxed = load(heads, files);
   CHECK(boxed.split("train").names == Texts{"images/american_pit_bull_terrier_2.jpg"});
   CHECK(boxed.split("train").targets == Targets{{2, 2, 5, 8}});
 }
@@ -228,7 +228,7 @@ TEST_CASE("CUB-200-2011 has its split, boxes as corners, and classes for few-sho
     boxes += fmt::format("{} 2.0 1.0 {}.0 5.0\n", n, 2 * n);
   }
   files.insert(files.end(), {{"images.txt", images}, {"train_test_split.txt", splits}, {"bounding_boxes.txt", boxes}});
-  const ImageDataset dataset = load(shipped("cub200", 5), files);
+  const Dataset dataset = load(shipped("cub200", 5), files);
   CHECK(dataset.split("train").n == 3);
   CHECK(classes_of(dataset, "test") == Texts{"002.Bird", "004.Bird"});
   CHECK(dataset.split("test").targets == Targets{{1, 1, 3, 6}, {1, 1, 5, 6}});
@@ -246,11 +246,11 @@ TEST_CASE("CUB-200-2011's parts are points, and whether they are seen attributes
       parts += fmt::format("{} {} {}.0 5.0 {}\n", id, part, 2 * id, (id + part) % 2);
     }
   }
-  const ImageDataset dataset = load(shipped("cub200-parts", 2), {{"images/001.Bird/a.jpg", picture(1)},
-                                                                 {"images/002.Bird/b.jpg", picture(2)},
-                                                                 {"images.txt", "1 001.Bird/a.jpg\n2 002.Bird/b.jpg\n"},
-                                                                 {"train_test_split.txt", "1 1\n2 0\n"},
-                                                                 {"parts/part_locs.txt", parts}});
+  const Dataset dataset = load(shipped("cub200-parts", 2), {{"images/001.Bird/a.jpg", picture(1)},
+                                                            {"images/002.Bird/b.jpg", picture(2)},
+                                                            {"images.txt", "1 001.Bird/a.jpg\n2 002.Bird/b.jpg\n"},
+                                                            {"train_test_split.txt", "1 1\n2 0\n"},
+                                                            {"parts/part_locs.txt", parts}});
   const auto value = [&](const std::string& split, const std::string& name) {
     const auto at = std::find(dataset.target_names.begin(), dataset.target_names.end(), name);
     REQUIRE(at != dataset.target_names.end());
@@ -270,14 +270,14 @@ TEST_CASE("300-W has 68 points a face, from folders of its own split", "[data][o
     for (int point = 0; point < 68; ++point) text += fmt::format("{} {}\n", point / 4.0 + shift, 5);
     return text + "}\n";
   };
-  const ImageDataset dataset = load(shipped("300w", 0), {{"afw/a_1.jpg", picture(1)},
-                                                         {"afw/a_1.pts", pts(0)},
-                                                         {"lfpw/trainset/b.png", png(make_image(10, 20, 2))},
-                                                         {"lfpw/trainset/b.pts", pts(1)},
-                                                         {"ibug/c.jpg", picture(3)},
-                                                         {"ibug/c.pts", pts(2)},
-                                                         {"helen/testset/d.jpg", picture(4)},
-                                                         {"helen/testset/d.pts", pts(3)}});
+  const Dataset dataset = load(shipped("300w", 0), {{"afw/a_1.jpg", picture(1)},
+                                                    {"afw/a_1.pts", pts(0)},
+                                                    {"lfpw/trainset/b.png", png(make_image(10, 20, 2))},
+                                                    {"lfpw/trainset/b.pts", pts(1)},
+                                                    {"ibug/c.jpg", picture(3)},
+                                                    {"ibug/c.pts", pts(2)},
+                                                    {"helen/testset/d.jpg", picture(4)},
+                                                    {"helen/testset/d.pts", pts(3)}});
   CHECK(dataset.split("train").names == Texts{"afw/a_1.jpg", "lfpw/trainset/b.png"});
   CHECK(dataset.split("test").names == Texts{"helen/testset/d.jpg", "ibug/c.jpg"});
   REQUIRE(dataset.target_columns.size() == 136);
@@ -296,7 +296,7 @@ TEST_CASE("Leeds Sports Pose and its extended set have their joints from either 
     manifest.splits[1].first_row = 4;
     Files all = files;
     all.emplace_back("joints.mat", golden(mat));
-    const ImageDataset dataset = load(manifest, all);
+    const Dataset dataset = load(manifest, all);
     REQUIRE(dataset.split("train").n == 3);
     REQUIRE(dataset.split("test").n == 1);
     const std::vector<double>& joints = dataset.split("test").targets[0];
@@ -330,7 +330,7 @@ TEST_CASE("CelebA has its partition, landmarks and attributes", "[data][official
   const Files pictures{{"000001.jpg", picture(1)}, {"000002.jpg", picture(2)}, {"000003.jpg", picture(3)}};
   Files unpacked = lists;
   for (const auto& [name, bytes] : pictures) unpacked.emplace_back("img_align_celeba/" + name, bytes);
-  const ImageDataset dataset = load(manifest, unpacked);
+  const Dataset dataset = load(manifest, unpacked);
   REQUIRE(dataset.target_names.size() == 10 + 40);
   CHECK(dataset.target_names[2] == "point_righteye_x");
   CHECK(dataset.target_names[10 + 20] == "attr_Male");
@@ -353,7 +353,7 @@ TEST_CASE("FC100 splits CIFAR-100's classes by superclass", "[data][official]") 
     records += std::string{static_cast<char>(n), static_cast<char>(n)} + std::string(3072, 'x');
   Manifest unchecked = manifest;
   for (SplitManifest& split : unchecked.splits) split.checksum.clear();
-  const ImageDataset dataset = load(unchecked, {{"train.bin", records}, {"test.bin", records}});
+  const Dataset dataset = load(unchecked, {{"train.bin", records}, {"test.bin", records}});
   CHECK(dataset.class_splits.at("base").size() == 60);
   CHECK(dataset.class_splits.at("validation").size() == 20);
   const std::vector<int64_t>& novel = dataset.class_splits.at("novel");
@@ -369,9 +369,9 @@ TEST_CASE("FC100 splits CIFAR-100's classes by superclass", "[data][official]") 
 TEST_CASE("plant diseases are class folders, dealt out, and all novel", "[data][official]") {
   Manifest manifest = shipped("plant-disease", 2);
   manifest.splits[0].per_class = 1;
-  const ImageDataset dataset = load(manifest, {{"color/Apple___scab/a b.JPG", picture(1)},
-                                               {"color/Corn_(maize)___healthy/x.jpg", picture(2)},
-                                               {"color/Apple___scab/c.JPG", picture(3)}});
+  const Dataset dataset = load(manifest, {{"color/Apple___scab/a b.JPG", picture(1)},
+                                          {"color/Corn_(maize)___healthy/x.jpg", picture(2)},
+                                          {"color/Apple___scab/c.JPG", picture(3)}});
   CHECK(dataset.classes == Texts{"Apple___scab", "Corn_(maize)___healthy"});
   CHECK(classes_of(dataset, "train") == dataset.classes);
   CHECK(classes_of(dataset, "test") == Texts{"Apple___scab"});
@@ -385,7 +385,7 @@ TEST_CASE("Omniglot's characters are classes, background to learn from and evalu
   write_archive(zipped.path() / "images_background.zip", {{"images_background/Greek/character01/0001_01.png", small},
                                                           {"images_background/Greek/character02/0002_01.png", small}});
   write_archive(zipped.path() / "images_evaluation.zip", {{"images_evaluation/Elvish/character01/0003_01.png", small}});
-  const ImageDataset dataset = zipped.load();
+  const Dataset dataset = zipped.load();
   CHECK(dataset.classes == Texts{"Elvish/character01", "Greek/character01", "Greek/character02"});
   CHECK(dataset.split("train").labels == std::vector<int64_t>{1, 2});
   CHECK(dataset.class_splits.at("novel") == std::vector<int64_t>{0});
@@ -417,7 +417,7 @@ TEST_CASE("shards in WebDataset's layout need no reader of their own", "[data][o
   write_archive(copy.path() / "train/shard-000001.tar",
                 {{"k0.cls", "0\n"}, {"k0.jpg", picture(2)}, {"k0.json", json(8)}});
   write_archive(copy.path() / "test/shard-000000.tar", {{"k9.jpg", picture(3)}, {"k9.cls", "1"}, {"k9.json", json(2)}});
-  const ImageDataset dataset = copy.load();
+  const Dataset dataset = copy.load();
   CHECK(dataset.split("train").names == Texts{"train/shard-000000/k0.jpg", "train/shard-000001/k0.jpg"});
   CHECK(dataset.split("train").labels == std::vector<int64_t>{1, 0});
   CHECK(dataset.target_names == Texts{"target_x", "attr_old"});

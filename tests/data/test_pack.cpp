@@ -12,7 +12,7 @@ namespace {
 
 constexpr PackContents kBoth[] = {PackContents::kFiles, PackContents::kPixels};
 
-ImageDataset load(const Manifest& manifest, const DatasetSettings& settings, const fs::path& folder) {
+Dataset load(const Manifest& manifest, const DatasetSettings& settings, const fs::path& folder) {
   return load_dataset(manifest, settings, {{folder}, 2, {}}, NodeMemory::private_memory());
 }
 
@@ -81,7 +81,7 @@ TEST_CASE("a packed data set is the same to the bit, and its own files are not n
   write_rich(folder.path());
   DatasetSettings settings = rich_settings();
   settings.validation_fraction = GENERATE(0.0, 0.25);
-  const ImageDataset expected = load(rich_manifest(), settings, folder.path());
+  const Dataset expected = load(rich_manifest(), settings, folder.path());
   CHECK(expected.class_splits.size() == 2);
   const PackContents contents = GENERATE(from_range(std::begin(kBoth), std::end(kBoth)));
   DatasetSettings whole = settings;
@@ -89,7 +89,7 @@ TEST_CASE("a packed data set is the same to the bit, and its own files are not n
   CHECK(pack(rich_manifest(), whole, folder.path(), packed.path(), contents).size() == 2);
   check_equal(load(rich_manifest(), settings, packed.path()), expected);
   FakeNode node(3);
-  std::vector<ImageDataset> loaded(3);
+  std::vector<Dataset> loaded(3);
   const auto failures = node.run([&](const NodeMemory& memory) {
     loaded[static_cast<size_t>(memory.rank)] =
         load_dataset(rich_manifest(), settings, {{packed.path()}, 1, {}}, memory);
@@ -112,7 +112,7 @@ TEST_CASE("packed files serve every size, packed pixels their own", "[data][pack
   check_equal(load(small_manifest(), settings, files.path()), load(small_manifest(), settings, folder.path()));
   CHECK_THAT(problems_of(small_manifest(), settings, pixels.path()), Catch::Contains("no data for \"small\""));
   settings.size = 8;
-  CHECK(problems_of(small_manifest(), settings, pixels.path(), CheckDepth::kPictures).empty());
+  CHECK(problems_of(small_manifest(), settings, pixels.path(), CheckDepth::kContents).empty());
   settings.resize = ResizeMode::kShortSideCrop;
   CHECK_THAT(problems_of(small_manifest(), settings, pixels.path()), Catch::Contains("no data for \"small\""));
   // One split's pack is missing: as if there were none.
@@ -125,7 +125,7 @@ TEST_CASE("a data set beyond the memory it may take is read from packed pixels a
   write_small(folder.path());
   DatasetSettings settings = small_settings();
   settings.size = 64;
-  const ImageDataset expected = load(small_manifest(), settings, folder.path());
+  const Dataset expected = load(small_manifest(), settings, folder.path());
   settings.max_memory_share = 1e-12;
   CHECK_THAT(problems_of(small_manifest(), settings, folder.path()),
              Catch::Contains("invaria data pack small --pixels 64 --resize whole-frame"));
@@ -133,7 +133,7 @@ TEST_CASE("a data set beyond the memory it may take is read from packed pixels a
   CHECK(problems_of(small_manifest(), settings, folder.path()).empty());
   size_t allocated = 0;
   const NodeMemory memory = counted_memory(allocated);
-  const ImageDataset mapped = load_dataset(small_manifest(), settings, {{folder.path()}, 1, {}}, memory);
+  const Dataset mapped = load_dataset(small_manifest(), settings, {{folder.path()}, 1, {}}, memory);
   check_equal(mapped, expected);
   CHECK(allocated < 64 * 64 * 3);
 }
@@ -144,7 +144,7 @@ TEST_CASE("packed files are streamed: each picture decoded when asked for, and n
   write_rich(folder.path());
   DatasetSettings settings = rich_settings();
   settings.validation_fraction = GENERATE(0.0, 0.25);
-  const ImageDataset expected = load(rich_manifest(), settings, folder.path());
+  const Dataset expected = load(rich_manifest(), settings, folder.path());
   settings.stream = true;
   CHECK_THAT(problems_of(rich_manifest(), settings, folder.path()), Catch::Contains("invaria data pack rich"));
   // Pixels of the right size are no files.
@@ -155,13 +155,13 @@ TEST_CASE("packed files are streamed: each picture decoded when asked for, and n
   pack(rich_manifest(), whole, folder.path(), packed.path(), PackContents::kFiles);
 
   settings.max_memory_share = 1e-12;
-  CHECK(problems_of(rich_manifest(), settings, packed.path(), CheckDepth::kPictures).empty());
+  CHECK(problems_of(rich_manifest(), settings, packed.path(), CheckDepth::kContents).empty());
   size_t allocated = 0;
   const NodeMemory memory = counted_memory(allocated);
-  const ImageDataset streamed = load_dataset(rich_manifest(), settings, {{packed.path()}, 1, {}}, memory);
+  const Dataset streamed = load_dataset(rich_manifest(), settings, {{packed.path()}, 1, {}}, memory);
   CHECK(allocated < 12 * 12 * 3 * 12);
   for (const auto& [name, split] : expected.splits) {
-    const ImageSplit& other = streamed.split(name);
+    const DataSplit& other = streamed.split(name);
     CHECK(other.names == split.names);
     CHECK(other.labels == split.labels);
     CHECK(other.targets == split.targets);
@@ -169,11 +169,11 @@ TEST_CASE("packed files are streamed: each picture decoded when asked for, and n
     CHECK(other.hash != split.hash);  // of the files, since the pixels are not looked at beforehand
     // Together, on threads, one of them wanted twice.
     const int64_t last = split.n - 1;
-    const HeldPictures held = other.images(std::vector<int64_t>{last, 0, last}, 2);
-    CHECK(std::equal(held.pixels[0], held.pixels[0] + 12 * 12 * 3, split.image(last).get()));
-    CHECK(std::equal(held.pixels[1], held.pixels[1] + 12 * 12 * 3, split.image(0).get()));
-    CHECK(held.pixels[2] == held.pixels[0]);
-    CHECK(other.image(0) != other.image(0));
+    const HeldSamples held = other.samples(std::vector<int64_t>{last, 0, last}, 2);
+    CHECK(std::equal(held.bytes[0], held.bytes[0] + 12 * 12 * 3, split.sample(last).get()));
+    CHECK(std::equal(held.bytes[1], held.bytes[1] + 12 * 12 * 3, split.sample(0).get()));
+    CHECK(held.bytes[2] == held.bytes[0]);
+    CHECK(other.sample(0) != other.sample(0));
   }
 }
 
@@ -185,13 +185,13 @@ TEST_CASE("a streamed file that is corrupt is left out, one that changed is name
   DatasetSettings settings = small_settings();
   const fs::path train = pack(small_manifest(), settings, folder.path(), packed.path(), PackContents::kFiles).at(0);
   settings.stream = true;
-  for (const CheckDepth depth : {CheckDepth::kListing, CheckDepth::kPictures}) {
+  for (const CheckDepth depth : {CheckDepth::kListing, CheckDepth::kContents}) {
     CHECK(problems_of(small_manifest(), settings, packed.path(), depth).empty() == (depth == CheckDepth::kListing));
   }
   CHECK_THAT(failure([&] { load(small_manifest(), settings, packed.path()); }),
              Catch::Contains("1 corrupt picture: train/ant/a.jpg"));
   settings.on_corrupt = OnCorrupt::kLeaveOut;
-  const ImageDataset loaded = load(small_manifest(), settings, packed.path());
+  const Dataset loaded = load(small_manifest(), settings, packed.path());
   CHECK(loaded.record.files_left_out == std::vector<std::string>{"train/ant/a.jpg"});
   CHECK(pixels_of(loaded.split("train")) == pixels_of([&] {
           DatasetSettings held = settings;
@@ -202,14 +202,14 @@ TEST_CASE("a streamed file that is corrupt is left out, one that changed is name
   std::string bytes = io::read_file(train);
   bytes[4096 + 100] ^= 1;
   io::write_file_atomically(train, bytes);
-  const ImageDataset changed = load(small_manifest(), settings, packed.path());
-  const ImageSplit& split = changed.split("train");
+  const Dataset changed = load(small_manifest(), settings, packed.path());
+  const DataSplit& split = changed.split("train");
   REQUIRE(split.names.at(0) == "Cat/a.jpeg");
   for (const int threads : {1, 2}) {
-    CHECK_THAT(failure([&] { split.images(std::vector<int64_t>{0, 1, 2}, threads); }),
+    CHECK_THAT(failure([&] { split.samples(std::vector<int64_t>{0, 1, 2}, threads); }),
                Catch::Contains(train.string() + ":Cat/a.jpeg: has changed since it was packed"));
   }
-  CHECK(split.image(1) != nullptr);
+  CHECK(split.sample(1) != nullptr);
 }
 
 TEST_CASE("corrupt pictures are packed as such: left out or refused where they are loaded", "[data][pack][corrupt]") {
@@ -220,13 +220,13 @@ TEST_CASE("corrupt pictures are packed as such: left out or refused where they a
   const PackContents contents = GENERATE(from_range(std::begin(kBoth), std::end(kBoth)));
   DatasetSettings settings = small_settings();
   pack(small_manifest(), settings, folder.path(), packed.path(), contents);
-  for (const CheckDepth depth : {CheckDepth::kListing, CheckDepth::kPictures}) {
+  for (const CheckDepth depth : {CheckDepth::kListing, CheckDepth::kContents}) {
     CHECK(problems_of(small_manifest(), settings, packed.path(), depth).empty() == (depth == CheckDepth::kListing));
   }
   CHECK_THAT(failure([&] { load(small_manifest(), settings, packed.path()); }),
              Catch::Contains("1 corrupt picture: train/ant/a.jpg"));
   settings.on_corrupt = OnCorrupt::kLeaveOut;
-  const ImageDataset loaded = load(small_manifest(), settings, packed.path());
+  const Dataset loaded = load(small_manifest(), settings, packed.path());
   check_equal(loaded, load(small_manifest(), settings, folder.path()));
   CHECK(loaded.record.files_left_out == std::vector<std::string>{"train/ant/a.jpg"});
 }
@@ -305,8 +305,8 @@ TEST_CASE("pictures that are no files are packed as pixels", "[data][pack][cifar
     DatasetSettings settings = rich_settings();
     settings.name = manifest.name;
     CHECK_THAT(failure([&] { pack(manifest, settings, folder.path(), packed.path(), PackContents::kFiles); }),
-               Catch::Contains("its pictures are no files"));
-    const ImageDataset expected = load(manifest, settings, folder.path());
+               Catch::Contains("its samples are no files"));
+    const Dataset expected = load(manifest, settings, folder.path());
     pack(manifest, settings, folder.path(), packed.path(), PackContents::kPixels);
     check_equal(load(manifest, settings, packed.path()), expected);
     settings.stream = true;

@@ -44,10 +44,10 @@ inline LabelledFeatures around_centres(int64_t n, int64_t dim, int64_t classes, 
 }
 
 /// Pictures of one split: `per_class` pictures each of `classes` classes, 16 x 16; picture n has its own colours.
-inline data::ImageSplit made_split(int64_t classes, int64_t per_class, uint64_t seed) {
-  data::ImageSplit split;
+inline data::DataSplit made_split(int64_t classes, int64_t per_class, uint64_t seed) {
+  data::DataSplit split;
   split.n = classes * per_class;
-  split.height = split.width = 16;
+  split.shape = {.height = 16, .width = 16};
   const size_t bytes = static_cast<size_t>(split.n) * 16 * 16 * 3;
   auto pixels = std::shared_ptr<std::byte>(new std::byte[bytes], std::default_delete<std::byte[]>());
   for (int64_t picture = 0; picture < split.n; ++picture) {
@@ -61,13 +61,13 @@ inline data::ImageSplit made_split(int64_t classes, int64_t per_class, uint64_t 
     split.labels.push_back(picture / per_class);
     split.targets.push_back({static_cast<double>(picture), static_cast<double>(picture * picture)});
   }
-  split.source = data::pictures_in_memory(pixels, int64_t{16} * 16 * 3);
+  split.source = data::samples_in_memory(pixels, int64_t{16} * 16 * 3);
   split.hash = "made-" + std::to_string(seed);
   return split;
 }
 
-inline data::ImageDataset made_dataset(int64_t classes = 10, int64_t per_class = 8) {
-  data::ImageDataset dataset;
+inline data::Dataset made_dataset(int64_t classes = 10, int64_t per_class = 8) {
+  data::Dataset dataset;
   dataset.name = "made";
   dataset.target_names = {"number", "square"};
   for (int64_t label = 0; label < classes; ++label) dataset.classes.push_back("class" + std::to_string(label));
@@ -77,10 +77,10 @@ inline data::ImageDataset made_dataset(int64_t classes = 10, int64_t per_class =
 }
 
 /// A task on the default axes, rendered as the default strengths normalise.
-inline TaskData made_task(const TaskSettings& settings, const data::ImageDataset& dataset, int64_t view_size = 8,
+inline TaskData made_task(const TaskSettings& settings, const data::Dataset& dataset, int64_t view_size = 8,
                           uint64_t seed = 0, int64_t repeat = 0) {
   const augment::AugmentSettings normalise;
-  return make_task(settings, augment::default_axes(), dataset, normalise, view_size, seed, repeat);
+  return make_task(settings, augment::default_axes(), dataset, {normalise, view_size, {}}, seed, repeat);
 }
 
 }  // namespace invaria::downstream

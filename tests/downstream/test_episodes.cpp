@@ -44,7 +44,7 @@ TaskSettings few_shot_task(int64_t novel_classes) {
   return settings;
 }
 
-std::vector<std::string> problems_of(const TaskSettings& settings, const data::ImageDataset& dataset) {
+std::vector<std::string> problems_of(const TaskSettings& settings, const data::Dataset& dataset) {
   config::Problems problems;
   check_few_shot(settings, data::summary_of(dataset), "tasks[0]", problems);
   std::vector<std::string> found;
@@ -53,8 +53,8 @@ std::vector<std::string> problems_of(const TaskSettings& settings, const data::I
 }
 
 /// Splits whose classes are their own: train has 0 to 5, test 6 to 9.
-data::ImageDataset split_by_classes() {
-  data::ImageDataset dataset = made_dataset(10, 8);
+data::Dataset split_by_classes() {
+  data::Dataset dataset = made_dataset(10, 8);
   dataset.splits["train"] = made_split(6, 8, 1);
   dataset.splits["test"] = made_split(4, 8, 2);
   for (int64_t& label : dataset.splits["test"].labels) label += 6;
@@ -225,12 +225,12 @@ TEST_CASE("a few-shot task learns from base classes and is judged on others", "[
   CHECK_FALSE(named.validation_classes.labels_B.defined());
 
   // One class list: classes 0 and 5 are novel, taken from test alone.
-  const data::ImageDataset dataset = made_dataset(10, 8);
+  const data::Dataset dataset = made_dataset(10, 8);
   const TaskData cut = made_task(few_shot_task(2), dataset, 16);
   CHECK(cut.n_classes == 8);
   CHECK(cut.train.size() + cut.validation.size() == 64);
   CHECK(cut.test.size() == 16);
-  const at::Tensor expected = render_clean(dataset.split("test"), {5 * 8}, augment::AugmentSettings(), 16);
+  const at::Tensor expected = render_clean(dataset.split("test"), {5 * 8}, {augment::AugmentSettings(), 16, {}});
   CHECK(at::equal(cut.test.pictures.all()[8], expected[0]));
   const std::set<int64_t> test_rows(cut.test.rows_B.const_data_ptr<int64_t>(),
                                     cut.test.rows_B.const_data_ptr<int64_t>() + 16);
@@ -262,7 +262,7 @@ TEST_CASE("classes that learning and judging share, and too few or too small one
 
 TEST_CASE("where a manifest splits classes a few-shot task takes them so, of the pictures of both its splits",
           "[downstream][episodes]") {
-  data::ImageDataset dataset = made_dataset(10, 8);
+  data::Dataset dataset = made_dataset(10, 8);
   dataset.class_splits = {{"base", {0, 2, 4, 6}}, {"validation", {1, 3, 8}}, {"novel", {5, 7}}};
   TaskSettings settings = few_shot_task(0);
   CHECK(problems_of(settings, dataset).empty());

@@ -75,10 +75,10 @@ TEST_CASE("under the statistics of one batch, that batch has the features of tra
 }
 
 TEST_CASE("sensitivity is 0 where a transformation changes nothing, and positive where it does", "[downstream]") {
-  data::ImageDataset dataset = made_dataset(4, 5);
-  data::ImageSplit& split = dataset.splits["test"];
+  data::Dataset dataset = made_dataset(4, 5);
+  data::DataSplit& split = dataset.splits["test"];
   // Pictures that mirror themselves.
-  auto* pixels = const_cast<uint8_t*>(split.image(0).get());
+  auto* pixels = const_cast<uint8_t*>(split.sample(0).get());
   for (int64_t row = 0; row < split.n * 16; ++row) {
     for (int64_t x = 8; x < 16; ++x) {
       for (int64_t channel = 0; channel < 3; ++channel)
@@ -87,9 +87,9 @@ TEST_CASE("sensitivity is 0 where a transformation changes nothing, and positive
   }
   const model::Encoder encoder = small_encoder();
   const augment::AugmentSettings augment;
-  const std::vector<double> values =
-      sensitivities(encoder, encoder.generate({1, 1}), model::BatchNormPass::running(), split, augment, 16, 20, 3);
-  REQUIRE(sensitivity_transformations().front() == "flip");
+  const std::vector<double> values = sensitivities(encoder, encoder.generate({1, 1}), model::BatchNormPass::running(),
+                                                   split, {augment, 16, {}}, 20, 3);
+  REQUIRE(sensitivity_transformations(config::Media::kPictures).front() == "flip");
   CHECK(values[0] < 1e-8);
   for (size_t index = 1; index < values.size(); ++index) CHECK(values[index] > 1e-3);
 }

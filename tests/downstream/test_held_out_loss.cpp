@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <set>
 
 #include "core/errors.hpp"
 #include "downstream/features.hpp"
@@ -165,4 +166,28 @@ TEST_CASE("batches of one address lie within one another, each sample in the sam
     }
   }
   CHECK(draw_samples(train, 4, 41, 5, 0).index != draw_samples(train, 4, 41, 5, 1).index);
+}
+
+TEST_CASE("halves never part a sound, and a class with one sound of two parts is lone", "[downstream][sound]") {
+  Samples train;
+  train.labels_B = at::arange(90, at::kLong).div(30, "floor");
+  train.pictures = at::zeros({90, 1, 1, 1});
+  train.sounds_B = at::arange(90, at::kLong).div(3, "floor");
+  for (int64_t limit : {90, 40}) {
+    const SplitBatch batch = draw_samples(train, 3, limit, 5, 0);
+    std::map<int64_t, std::set<int64_t>> halves_of;
+    std::map<int64_t, int64_t> parts_of;
+    for (size_t position = 0; position < batch.index.size(); ++position) {
+      halves_of[batch.index[position] / 3].insert(batch.half[position]);
+      ++parts_of[batch.index[position] / 3];
+    }
+    for (const auto& [sound, halves] : halves_of) CHECK(halves.size() == 1);
+    for (const auto& [sound, parts] : parts_of) CHECK(parts == 3);
+    CHECK(std::abs(std::ssize(batch.index) - limit) <= 9);
+  }
+  CHECK_FALSE(has_lone_sample(train, 3));
+  train.sounds_B = at::cat({at::zeros({30}, at::kLong), at::arange(60, at::kLong) + 1});
+  CHECK(has_lone_sample(train, 3));
+  train.sounds_B = at::Tensor();
+  CHECK_FALSE(has_lone_sample(train, 3));
 }

@@ -23,7 +23,7 @@ KnownSettings known(const std::string& marks) {
 
 std::vector<std::string> rules(const KnownSettings& settings, const std::vector<augment::Axis>& axes) {
   config::Problems problems;
-  validate_known(settings, axes, "known", problems);
+  validate_known(settings, axes, augment::ViewSettings(), {}, "known", problems);
   std::vector<std::string> found;
   for (const config::Problem& problem : problems.list()) found.push_back(problem.where + ": " + problem.rule);
   return found;
@@ -47,7 +47,7 @@ TEST_CASE("a known task has pictures times fixed settings classes, as its marks 
   CHECK(n_pictures(known("11"), axes) == 40);
 
   const augment::AugmentSettings normalise;
-  const TaskData task = make_known_task(known("01"), axes, made_dataset(), normalise, 8, 0, 0);
+  const TaskData task = make_known_task(known("01"), axes, made_dataset(), {normalise, 8, {}}, 0, 0);
   CHECK(task.n_classes == 40);
   CHECK(task.pictures.size() == 10);
   CHECK(task.train.size() == 160);
@@ -60,10 +60,10 @@ TEST_CASE("samples of a class differ where an axis is drawn and agree where all 
           "[downstream][known]") {
   const auto axes = augment::default_axes();
   const augment::AugmentSettings normalise;
-  const TaskData drawn = make_known_task(known("01"), axes, made_dataset(), normalise, 8, 0, 0);
+  const TaskData drawn = make_known_task(known("01"), axes, made_dataset(), {normalise, 8, {}}, 0, 0);
   CHECK_FALSE(at::equal(drawn.train.pictures.all()[0], drawn.train.pictures.all()[1]));
   // Marked 0 and -: nothing is drawn, so all samples of a class are one picture.
-  const TaskData fixed = make_known_task(known("0-"), axes, made_dataset(), normalise, 8, 0, 0);
+  const TaskData fixed = make_known_task(known("0-"), axes, made_dataset(), {normalise, 8, {}}, 0, 0);
   REQUIRE(fixed.train.labels_B[3].item<int64_t>() == 0);
   for (int64_t sample = 1; sample < 4; ++sample)
     CHECK(at::equal(fixed.train.pictures.all()[0], fixed.train.pictures.all()[sample]));
@@ -76,7 +76,7 @@ TEST_CASE("a repeat draws other pictures; the same repeat the same", "[downstrea
   const auto axes = augment::default_axes();
   const augment::AugmentSettings normalise;
   const auto make = [&](uint64_t seed, int64_t repeat) {
-    return make_known_task(known("10"), axes, made_dataset(), normalise, 8, seed, repeat);
+    return make_known_task(known("10"), axes, made_dataset(), {normalise, 8, {}}, seed, repeat);
   };
   const TaskData task = make(3, 0);
   CHECK(make(3, 0).split_hash == task.split_hash);
@@ -87,18 +87,18 @@ TEST_CASE("a repeat draws other pictures; the same repeat the same", "[downstrea
 }
 
 TEST_CASE("where colour is asked for, grey pictures are left out, and too few are refused", "[downstream][known]") {
-  data::ImageDataset dataset = made_dataset(4, 5);
-  auto* pixels = const_cast<uint8_t*>(dataset.splits["test"].image(0).get());
+  data::Dataset dataset = made_dataset(4, 5);
+  auto* pixels = const_cast<uint8_t*>(dataset.splits["test"].sample(0).get());
   for (int64_t byte = 0; byte < 9 * 16 * 16 * 3; ++byte) pixels[byte] = uint8_t{90};  // pictures 0 to 8
-  CHECK(mean_saturation(dataset.splits["test"].image(0).get(), 256) == 0.0);
+  CHECK(mean_saturation(dataset.splits["test"].sample(0).get(), 256) == 0.0);
   const uint8_t half_saturated[] = {200, 100, 150};
   CHECK(mean_saturation(half_saturated, 1) == Approx(0.5));
   const augment::AugmentSettings normalise;
-  const TaskData task = make_known_task(known("10"), augment::default_axes(), dataset, normalise, 8, 0, 0);
+  const TaskData task = make_known_task(known("10"), augment::default_axes(), dataset, {normalise, 8, {}}, 0, 0);
   for (const std::string& name : task.pictures) CHECK_FALSE(name.starts_with("class0/"));
   KnownSettings many = known("10");
   many.classes = 60;
-  CHECK_THROWS_AS(make_known_task(many, augment::default_axes(), dataset, normalise, 8, 0, 0), ConfigError);
+  CHECK_THROWS_AS(make_known_task(many, augment::default_axes(), dataset, {normalise, 8, {}}, 0, 0), ConfigError);
 }
 
 TEST_CASE("marks that cannot work are refused with the reason", "[downstream][known]") {
@@ -175,18 +175,18 @@ TEST_CASE("a known task of K = 5 has the classes that its marks say and draws wh
           "[downstream][known]") {
   const auto axes = augment::named_axes(augment::NamedAxes::kK5);
   const augment::AugmentSettings normalise;
-  const TaskData flips = make_known_task(known("11110"), axes, made_dataset(), normalise, 8, 0, 0);
+  const TaskData flips = make_known_task(known("11110"), axes, made_dataset(), {normalise, 8, {}}, 0, 0);
   CHECK(flips.n_classes == 40);
   CHECK(flips.pictures.size() == 20);  // two settings: as it is, mirrored
   CHECK_FALSE(at::equal(flips.train.pictures.all()[0], flips.train.pictures.all()[1]));
   // Hue asked for, grayscale left alone: nothing of a class is ever grey.
-  const TaskData hues = make_known_task(known("10-11"), axes, made_dataset(), normalise, 8, 0, 0);
+  const TaskData hues = make_known_task(known("10-11"), axes, made_dataset(), {normalise, 8, {}}, 0, 0);
   CHECK(hues.pictures.size() == 10);
   CHECK(hues.n_classes == 40);
   augment::AugmentSettings plain;
   plain.mean = {0, 0, 0};
   plain.std = {1, 1, 1};
-  const TaskData coloured = make_known_task(known("10-11"), axes, made_dataset(), plain, 8, 0, 0);
+  const TaskData coloured = make_known_task(known("10-11"), axes, made_dataset(), {plain, 8, {}}, 0, 0);
   const at::Tensor range_BHW = coloured.pool.all().amax(1) - coloured.pool.all().amin(1);
   CHECK(range_BHW.amax({1, 2}).min().item<double>() > 0.05);
 }

@@ -69,16 +69,19 @@ struct Case {
 std::vector<Case> cases() {
   const Golden golden("metrics.json");
   const Truth classes{
-      at::tensor(invaria::config::json::value_to<std::vector<int64_t>>(golden.json.at("labels")), at::kLong), {}, {}};
-  const Truth numbers{{}, golden.at("targets"), {}};
-  const Truth boxes{{}, golden.at("boxes"), {}};
-  const Truth points{{}, golden.at("boxes"), keypoint_norms(golden.at("boxes"), {})};
+      at::tensor(invaria::config::json::value_to<std::vector<int64_t>>(golden.json.at("labels")), at::kLong),
+      {},
+      {},
+      {}};
+  const Truth numbers{{}, golden.at("targets"), {}, {}};
+  const Truth boxes{{}, golden.at("boxes"), {}, {}};
+  const Truth points{{}, golden.at("boxes"), keypoint_norms(golden.at("boxes"), {}), {}};
   return {{Metric::kTop1, golden.at("scores"), classes},
           {Metric::kTop5, golden.at("scores"), classes},
           {Metric::kMeanPerClass, golden.at("scores"), classes},
           {Metric::kR2, golden.at("predictions"), numbers},
           {Metric::kR2Flat, golden.at("predictions"), numbers},
-          {Metric::kMap, golden.at("attribute_scores"), {{}, golden.at("attributes"), {}}},
+          {Metric::kMap, golden.at("attribute_scores"), {{}, golden.at("attributes"), {}, {}}},
           {Metric::kBoxIou, golden.at("box_predictions"), boxes},
           {Metric::kNme, golden.at("box_predictions"), points}};
 }
@@ -106,7 +109,7 @@ TEST_CASE("a weighted metric is that of the set with every sample repeated as of
     for (int64_t resample = 0; resample < 5; ++resample) {
       const at::Tensor rows = at::arange(n, at::kLong).repeat_interleave(weights[resample].to(at::kLong));
       const auto pick = [&](const at::Tensor& all) { return all.defined() ? all.index_select(0, rows) : all; };
-      const Truth truth{pick(each.truth.labels_B), pick(each.truth.targets_BT), pick(each.truth.norm_B)};
+      const Truth truth{pick(each.truth.labels_B), pick(each.truth.targets_BT), pick(each.truth.norm_B), {}};
       CHECK(fast[resample].item<double>() == Approx(evaluate(each.metric, pick(each.scores), truth)).epsilon(1e-9));
     }
   }
@@ -141,12 +144,12 @@ TEST_CASE("the bootstrap's interval is the normal one of a share, and does not d
   at::Tensor scores = at::zeros({400, 2}, at::kDouble);
   scores.select(1, 0).narrow(0, 0, 300).fill_(1.0);
   scores.select(1, 1).narrow(0, 300, 100).fill_(1.0);
-  const Interval interval = bootstrap_interval(Metric::kTop1, scores, {labels, {}, {}}, 1000, 7);
+  const Interval interval = bootstrap_interval(Metric::kTop1, scores, {labels, {}, {}, {}}, 1000, 7);
   CHECK(interval.low == Approx(0.75 - 0.0424).margin(0.006));
   CHECK(interval.high == Approx(0.75 + 0.0424).margin(0.006));
   CHECK(at::equal(resample_weights(30, 0, 8, 1).narrow(0, 5, 3), resample_weights(30, 5, 3, 1)));
   CHECK_FALSE(at::equal(resample_weights(30, 0, 8, 1), resample_weights(30, 0, 8, 2)));
-  CHECK(std::isnan(bootstrap_interval(Metric::kTop1, scores, {labels, {}, {}}, 0, 7).low));
+  CHECK(std::isnan(bootstrap_interval(Metric::kTop1, scores, {labels, {}, {}, {}}, 0, 7).low));
   CHECK(percentile({1, 2, 3, 5}, 0.25) == Approx(1.75));  // numpy.percentile([1, 2, 3, 5], 25)
 }
 
@@ -160,7 +163,7 @@ TEST_CASE("the standard error of a difference is that of paired samples", "[down
     return scores;
   };
   const at::Tensor a = right_on(0, 300), b = right_on(30, 280);
-  const Truth truth{labels, {}, {}};
+  const Truth truth{labels, {}, {}, {}};
   const double mean = 20.0 / 400.0, variance = 40.0 / 400.0 - mean * mean;
   CHECK(difference_standard_error(Metric::kTop1, a, b, truth, 2000, 7) ==
         Approx(std::sqrt(variance / 400.0)).epsilon(0.06));

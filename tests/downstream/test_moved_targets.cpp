@@ -139,11 +139,11 @@ TEST_CASE("real annotations follow flips and crops", "[downstream][targets][real
     data::DatasetSettings settings;
     settings.name = name;
     settings.size = kSize;
-    const data::ImageDataset dataset =
+    const data::Dataset dataset =
         data::load_dataset(manifest, settings, {{folder}, 1, {}}, NodeMemory::private_memory());
     // At twice the size everything is twice as far.
     settings.size = 2 * kSize;
-    const data::ImageDataset larger =
+    const data::Dataset larger =
         data::load_dataset(manifest, settings, {{folder}, 1, {}}, NodeMemory::private_memory());
     for (size_t sample = 0; sample < 25; ++sample) {
       const std::vector<double>& small = dataset.split("test").targets[sample];

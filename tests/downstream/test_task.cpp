@@ -27,7 +27,7 @@ TEST_CASE("a classification task cuts a stratified validation part from train, a
   settings.class_every = 3;
   settings.class_limit = 3;
   const augment::AugmentSettings normalise;
-  const TaskData task = make_task(settings, {}, made_dataset(), normalise, 8, 0, 0);
+  const TaskData task = make_task(settings, {}, made_dataset(), {normalise, 8, {}}, 0, 0);
   CHECK(task.n_classes == 3);
   CHECK(task.train.size() == 18);
   CHECK(task.validation.size() == 6);
@@ -40,10 +40,10 @@ TEST_CASE("a classification task cuts a stratified validation part from train, a
   CHECK(static_cast<int64_t>(all.size()) == task.pool.size());
   CHECK(at::equal(task.validation.pictures.all(), task.pool.at(task.validation.rows_B)));
 
-  const TaskData again = make_task(settings, {}, made_dataset(), normalise, 8, 0, 1);
+  const TaskData again = make_task(settings, {}, made_dataset(), {normalise, 8, {}}, 0, 1);
   CHECK(again.pool_hash == task.pool_hash);
   CHECK(again.split_hash != task.split_hash);
-  CHECK(make_task(settings, {}, made_dataset(), normalise, 8, 0, 0).split_hash == task.split_hash);
+  CHECK(make_task(settings, {}, made_dataset(), {normalise, 8, {}}, 0, 0).split_hash == task.split_hash);
 }
 
 TEST_CASE("training samples of real pictures are drawn as pretraining's views with milder crops", "[downstream]") {
@@ -54,16 +54,16 @@ TEST_CASE("training samples of real pictures are drawn as pretraining's views wi
   augment::AugmentSettings pretraining;
   pretraining.jitter.p = 1.0;
   pretraining.crop_area = {0.05, 0.1};  // its own crops would keep little
-  const data::ImageDataset dataset = made_dataset();
+  const data::Dataset dataset = made_dataset();
   const auto axes = augment::default_axes();
-  const TaskData task = make_task(settings, axes, dataset, pretraining, 16, 0, 0);
+  const TaskData task = make_task(settings, axes, dataset, {pretraining, 16, {}}, 0, 0);
   REQUIRE(task.train.draw_views);
   CHECK_FALSE(task.test.draw_views);
   const int64_t sample = 3;
   // Rows of the pool are the pictures of classes 0, 4, 8 in order.
   const int64_t row = task.train.rows_B[sample].item<int64_t>();
-  const data::ImageSplit& split = dataset.split("train");
-  const data::PicturePixels picture = split.image(4 * 8 * (row / 8) + row % 8);
+  const data::DataSplit& split = dataset.split("train");
+  const data::SampleBytes picture = split.sample(4 * 8 * (row / 8) + row % 8);
   const uint8_t* pixels = picture.get();
   augment::AugmentSettings milder = pretraining;
   milder.crop_area = {0.35, 1.0};
@@ -81,11 +81,11 @@ TEST_CASE("classes are renumbered in the order of the sorted list", "[downstream
   settings.data = "made";
   settings.class_every = 4;
   const augment::AugmentSettings normalise;
-  const data::ImageDataset dataset = made_dataset();
-  const TaskData task = make_task(settings, {}, dataset, normalise, 16, 0, 0);
+  const data::Dataset dataset = made_dataset();
+  const TaskData task = make_task(settings, {}, dataset, {normalise, 16, {}}, 0, 0);
   CHECK(task.n_classes == 3);  // classes 0, 4, 8
   // The first test sample of the second class is the first picture of class4.
-  const at::Tensor expected = render_clean(dataset.split("test"), {4 * 8}, normalise, 16);
+  const at::Tensor expected = render_clean(dataset.split("test"), {4 * 8}, {normalise, 16, {}});
   CHECK(task.test.labels_B[8].item<int64_t>() == 1);
   CHECK(at::equal(task.test.pictures.all()[8], expected[0]));
 }
@@ -96,15 +96,15 @@ TEST_CASE("a regression task carries its targets in step with its pictures", "[d
   settings.kind = TaskKind::kRegression;
   settings.data = "made";
   const augment::AugmentSettings normalise;
-  const data::ImageDataset dataset = made_dataset(2, 6);
-  const TaskData task = make_task(settings, {}, dataset, normalise, 16, 0, 0);
+  const data::Dataset dataset = made_dataset(2, 6);
+  const TaskData task = make_task(settings, {}, dataset, {normalise, 16, {}}, 0, 0);
   CHECK(task.has_targets());
   CHECK(task.train.size() == 9);
   for (int64_t sample = 0; sample < task.train.size(); ++sample) {
     const auto picture = static_cast<int64_t>(task.train.targets_BT[sample][0].item<double>());
     CHECK(task.train.targets_BT[sample][1].item<double>() == picture * picture);
     CHECK(at::equal(task.train.pictures.all()[sample],
-                    render_clean(dataset.split("train"), {picture}, normalise, 16)[0]));
+                    render_clean(dataset.split("train"), {picture}, {normalise, 16, {}})[0]));
   }
 }
 
@@ -118,7 +118,7 @@ TaskSettings settings_of(TaskKind kind) {
   return settings;
 }
 
-std::vector<std::string> problems_of(const TaskSettings& settings, const data::ImageDataset& dataset) {
+std::vector<std::string> problems_of(const TaskSettings& settings, const data::Dataset& dataset) {
   config::Problems problems;
   target_columns(settings, dataset.target_names, "tasks[0]", problems);
   check_targets(settings, dataset, "tasks[0]", problems);
@@ -128,8 +128,8 @@ std::vector<std::string> problems_of(const TaskSettings& settings, const data::I
 }
 
 /// Every sample's targets replaced.
-data::ImageDataset with_targets(const std::vector<std::string>& names, const std::vector<double>& targets) {
-  data::ImageDataset dataset = made_dataset();
+data::Dataset with_targets(const std::vector<std::string>& names, const std::vector<double>& targets) {
+  data::Dataset dataset = made_dataset();
   dataset.target_names = names;
   for (auto& [name, split] : dataset.splits) {
     for (std::vector<double>& each : split.targets) each = targets;
@@ -142,7 +142,7 @@ data::ImageDataset with_targets(const std::vector<std::string>& names, const std
 TEST_CASE("a task takes the targets that it names, in the data set's order", "[downstream]") {
   TaskSettings settings = settings_of(TaskKind::kRegression);
   settings.targets = {"attr_b", "box_*"};
-  data::ImageDataset dataset = with_targets({"box_x", "attr_a", "box_y", "attr_b"}, {1, 2, 3, 4});
+  data::Dataset dataset = with_targets({"box_x", "attr_a", "box_y", "attr_b"}, {1, 2, 3, 4});
   const TaskData task = made_task(settings, dataset);
   CHECK(at::equal(task.test.targets_BT[5], at::tensor({1., 3., 4.}, at::kDouble)));
   settings.targets = {"attr_c"};
@@ -150,7 +150,7 @@ TEST_CASE("a task takes the targets that it names, in the data set's order", "[d
 }
 
 TEST_CASE("a task that names no targets takes those of its kind, where a data set has any", "[downstream]") {
-  const data::ImageDataset faces = with_targets(
+  const data::Dataset faces = with_targets(
       {"point_eye_x", "point_eye_y", "box_l", "box_t", "box_r", "box_b", "attr_hat"}, {1, 2, 3, 4, 5, 6, 1});
   const auto first_targets = [&](TaskKind kind) { return made_task(settings_of(kind), faces).test.targets_BT[0]; };
   CHECK(at::equal(first_targets(TaskKind::kBox), at::tensor({3., 4., 5., 6.}, at::kDouble)));
@@ -211,12 +211,12 @@ TEST_CASE("a smaller share of train lies within a larger one, and the test set s
 }
 
 TEST_CASE("a share of train is one of a validation split too, which readouts are refitted on", "[downstream]") {
-  const data::ImageDataset dataset = made_dataset(10, 20);
+  const data::Dataset dataset = made_dataset(10, 20);
   const auto make = [&](double fraction) {
     TaskSettings settings = settings_of(TaskKind::kRegression);
     settings.validation = "validation";
     settings.train_fraction = fraction;
-    data::ImageDataset with_validation = made_dataset(10, 20);
+    data::Dataset with_validation = made_dataset(10, 20);
     with_validation.splits.emplace("validation", dataset.split("train"));
     return made_task(settings, with_validation, 8, 4, 1);
   };
@@ -228,9 +228,9 @@ TEST_CASE("a share of train is one of a validation split too, which readouts are
 }
 
 TEST_CASE("a task's pictures are made when they are asked for, from those that are stored", "[downstream]") {
-  const data::ImageDataset dataset = made_dataset(4, 6);
+  const data::Dataset dataset = made_dataset(4, 6);
   const TaskData task = made_task(settings_of(TaskKind::kClassification), dataset);
-  const data::ImageSplit& test = dataset.split("test");
+  const data::DataSplit& test = dataset.split("test");
   const at::Tensor before = task.test.pictures.all();
   const at::Tensor some = at::tensor({5, 0, 5}, at::kLong);
   CHECK(at::equal(task.test.pictures.at(some), before.index_select(0, some)));
@@ -244,8 +244,8 @@ TEST_CASE("a task's pictures are made when they are asked for, from those that a
   CHECK(at::equal(held.range(3, 4), before.narrow(0, 3, 4)));
   CHECK(held.subset(at::empty({0}, at::kLong)).size() == 0);
   // Nothing is kept: what lies there changes, and so does the picture.
-  auto* pixels = const_cast<uint8_t*>(test.image(0).get());
-  std::fill(pixels, pixels + test.height * test.width * 3, uint8_t{0});
+  auto* pixels = const_cast<uint8_t*>(test.sample(0).get());
+  std::fill(pixels, pixels + test.shape.bytes(), uint8_t{0});
   CHECK_FALSE(at::equal(task.test.pictures.range(0, 1), before.narrow(0, 0, 1)));
   CHECK(at::equal(task.test.pictures.range(1, 1), before.narrow(0, 1, 1)));
 }

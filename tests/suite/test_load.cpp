@@ -32,12 +32,12 @@ TEST_CASE("the sizes that costs are reckoned from are those of the tasks, on the
   const Summaries found = check_data(suite, manifests, folders, data::CheckDepth::kListing, problems);
   problems.throw_if_any("sample");
   const std::vector<TaskSize> sizes = task_sizes(suite, found);
-  const data::ImageDataset dataset =
+  const data::Dataset dataset =
       data::load_dataset(manifests.at("caltech101-sample"), suite.data[0], {{}, 2, {}}, NodeMemory::private_memory());
   for (size_t task = 0; task < suite.tasks.size(); ++task) {
     INFO(suite.tasks[task].name);
-    const auto made =
-        downstream::make_task(suite.tasks[task], suite.axes, dataset, suite.encoders[0].pretraining.augment, 8, 0, 0);
+    const auto made = downstream::make_task(suite.tasks[task], suite.axes, dataset,
+                                            {suite.encoders[0].pretraining.augment, 8, {}}, 0, 0);
     // The cut of whole pictures, class by class, rounds.
     CHECK(sizes[task].train == Approx(static_cast<double>(made.train.labels_B.numel())).epsilon(0.1));
     CHECK(sizes[task].validation == Approx(static_cast<double>(made.validation.labels_B.numel())).epsilon(0.1));

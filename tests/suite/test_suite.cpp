@@ -167,7 +167,7 @@ TEST_CASE("a protocol gives defaults, which the suite's own settings override, a
   CHECK(transfer.downstream.readout.l2.size() == 45);
   CHECK(transfer.downstream.readout.refit == downstream::Refit::kTrainAndValidation);
   CHECK(transfer.downstream.projected.steps == 3);  // the suite's own
-  CHECK(transfer.downstream.batch_norm.enabled);
+  CHECK(transfer.downstream.bn_statistics == downstream::BnStatistics::kReestimated);
   const Suite own = small_suite({"downstream.protocol=transfer", "downstream.readout.l2=[0.5]"});
   CHECK(own.downstream.readout.l2 == std::vector<double>{0.5});
   CHECK(own.downstream.readout.refit == downstream::Refit::kTrainAndValidation);
@@ -176,7 +176,7 @@ TEST_CASE("a protocol gives defaults, which the suite's own settings override, a
   std::vector<std::string> published = numbers;
   published.push_back("downstream.protocol=paper");
   const Suite paper = small_suite(published);
-  CHECK_FALSE(paper.downstream.batch_norm.enabled);
+  CHECK(paper.downstream.bn_statistics == downstream::BnStatistics::kRunning);
   CHECK(paper.downstream.readout.solver == downstream::Solver::kDescent);
   CHECK(paper.downstream.joint.keep == downstream::KeptEpoch::kLast);
   CHECK(paper.tasks[0].validation_fraction == 0.0);  // nothing is chosen on it

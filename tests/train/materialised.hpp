@@ -173,7 +173,7 @@ class PlainUpdate {
 /// Both views of a step's batch, in double, and whose they are.
 class PlainViews {
  public:
-  PlainViews(const EncoderPlan& plan, const data::ImageSplit& pictures)
+  PlainViews(const EncoderPlan& plan, const data::DataSplit& pictures)
       : plan_(plan), pictures_(pictures), sampler_(pictures.n, plan.settings.global_batch, 5) {}
 
   int64_t corner(int64_t step) const {
@@ -194,28 +194,28 @@ class PlainViews {
         active.push_back(operation);
       }
     }
-    data::HeldPictures held;
+    data::HeldSamples held;
     std::vector<uint64_t> ids;
     for (int64_t sample : sampler_.batch(step)) {
-      held.holders.push_back(pictures_.image(sample));
-      held.pixels.push_back(held.holders.back().get());
+      held.holders.push_back(pictures_.sample(sample));
+      held.bytes.push_back(held.holders.back().get());
       ids.push_back(static_cast<uint64_t>(sample));
     }
-    return augment::make_views({held.pixels, pictures_.height, pictures_.width}, plan_.settings.augment, active,
-                               plan_.settings.view_size, 5, static_cast<uint64_t>(sampler_.epoch_of(step)), ids)
+    return augment::make_views({held.bytes, pictures_.shape.height, pictures_.shape.width}, plan_.settings.augment,
+                               active, plan_.settings.view_size, 5, static_cast<uint64_t>(sampler_.epoch_of(step)), ids)
         .both.to(at::kDouble);
   }
 
  private:
   const EncoderPlan& plan_;
-  const data::ImageSplit& pictures_;
+  const data::DataSplit& pictures_;
   data::EpochSampler sampler_;
 };
 
 /// A SimCLR step.
 class Materialised : public PlainNetwork {
  public:
-  Materialised(const EncoderPlan& plan, const data::ImageSplit& pictures)
+  Materialised(const EncoderPlan& plan, const data::DataSplit& pictures)
       : PlainNetwork(weights_of(TrainState(plan))),
         plan_(plan),
         views_(plan, pictures),

@@ -13,7 +13,7 @@ namespace invaria::train::testing {
 /// What both versions share.
 class PlainMoco {
  public:
-  PlainMoco(const EncoderPlan& plan, const data::ImageSplit& pictures, const TrainState& start)
+  PlainMoco(const EncoderPlan& plan, const data::DataSplit& pictures, const TrainState& start)
       : query(with_predictors(start)),
         key(momentum_of(start)),
         plan_(plan),

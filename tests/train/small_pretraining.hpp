@@ -20,17 +20,17 @@
 namespace invaria::train::testing {
 
 /// `n` pictures of coloured shapes, 36 x 36 pixels.
-inline data::ImageSplit made_pictures(int64_t n) {
+inline data::DataSplit made_pictures(int64_t n) {
   constexpr int64_t kSide = 36;
   constexpr int64_t kBytes = kSide * kSide * 3;
   std::shared_ptr<uint8_t[]> pixels(new uint8_t[static_cast<size_t>(n * kBytes)]);
   for (int64_t sample = 0; sample < n; ++sample) {
     data::draw_synthetic({}, "train", sample, kSide, std::span(pixels.get() + sample * kBytes, kBytes));
   }
-  data::ImageSplit split;
+  data::DataSplit split;
   split.n = n;
-  split.height = split.width = kSide;
-  split.source = data::pictures_in_memory({pixels, reinterpret_cast<const std::byte*>(pixels.get())}, kBytes);
+  split.shape = {.height = kSide, .width = kSide};
+  split.source = data::samples_in_memory({pixels, reinterpret_cast<const std::byte*>(pixels.get())}, kBytes);
   return split;
 }
 
@@ -106,7 +106,7 @@ struct Run {
   EncoderPlan plan;
   TrainState state;
   Trainer trainer;
-  Run(EncoderPlan settings, const data::ImageSplit& pictures, const comm::Communicator& comm,
+  Run(EncoderPlan settings, const data::DataSplit& pictures, const comm::Communicator& comm,
       comm::Overlap overlap = comm::Overlap::kAutomatic)
       : plan(std::move(settings)), state(plan), trainer(plan, pictures, comm, c10::Device(c10::kCPU), state, overlap) {}
 
@@ -165,7 +165,7 @@ class SharedScratch {
 
 /// Pretrain on one thread, giving up (after a checkpoint) before step `stop_before` of this call if that is not
 /// negative.
-inline PretrainOutcome pretrain_small(const EncoderPlan& plan, const data::ImageSplit& pictures,
+inline PretrainOutcome pretrain_small(const EncoderPlan& plan, const data::DataSplit& pictures,
                                       const comm::Communicator& comm, const std::filesystem::path& output,
                                       int64_t stop_before = -1, double checkpoint_every_s = 1e9) {
   int64_t asked = 0;

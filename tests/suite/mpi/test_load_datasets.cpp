@@ -71,10 +71,10 @@ TEST_CASE("what is left of the data after decoding is checked on all ranks, befo
   CHECK(load("enough") == "no ConfigError");  // 16 pictures, a batch
   const std::string too_short = load("short");
   CHECK(too_short.find("encoders[0].pretraining.global_batch") != std::string::npos);
-  CHECK(too_short.find("at most 15, the pictures of split train") != std::string::npos);
+  CHECK(too_short.find("at most 15, the samples of split train") != std::string::npos);
   const std::string grey = load("grey");
   CHECK(grey.find("tasks[1].known.classes") != std::string::npos);
-  CHECK(grey.find("0 pictures with a mean saturation of at least 0.1") != std::string::npos);
+  CHECK(grey.find("0 samples with a mean saturation of at least 0.1") != std::string::npos);
 }
 
 TEST_CASE("a rank whose data are not the root's is refused on all ranks", "[suite][mpi]") {

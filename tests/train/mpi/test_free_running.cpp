@@ -42,7 +42,7 @@ TEST_CASE("twenty steps of each optimiser end where the materialised network's e
   const auto comm = comm::Communicator::world();
   const auto [algorithm, rate] = GENERATE(table<Algorithm, double>(
       {{Algorithm::kSgd, 1e-2}, {Algorithm::kAdam, 1e-3}, {Algorithm::kAdamW, 1e-3}, {Algorithm::kLars, 5e-2}}));
-  const data::ImageSplit pictures = made_pictures(30);
+  const data::DataSplit pictures = made_pictures(30);
   EncoderPlan plan = small_plan(algorithm);
   plan.settings.optimizer.epsilon = 1e-3;  // gradients that are zero but for rounding must not decide a direction
   plan.settings.optimizer.trust_coefficient = 0.1;
@@ -70,7 +70,7 @@ TEST_CASE("ten SGD steps at a rate of 0.01 agree over ranks within the smooth to
           "[train][mpi][oracle][uneven]") {
   const auto comm = comm::Communicator::world();
   const bool conditioned = GENERATE(true, false);
-  const data::ImageSplit pictures = made_pictures(130);
+  const data::DataSplit pictures = made_pictures(130);
   EncoderPlan plan = small_plan(Algorithm::kSgd);
   plan.settings.global_batch = 61;  // over 4 ranks 16 15 15 15, over 3 ranks 21 20 20, over 2 ranks 31 30
   if (!conditioned) {

@@ -21,7 +21,7 @@ EncoderPlan mixed_plan(Algorithm algorithm = Algorithm::kAdamW) {
 }
 
 /// Of one process that makes all of a step's views.
-StepViews all_views(const EncoderPlan& plan, const data::ImageSplit& pictures, int64_t step) {
+StepViews all_views(const EncoderPlan& plan, const data::DataSplit& pictures, int64_t step) {
   const data::Share all{0, plan.settings.global_batch};
   ViewLoader loader(
       plan, pictures, [&](int64_t number) { return both_views(plan.blocks(number), all); }, c10::Device(c10::kCPU),
@@ -35,7 +35,7 @@ TEST_CASE("a step of mixed corners is the sum of its corners' steps, each a batc
           "[train][mpi][oracle][uneven]") {
   const auto comm = comm::Communicator::world();
   const bool per_corner = GENERATE(true, false);
-  const data::ImageSplit pictures = made_pictures(30);
+  const data::DataSplit pictures = made_pictures(30);
   EncoderPlan plan = mixed_plan(Algorithm::kSgd);
   plan.settings.optimizer.momentum = 0.0;
   plan.settings.optimizer.weight_decay = 0.0;
@@ -91,7 +91,7 @@ TEST_CASE("a step of mixed corners is the sum of its corners' steps, each a batc
 TEST_CASE("in a mixed batch each picture's views have its own corner's operations", "[train][mpi]") {
   const auto comm = comm::Communicator::world();
   if (!comm.is_root()) return;
-  const data::ImageSplit pictures = made_pictures(30);
+  const data::DataSplit pictures = made_pictures(30);
   const EncoderPlan plan = mixed_plan();
   const StepViews mixed = all_views(plan, pictures, 1);
   int64_t row = 0;
@@ -132,7 +132,7 @@ TEST_CASE("the blocks of a batch cover it once, in order, one for each corner", 
 TEST_CASE("every rank holds the same weights after steps of mixed corners, and the log calls them mixed",
           "[train][mpi][uneven]") {
   const auto comm = comm::Communicator::world();
-  const data::ImageSplit pictures = made_pictures(30);
+  const data::DataSplit pictures = made_pictures(30);
   const EncoderPlan plan = mixed_plan();
   Run run(plan, pictures, comm);
   for (int step = 0; step < 3; ++step) run.step(2e-3);

@@ -44,7 +44,7 @@ TEST_CASE("a MoCo-v2 step is that of a plain process: loss, weights, averages an
   const auto comm = comm::Communicator::world();
   const auto [scope, masks] =
       GENERATE(table<BatchNormScope, bool>({{BatchNormScope::kSync, true}, {BatchNormScope::kGroups, false}}));
-  const data::ImageSplit pictures = made_pictures(30);
+  const data::DataSplit pictures = made_pictures(30);
   EncoderPlan plan = comparable(small_moco_plan(Kind::kMocoV2));
   plan.settings.objective.batch_norm = scope;
   plan.settings.objective.batch_norm_group = 5;  // over 4 ranks 3 3 2 2: groups lie across ranks
@@ -79,7 +79,7 @@ TEST_CASE("a MoCo-v2 step is that of a plain process: loss, weights, averages an
 TEST_CASE("a MoCo-v3 step is that of a plain process: loss, weights, predictors and averages",
           "[train][mpi][oracle][uneven]") {
   const auto comm = comm::Communicator::world();
-  const data::ImageSplit pictures = made_pictures(30);
+  const data::DataSplit pictures = made_pictures(30);
   const EncoderPlan plan = comparable(small_moco_plan(Kind::kMocoV3));
   Run run(plan, pictures, comm);
   PlainMocoV3 twin(plan, pictures, run.state);
@@ -104,7 +104,7 @@ TEST_CASE("a MoCo-v3 step is that of a plain process: loss, weights, predictors 
 TEST_CASE("queues are the same on every rank, and those of one process", "[train][mpi][property][uneven]") {
   const auto comm = comm::Communicator::world();
   const auto scope = GENERATE(BatchNormScope::kSync, BatchNormScope::kGroups);
-  const data::ImageSplit pictures = made_pictures(30);
+  const data::DataSplit pictures = made_pictures(30);
   EncoderPlan plan = small_moco_plan(Kind::kMocoV2, Algorithm::kSgd);
   plan.settings.objective.batch_norm = scope;
   plan.settings.objective.batch_norm_group = 5;
@@ -131,7 +131,7 @@ TEST_CASE("queues are the same on every rank, and those of one process", "[train
 
 TEST_CASE("keys never mix corners, and a corner's projectors move in its own steps alone", "[train][mpi]") {
   const auto comm = comm::Communicator::world();
-  const data::ImageSplit pictures = made_pictures(30);
+  const data::DataSplit pictures = made_pictures(30);
   Run run(small_moco_plan(Kind::kMocoV2), pictures, comm);
   std::vector<int64_t> pushed(3, 0);
   for (int64_t step = 0; step < 8; ++step) {
@@ -186,7 +186,7 @@ TEST_CASE("the ranks' key views are a permutation of the batch, drawn anew each 
 
 TEST_CASE("shuffled and put back, keys are those of the unshuffled batch", "[train][mpi][property][uneven]") {
   const auto comm = comm::Communicator::world();
-  const data::ImageSplit pictures = made_pictures(30);
+  const data::DataSplit pictures = made_pictures(30);
   EncoderPlan plan = small_moco_plan(Kind::kMocoV2);
   Run synchronised(plan, pictures, comm);
   // One group of the whole batch: statistics that do not see the order.
@@ -236,7 +236,7 @@ TEST_CASE("MoCo-v3's loss is the same with its views swapped", "[train][mpi][pro
 
 TEST_CASE("masking a picture's own keys takes them out of the negatives", "[train][mpi]") {
   const auto comm = comm::Communicator::world();
-  const data::ImageSplit pictures = made_pictures(10);  // every batch is the whole data set
+  const data::DataSplit pictures = made_pictures(10);  // every batch is the whole data set
   EncoderPlan plan = small_moco_plan(Kind::kMocoV2);
   plan.corners = {{1, 1}};
   plan.settings.objective.queue = 10;
@@ -255,7 +255,7 @@ TEST_CASE("MoCo trains a vision transformer alike on any number of ranks, and le
           "[train][mpi][property][uneven]") {
   const auto comm = comm::Communicator::world();
   const auto kind = GENERATE(Kind::kMocoV2, Kind::kMocoV3, Kind::kSimclr);
-  const data::ImageSplit pictures = made_pictures(30);
+  const data::DataSplit pictures = made_pictures(30);
   EncoderPlan plan = small_moco_plan(kind, Algorithm::kSgd);
   plan.settings.model = {};
   plan.settings.model.backbone = model::Architecture::kVitTiny;

@@ -20,8 +20,8 @@ using namespace invaria::train::testing;
 namespace {
 
 /// Made pictures with their classes.
-data::ImageSplit labelled_pictures(int64_t n) {
-  data::ImageSplit split = made_pictures(n);
+data::DataSplit labelled_pictures(int64_t n) {
+  data::DataSplit split = made_pictures(n);
   for (int64_t picture = 0; picture < n; ++picture)
     split.labels.push_back(data::synthetic_sample({}, "train", picture).label);
   return split;
@@ -33,8 +33,8 @@ EncoderPlan monitored_plan() {
   return plan;
 }
 
-PretrainOutcome pretrain_monitored(const EncoderPlan& plan, const data::ImageSplit& pictures,
-                                   const data::ImageSplit& held_out, const comm::Communicator& comm,
+PretrainOutcome pretrain_monitored(const EncoderPlan& plan, const data::DataSplit& pictures,
+                                   const data::DataSplit& held_out, const comm::Communicator& comm,
                                    const std::filesystem::path& output, int64_t stop_before = -1,
                                    EventLog* log = nullptr) {
   int64_t asked = 0;
@@ -81,8 +81,8 @@ TEST_CASE("the vote of the nearest neighbours is its equation, neighbour by neig
 TEST_CASE("monitoring changes no weight, looks when it should, and tells the same on any number of ranks",
           "[train][mpi][property]") {
   const auto comm = comm::Communicator::world();
-  const data::ImageSplit pictures = made_pictures(30);
-  const data::ImageSplit held_out = labelled_pictures(40);
+  const data::DataSplit pictures = made_pictures(30);
+  const data::DataSplit held_out = labelled_pictures(40);
   const EncoderPlan plan = monitored_plan();
   const SharedScratch scratch(comm);
   CHECK(pretrain_monitored(plan, pictures, held_out, comm, scratch / "watched").end == PretrainEnd::kFinished);
@@ -118,8 +118,8 @@ TEST_CASE("monitoring changes no weight, looks when it should, and tells the sam
 
 TEST_CASE("a monitored pretraining that is stopped and continued tells the same", "[train][mpi][resume]") {
   const auto comm = comm::Communicator::world();
-  const data::ImageSplit pictures = made_pictures(30);
-  const data::ImageSplit held_out = labelled_pictures(40);
+  const data::DataSplit pictures = made_pictures(30);
+  const data::DataSplit held_out = labelled_pictures(40);
   const EncoderPlan plan = monitored_plan();
   const SharedScratch scratch(comm);
   pretrain_monitored(plan, pictures, held_out, comm, scratch / "whole");
@@ -131,15 +131,15 @@ TEST_CASE("a monitored pretraining that is stopped and continued tells the same"
 TEST_CASE("features that hold the class are found out by neighbours and readout, noise is not", "[train][mpi]") {
   const auto comm = comm::Communicator::world();
   EncoderPlan plan = monitored_plan();
-  data::ImageSplit split = made_pictures(60);
+  data::DataSplit split = made_pictures(60);
   // Two classes, black and white pictures: any encoder tells them apart.
-  auto* pixels = const_cast<uint8_t*>(split.image(0).get());
+  auto* pixels = const_cast<uint8_t*>(split.sample(0).get());
   for (int64_t picture = 0; picture < split.n; ++picture) {
     split.labels.push_back(picture % 2);
     std::fill_n(pixels + picture * 36 * 36 * 3, 36 * 36 * 3, static_cast<uint8_t>(picture % 2 * 200 + picture % 7));
   }
   const TrainState state(plan);
-  const auto look = [&](const data::ImageSplit& pictures) {
+  const auto look = [&](const data::DataSplit& pictures) {
     io::Table table = empty_monitor_table();
     Monitor(plan, pictures, comm, c10::Device(c10::kCPU)).observe(state.encoder, 1, table);
     return table;
@@ -160,11 +160,11 @@ TEST_CASE("features that hold the class are found out by neighbours and readout,
 TEST_CASE("a monitor without labels, or without a class of two, is refused", "[train][mpi]") {
   const auto comm = comm::Communicator::world();
   const EncoderPlan plan = monitored_plan();
-  const auto refusal = [&](const data::ImageSplit& pictures) {
+  const auto refusal = [&](const data::DataSplit& pictures) {
     return error_of([&] { Monitor(plan, pictures, comm, c10::Device(c10::kCPU)); });
   };
   CHECK(refusal(made_pictures(4)).find("has no labels") != std::string::npos);
-  data::ImageSplit single = made_pictures(2);
+  data::DataSplit single = made_pictures(2);
   single.labels = {0, 1};
   CHECK(refusal(single).find("no class with two pictures") != std::string::npos);
 }
@@ -173,8 +173,8 @@ TEST_CASE("embeddings that collapse are warned of, once", "[train][mpi]") {
   const auto comm = comm::Communicator::world();
   const SharedScratch scratch(comm);
   // Grey pictures of one shade: whatever the encoder, its embeddings coincide.
-  data::ImageSplit pictures = made_pictures(30);
-  auto* pixels = const_cast<uint8_t*>(pictures.image(0).get());
+  data::DataSplit pictures = made_pictures(30);
+  auto* pixels = const_cast<uint8_t*>(pictures.sample(0).get());
   EncoderPlan plan = small_plan();
   const auto warnings = [&](const std::string& run) {
     const std::string path = (scratch / (run + ".jsonl")).string();

@@ -38,7 +38,7 @@ TEST_CASE("a pretraining that is stopped and continued ends with the same bits",
   const auto comm = comm::Communicator::world();
   const auto plan = GENERATE(small_plan(Algorithm::kAdamW), small_plan(Algorithm::kLars),
                              small_moco_plan(objective::Kind::kMocoV2), small_moco_plan(objective::Kind::kMocoV3));
-  const data::ImageSplit pictures = made_pictures(30);
+  const data::DataSplit pictures = made_pictures(30);
   const SharedScratch scratch(comm);
   const auto file = [&](const std::string& run) { return CheckpointFolder(scratch / run, plan.key()).encoder_file(); };
   CHECK(pretrain_small(plan, pictures, comm, scratch / "whole").end == PretrainEnd::kFinished);
@@ -67,7 +67,7 @@ TEST_CASE("a pretraining that is stopped and continued ends with the same bits",
 TEST_CASE("what an objective remembers is saved and comes back bit for bit", "[train][mpi][resume]") {
   const auto comm = comm::Communicator::world();
   const auto kind = GENERATE(objective::Kind::kMocoV2, objective::Kind::kMocoV3);
-  const data::ImageSplit pictures = made_pictures(30);
+  const data::DataSplit pictures = made_pictures(30);
   const EncoderPlan plan = small_moco_plan(kind);
   const SharedScratch scratch(comm);
   const auto state_after = [&](const std::string& run, const std::vector<int64_t>& stops) {
@@ -103,7 +103,7 @@ TEST_CASE("what an objective remembers is saved and comes back bit for bit", "[t
 
 TEST_CASE("one rank that is asked to stop stops all", "[train][mpi][resume]") {
   const auto comm = comm::Communicator::world();
-  const data::ImageSplit pictures = made_pictures(30);
+  const data::DataSplit pictures = made_pictures(30);
   const EncoderPlan plan = small_plan();
   const SharedScratch scratch(comm);
   int64_t steps = 0;
@@ -118,7 +118,7 @@ TEST_CASE("one rank that is asked to stop stops all", "[train][mpi][resume]") {
 
 TEST_CASE("a finished encoder returns at once and is read back as it was written", "[train][mpi]") {
   const auto comm = comm::Communicator::world();
-  const data::ImageSplit pictures = made_pictures(30);
+  const data::DataSplit pictures = made_pictures(30);
   const EncoderPlan plan = small_plan();
   const SharedScratch scratch(comm);
   pretrain_small(plan, pictures, comm, scratch.path());
@@ -155,7 +155,7 @@ TEST_CASE("without steps the encoder is the untrained one of its seed", "[train]
 
 TEST_CASE("a loss that is not finite ends the encoder before the update, naming step and rank", "[train][mpi]") {
   const auto comm = comm::Communicator::world();
-  const data::ImageSplit pictures = made_pictures(30);
+  const data::DataSplit pictures = made_pictures(30);
   EncoderPlan plan = small_plan(Algorithm::kSgd);
   plan.settings.schedule.learning_rate = 1e38;
   plan.settings.schedule.warmup_fraction = 0.0;
@@ -194,7 +194,7 @@ TEST_CASE("a loss that is not finite ends the encoder before the update, naming 
 
 TEST_CASE("a truncated checkpoint is refused on every rank, naming the file", "[train][mpi]") {
   const auto comm = comm::Communicator::world();
-  const data::ImageSplit pictures = made_pictures(30);
+  const data::DataSplit pictures = made_pictures(30);
   const EncoderPlan plan = small_plan();
   const SharedScratch scratch(comm);
   pretrain_small(plan, pictures, comm, scratch.path(), 2);

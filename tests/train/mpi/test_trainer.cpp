@@ -14,7 +14,7 @@ TEST_CASE("the gradient of every tensor is that of the materialised network in o
           "[train][mpi][oracle][uneven]") {
   const auto comm = comm::Communicator::world();
   const int64_t batch = GENERATE(10, 9, 12);  // over 4 ranks 3 3 2 2, over 3 ranks 4 3 3, over 2 ranks 5 4, equal
-  const data::ImageSplit pictures = made_pictures(30);
+  const data::DataSplit pictures = made_pictures(30);
   EncoderPlan plan = small_plan(Algorithm::kSgd);
   plan.settings.global_batch = batch;
   plan.settings.optimizer.momentum = 0.0;
@@ -46,7 +46,7 @@ TEST_CASE("twenty steps of each optimiser are those of the materialised network"
   const auto comm = comm::Communicator::world();
   const auto [algorithm, rate] = GENERATE(table<Algorithm, double>(
       {{Algorithm::kSgd, 1e-3}, {Algorithm::kAdam, 1e-3}, {Algorithm::kAdamW, 1e-3}, {Algorithm::kLars, 1e-2}}));
-  const data::ImageSplit pictures = made_pictures(30);
+  const data::DataSplit pictures = made_pictures(30);
   EncoderPlan plan = small_plan(algorithm);
   plan.settings.optimizer.epsilon = 1e-3;  // gradients that are zero but for rounding must not decide a direction
   plan.settings.optimizer.trust_coefficient = 0.1;
@@ -73,7 +73,7 @@ TEST_CASE("ten SGD steps agree over ranks within the tolerance that pretrain.hpp
   const auto comm = comm::Communicator::world();
   const bool conditioned = GENERATE(true, false);
   constexpr double kRate = 1e-5;
-  const data::ImageSplit pictures = made_pictures(130);
+  const data::DataSplit pictures = made_pictures(130);
   EncoderPlan plan = small_plan(Algorithm::kSgd);
   plan.settings.global_batch = 61;  // over 4 ranks 16 15 15 15, over 2 ranks 31 30
   if (!conditioned) {
@@ -95,7 +95,7 @@ TEST_CASE("ten SGD steps agree over ranks within the tolerance that pretrain.hpp
 
 TEST_CASE("every rank draws the same corner and holds the same weights", "[train][mpi]") {
   const auto comm = comm::Communicator::world();
-  const data::ImageSplit pictures = made_pictures(30);
+  const data::DataSplit pictures = made_pictures(30);
   Run run(small_plan(), pictures, comm);
   for (int64_t step = 0; step < 50; ++step) {
     const std::vector<double> corners = comm.all_gather(static_cast<double>(run.plan.corner_index(step)));
@@ -111,7 +111,7 @@ TEST_CASE("every rank draws the same corner and holds the same weights", "[train
 
 TEST_CASE("views made ahead and gradients that travel during the backward pass change no bit", "[train][mpi]") {
   const auto comm = comm::Communicator::world();
-  const data::ImageSplit pictures = made_pictures(30);
+  const data::DataSplit pictures = made_pictures(30);
   Run plain(small_plan(), pictures, comm, comm::Overlap::kNone);
   Run overlapped(small_plan(), pictures, comm, comm::Overlap::kThread);
   for (int step = 0; step < 7; ++step) {                          // 3 steps an epoch
@@ -127,7 +127,7 @@ TEST_CASE("views made ahead and gradients that travel during the backward pass c
 
 TEST_CASE("heads of corners that were not drawn are left alone, values, moments and counters", "[train][mpi]") {
   const auto comm = comm::Communicator::world();
-  const data::ImageSplit pictures = made_pictures(30);
+  const data::DataSplit pictures = made_pictures(30);
   Run run(small_plan(), pictures, comm);
   std::vector<int64_t> draws(3, 0);
   for (int64_t step = 0; step < 8; ++step) {
@@ -158,7 +158,7 @@ TEST_CASE("heads of corners that were not drawn are left alone, values, moments 
 
 TEST_CASE("only the operations of the axes that i switches on reach the views", "[train][mpi]") {
   const auto comm = comm::Communicator::world();
-  const data::ImageSplit pictures = made_pictures(30);
+  const data::DataSplit pictures = made_pictures(30);
   const auto weights_after_two_steps = [&](const config::Invariance& corner, bool other_crop, bool other_colour) {
     EncoderPlan plan = small_plan();
     plan.corners = {corner};
@@ -180,7 +180,7 @@ TEST_CASE("only the operations of the axes that i switches on reach the views", 
 TEST_CASE("of a prompt's MLPs a step reduces the token's gradient alone", "[train][mpi]") {
   const auto comm = comm::Communicator::world();
   if (comm.size() == 1) INVARIA_SKIP("one rank reduces nothing");
-  const data::ImageSplit pictures = made_pictures(30);
+  const data::DataSplit pictures = made_pictures(30);
   EncoderPlan plan = small_plan();
   plan.settings.model = {};
   plan.settings.model.backbone = model::Architecture::kVitTiny;
@@ -205,7 +205,7 @@ TEST_CASE("of a prompt's MLPs a step reduces the token's gradient alone", "[trai
 TEST_CASE("a step reduces the dense and the generated weights' gradients, never A's", "[train][mpi]") {
   const auto comm = comm::Communicator::world();
   if (comm.size() == 1) INVARIA_SKIP("one rank reduces nothing");
-  const data::ImageSplit pictures = made_pictures(30);
+  const data::DataSplit pictures = made_pictures(30);
   EncoderPlan plan = small_plan();
   plan.settings.model.width = 8;
   Run run(plan, pictures, comm);

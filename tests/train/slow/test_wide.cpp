@@ -29,7 +29,7 @@ TEST_CASE("a step at full width holds A and its moments and nothing else of that
   if (memory("/proc/meminfo", "MemAvailable") < kNeeded) INVARIA_SKIP("6 GiB of memory are not free");
   const comm::MpiEnvironment environment(nullptr, nullptr);
   const auto comm = comm::Communicator::world();
-  const data::ImageSplit pictures = made_pictures(16);
+  const data::DataSplit pictures = made_pictures(16);
   EncoderPlan plan = small_plan(Algorithm::kAdamW);
   plan.settings.model.width = 64;
   const int64_t before = memory("/proc/self/status", "VmRSS");
