@@ -15,71 +15,10 @@ FixedSetting crop(double top, double left) {
   return setting;
 }
 
-FixedSetting flip() {
-  FixedSetting setting;
-  setting.flip = true;
-  return setting;
-}
-
-FixedSetting grayscale() {
-  FixedSetting setting;
-  setting.grayscale = true;
-  return setting;
-}
-
-FixedSetting blur(double sigma) {
-  FixedSetting setting;
-  setting.blur_sigma = sigma;
-  return setting;
-}
-
 std::vector<FixedSetting> four_hues() {
   std::vector<FixedSetting> hues;
   for (const double turn : {0.0, 0.12, 0.24, 0.36}) hues.emplace_back().hue = turn;
   return hues;
-}
-
-FixedSetting noise(NoiseColour colour, double snr_dB) {
-  FixedSetting setting;
-  setting.noise = colour;
-  setting.noise_snr_dB = snr_dB;
-  return setting;
-}
-
-FixedSetting gain(double gain_dB) {
-  FixedSetting setting;
-  setting.gain_dB = gain_dB;
-  return setting;
-}
-
-FixedSetting fade(double share) {
-  FixedSetting setting;
-  setting.fade = share;
-  return setting;
-}
-
-FixedSetting rate(double times) {
-  FixedSetting setting;
-  setting.rate = times;
-  return setting;
-}
-
-FixedSetting shift(double share) {
-  FixedSetting setting;
-  setting.shift = share;
-  return setting;
-}
-
-FixedSetting time_mask(double first, double length) {
-  FixedSetting setting;
-  setting.time_mask = std::vector<double>{first, length};
-  return setting;
-}
-
-FixedSetting band_mask(double first, double length) {
-  FixedSetting setting;
-  setting.band_mask = std::vector<double>{first, length};
-  return setting;
 }
 
 Axis pitch_axis() {
@@ -91,18 +30,22 @@ Axis pitch_axis() {
 Axis time_axis() {
   return {"time",
           {Operation::kTimeStretch, Operation::kTimeShift, Operation::kTimeMask},
-          {FixedSetting(), rate(1.6), rate(0.65), shift(0.25)}};
+          {FixedSetting(), {.rate = 1.6}, {.rate = 0.65}, {.shift = 0.25}}};
 }
 
 std::vector<Axis> one_axis_a_sound_operation() {
   return {
       pitch_axis(),
-      {"stretch", {Operation::kTimeStretch}, {FixedSetting(), rate(1.6), rate(0.65)}},
-      {"shift", {Operation::kTimeShift}, {FixedSetting(), shift(0.25), shift(-0.25)}},
-      {"fade", {Operation::kFade}, {FixedSetting(), fade(0.5)}},
-      {"noise", {Operation::kNoise}, {FixedSetting(), noise(NoiseColour::kWhite, 10), noise(NoiseColour::kBrown, 5)}},
-      {"time-mask", {Operation::kTimeMask}, {FixedSetting(), time_mask(0.4, 0.2)}},
-      {"band-mask", {Operation::kBandMask}, {FixedSetting(), band_mask(0.4, 0.2)}},
+      {"stretch", {Operation::kTimeStretch}, {FixedSetting(), {.rate = 1.6}, {.rate = 0.65}}},
+      {"shift", {Operation::kTimeShift}, {FixedSetting(), {.shift = 0.25}, {.shift = -0.25}}},
+      {"fade", {Operation::kFade}, {FixedSetting(), {.fade = 0.5}}},
+      {"noise",
+       {Operation::kNoise},
+       {FixedSetting(),
+        {.noise = NoiseColour::kWhite, .noise_snr_dB = 10},
+        {.noise = NoiseColour::kBrown, .noise_snr_dB = 5}}},
+      {"time-mask", {Operation::kTimeMask}, {FixedSetting(), {.time_mask = std::vector{0.4, 0.2}}}},
+      {"band-mask", {Operation::kBandMask}, {FixedSetting(), {.band_mask = std::vector{0.4, 0.2}}}},
   };
 }
 
@@ -112,7 +55,7 @@ std::vector<Axis> default_axes() {
   return {
       {"spatial",
        {Operation::kCrop, Operation::kFlip},
-       {FixedSetting(), flip(), crop(0, 0), crop(kFarOffset, kFarOffset)}},
+       {FixedSetting(), {.flip = true}, crop(0, 0), crop(kFarOffset, kFarOffset)}},
       {"appearance",
        {Operation::kColorJitter, Operation::kGrayscale, Operation::kBlur, Operation::kSolarize},
        four_hues()},
@@ -127,23 +70,29 @@ std::vector<Axis> named_axes(NamedAxes which) {
             time_axis(),
             {"noise",
              {Operation::kFade, Operation::kNoise, Operation::kGain},
-             {FixedSetting(), noise(NoiseColour::kWhite, 10), noise(NoiseColour::kBrown, 5), gain(-14)}}};
+             {FixedSetting(),
+              {.noise = NoiseColour::kWhite, .noise_snr_dB = 10},
+              {.noise = NoiseColour::kBrown, .noise_snr_dB = 5},
+              {.gain_dB = -14}}}};
   }
   if (which == NamedAxes::kSound4) {
-    return {
-        pitch_axis(),
-        time_axis(),
-        {"noise", {Operation::kNoise}, {FixedSetting(), noise(NoiseColour::kWhite, 10), noise(NoiseColour::kBrown, 5)}},
-        {"amplitude", {Operation::kFade, Operation::kGain}, {FixedSetting(), gain(-14), fade(0.5)}}};
+    return {pitch_axis(),
+            time_axis(),
+            {"noise",
+             {Operation::kNoise},
+             {FixedSetting(),
+              {.noise = NoiseColour::kWhite, .noise_snr_dB = 10},
+              {.noise = NoiseColour::kBrown, .noise_snr_dB = 5}}},
+            {"amplitude", {Operation::kFade, Operation::kGain}, {FixedSetting(), {.gain_dB = -14}, {.fade = 0.5}}}};
   }
   return {
       {"crop",
        {Operation::kCrop},
        {FixedSetting(), crop(0, 0), crop(kFarOffset, kFarOffset), crop(kFarOffset / 2, kFarOffset / 2)}},
       {"jitter", {Operation::kColorJitter}, four_hues()},
-      {"grayscale", {Operation::kGrayscale}, {FixedSetting(), grayscale()}},
-      {"blur", {Operation::kBlur}, {FixedSetting(), blur(2.0)}},
-      {"flip", {Operation::kFlip}, {FixedSetting(), flip()}},
+      {"grayscale", {Operation::kGrayscale}, {FixedSetting(), {.grayscale = true}}},
+      {"blur", {Operation::kBlur}, {FixedSetting(), {.blur_sigma = 2.0}}},
+      {"flip", {Operation::kFlip}, {FixedSetting(), {.flip = true}}},
   };
 }
 
