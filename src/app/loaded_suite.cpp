@@ -13,11 +13,12 @@ namespace {
 void resolve_initial_weights(suite::Suite& suite, config::Problems& problems) {
   for (size_t index = 0; index < suite.encoders.size(); ++index) {
     train::PretrainSettings& pretraining = suite.encoders[index].pretraining;
-    if (pretraining.init_from.empty()) continue;
+    const config::StoredShape stored = suite::stored_shape(suite, pretraining.data);
+    const bool is_refused = stored.are_sounds() && pretraining.model.is_vit();  // already: there is no such network
+    if (pretraining.init_from.empty() || is_refused) continue;
     try {
-      const config::ViewShape view =
-          augment::view_shape(pretraining.views(), suite::stored_shape(suite, pretraining.data));
-      pretraining.init_from_hash = train::check_initial_weights(pretraining, view);
+      pretraining.init_from_hash =
+          train::check_initial_weights(pretraining, augment::view_shape(pretraining.views(), stored));
     } catch (const ConfigError& error) {
       problems.add(fmt::format("encoders[{}].pretraining.init_from", index), "\"" + pretraining.init_from + "\"",
                    "the weights of such a network", error.what());
@@ -55,7 +56,7 @@ LoadedSuite load_suite(const SuiteOptions& options, data::CheckDepth depth) {
   loaded.suite = suite::read_suite(text, problems);
   suite::validate_suite(loaded.suite, problems);
   if (problems.empty()) suite::check_unread(text, loaded.suite, problems);
-  if (problems.empty()) resolve_initial_weights(loaded.suite, problems);
+  resolve_initial_weights(loaded.suite, problems);
   check_published(loaded.suite, problems);
   loaded.manifests = suite::find_manifests(loaded.suite, loaded.folders, problems);
   loaded.found = suite::check_data(loaded.suite, loaded.manifests, loaded.folders, depth, problems);

@@ -84,9 +84,9 @@ void decode_samples(const Manifest& manifest, const DatasetSettings& settings, c
       return;
     }
     const int64_t n = n_parts(manifest.media, stored_size(decoded), settings);
-    if (auto* sound = std::get_if<io::Sound>(&decoded))
-      *sound = {settings.sound.rate,
-                resampled(sound->samples, sound->rate, settings.sound.rate)};  // once for all parts
+    auto* sound = std::get_if<io::Sound>(&decoded);
+    if (sound != nullptr && sound->rate != settings.sound.rate)  // once for all parts
+      *sound = {settings.sound.rate, resampled(sound->samples, sound->rate, settings.sound.rate)};
     for (const int64_t sample : samples) {
       if (split.samples[static_cast<size_t>(sample)].part < n) calls.on_sample(sample, decoded);
     }

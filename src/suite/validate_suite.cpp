@@ -64,7 +64,11 @@ void validate_mixed_corners(const EncoderEntry& encoder, size_t n_axes, const st
   }
 }
 
-/// What an encoder and the sounds that it sees must agree on.
+bool are_sounds(const Suite& suite) {
+  return augment::media_of(suite.axes) == config::Media::kSounds;
+}
+
+/// What an encoder and the sounds of a data set must agree on.
 void validate_sounds(const train::PretrainSettings& pretraining, const data::DatasetSettings& data,
                      const std::string& path, config::Problems& problems) {
   const augment::MelSettings& mel = pretraining.sound.mel;
@@ -87,15 +91,6 @@ void validate_sounds(const train::PretrainSettings& pretraining, const data::Dat
   const augment::SoundAugmentSettings& strengths = pretraining.sound.augment;
   if (strengths.method == augment::SoundMethod::kWaveform)
     check_length("augment.vocoder_n_fft", strengths.vocoder_n_fft, strengths.vocoder_n_fft / 2 + 1);
-}
-
-/// The data sets that a conditioned or plain encoder sees, by name: what it is pretrained on, and all tasks'.
-std::set<std::string> seen_data(const Suite& suite, const train::PretrainSettings& pretraining) {
-  std::set<std::string> seen{pretraining.data};
-  if (pretraining.monitor.every > 0) seen.insert(pretraining.monitor.data);
-  for (const downstream::TaskSettings& task : suite.tasks) seen.insert(task.data);
-  if (!suite.sensitivity.data.empty()) seen.insert(suite.sensitivity.data);
-  return seen;
 }
 
 /// All sounds of a suite have one rate: bands of a spectrogram stand for frequencies.
@@ -123,16 +118,13 @@ void validate_encoders(const Suite& suite, config::Problems& problems) {
                      "a split that no encoder is pretrained on");
       }
     }
-    if (augment::media_of(suite.axes) == config::Media::kSounds && encoder.pretraining.model.is_vit()) {
-      problems.add(path + ".pretraining.model.backbone",
-                   fmt::format("\"{}\"", config::name_of(encoder.pretraining.model.backbone)),
-                   "a ResNet: spectrograms of sounds are not square");
-    }
-    if (augment::media_of(suite.axes) == config::Media::kSounds) {
-      const std::set<std::string> seen = seen_data(suite, encoder.pretraining);
-      for (const data::DatasetSettings& entry : suite.data) {
-        if (seen.contains(entry.name)) validate_sounds(encoder.pretraining, entry, path, problems);
+    if (are_sounds(suite)) {
+      if (encoder.pretraining.model.is_vit()) {
+        problems.add(path + ".pretraining.model.backbone",
+                     fmt::format("\"{}\"", config::name_of(encoder.pretraining.model.backbone)),
+                     "a ResNet: spectrograms of sounds are not square");
       }
+      for (const data::DatasetSettings& entry : suite.data) validate_sounds(encoder.pretraining, entry, path, problems);
     }
     const bool is_conditioned = encoder.pretraining.model.is_conditioned();
     if (is_name_of_an_arm(encoder.name))
@@ -162,7 +154,7 @@ void validate_tasks(const Suite& suite, config::Problems& problems) {
     const std::string path = fmt::format("tasks[{}]", index);
     check_known(task.data, data, path + ".data", "a data set of the suite", problems);
     const bool is_known = task.kind == downstream::TaskKind::kKnown;
-    if (is_known && problems.empty()) {
+    if (is_known && !(are_sounds(suite) && !problems.empty())) {  // sounds that do not fit cannot be rendered
       downstream::validate_known(task.known, suite.axes, reference_encoder(suite).pretraining.views(),
                                  stored_shape(suite, task.data), path + ".known", problems);
     }
@@ -223,14 +215,14 @@ void validate_suite(const Suite& suite, config::Problems& problems) {
   }
   validate_arms(suite, problems);
   if (!problems.empty()) return;
-  if (augment::media_of(suite.axes) == config::Media::kSounds) validate_rates(suite, problems);
+  if (are_sounds(suite)) validate_rates(suite, problems);
   validate_encoders(suite, problems);
   validate_tasks(suite, problems);
   validate_few_shot_arms(suite, problems);
   if (!suite.sensitivity.data.empty()) {
     check_known(suite.sensitivity.data, names_of(suite.data), "sensitivity.data", "a data set of the suite", problems);
   }
-  if (!suite.measure.data.empty() && augment::media_of(suite.axes) == config::Media::kSounds)
+  if (!suite.measure.data.empty() && are_sounds(suite))
     problems.add("measure.data", fmt::format("\"{}\"", suite.measure.data), "nothing: what is measured are pictures");
   if (!suite.measure.data.empty())
     check_known(suite.measure.data, names_of(suite.data), "measure.data", "a data set of the suite", problems);
