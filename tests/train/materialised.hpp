@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 #include <torch/autograd.h>
 
+#include <cstring>
 #include <map>
 #include <string>
 #include <vector>
@@ -120,6 +121,20 @@ class PlainUpdate {
  public:
   explicit PlainUpdate(const OptimizerSettings& settings) : settings_(settings) {}
 
+  /// Take over an optimiser's moments and counters.
+  void load(const model::StateDict& state) {
+    moments_.clear();
+    for (const auto& [name, steps] : state) {
+      if (!name.ends_with(".steps")) continue;
+      const std::string parameter = name.substr(0, name.size() - std::strlen(".steps"));
+      const auto moment = [&](const char* suffix) {
+        const auto found = state.find(parameter + suffix);
+        return found == state.end() ? at::Tensor() : found->second.to(at::kDouble);
+      };
+      moments_[parameter] = {moment(".moment_1"), moment(".moment_2"), steps.item<int64_t>()};
+    }
+  }
+
   void step(model::StateDict& leaves, double rate) {
     const at::NoGradGuard no_grad;
     const OptimizerSettings& settings = settings_;
@@ -220,6 +235,14 @@ class Materialised : public PlainNetwork {
         plan_(plan),
         views_(plan, pictures),
         update_(plan.settings.optimizer) {}
+
+  using PlainNetwork::load;
+
+  /// Take over all that a step reads.
+  void load(const TrainState& state) {
+    load(weights_of(state));
+    update_.load(state.optimizer.state());
+  }
 
   /// One step; gradients stay in the leaves.
   double step(int64_t number, double learning_rate) {

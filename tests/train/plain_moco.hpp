@@ -20,10 +20,11 @@ class PlainMoco {
         views_(plan, pictures),
         update_(plan.settings.optimizer) {}
 
-  /// Take over all that a step reads but the optimiser's moments.
+  /// Take over all that a step reads.
   void load(const TrainState& state) {
     query.load(with_predictors(state));
     key.load(momentum_of(state));
+    update_.load(state.optimizer.state());
   }
 
   /// "encoder/" and "heads/" of the momentum encoder, under the names that they average.
