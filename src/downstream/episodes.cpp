@@ -61,10 +61,10 @@ at::Tensor ridge_accuracies(const at::Tensor& support_ESD, const at::Tensor& que
 }
 
 double logistic_accuracy(const at::Tensor& support_SD, const at::Tensor& queries_UD, const FewShotSettings& settings,
-                         double l2, int64_t max_iterations) {
+                         double l2, int64_t max_passes) {
   const LabelledFeatures support{
       support_SD, labels_in_turn(settings.ways, settings.shots), {}, settings.ways, TargetKind::kNumbers, {}};
-  const Readout readout = fit_readout(support, l2, max_iterations);
+  const Readout readout = fit_readout(support, l2, max_passes);
   return top1(readout.predict(queries_UD), labels_in_turn(settings.ways, settings.queries));
 }
 
@@ -149,7 +149,7 @@ EpisodePool episode_pool(const TaskData& task, EpisodeSet set, const FewShotSett
 }
 
 at::Tensor episode_accuracies(const at::Tensor& features_BD, const std::vector<Episode>& episodes,
-                              const FewShotSettings& settings, double l2, int64_t max_iterations) {
+                              const FewShotSettings& settings, double l2, int64_t max_passes) {
   const at::NoGradGuard no_grad;
   const int64_t bytes =
       settings.ways * (settings.shots + settings.queries) * features_BD.size(1) * static_cast<int64_t>(sizeof(double));
@@ -165,7 +165,7 @@ at::Tensor episode_accuracies(const at::Tensor& features_BD, const std::vector<E
     }
     std::vector<double> each;
     for (int64_t episode = 0; episode < support_ESD.size(0); ++episode) {
-      each.push_back(logistic_accuracy(support_ESD[episode], queries_EUD[episode], settings, l2, max_iterations));
+      each.push_back(logistic_accuracy(support_ESD[episode], queries_EUD[episode], settings, l2, max_passes));
     }
     accuracies.push_back(at::tensor(each, at::kDouble));
   }
@@ -197,7 +197,7 @@ EpisodePenalty choose_episode_penalty(const at::Tensor& pool_features_BD, const 
       first_episodes(task, EpisodeSet::kValidation, settings.validation_episodes, settings, seed, repeat);
   std::vector<at::Tensor> accuracies;
   for (double l2 : readout.l2) {
-    accuracies.push_back(episode_accuracies(features_BD, validation, settings, l2, readout.max_iterations));
+    accuracies.push_back(episode_accuracies(features_BD, validation, settings, l2, readout.max_passes));
   }
   const size_t best = best_penalty(readout.l2, accuracies);
   return {readout.l2[best], accuracies[best].mean().item<double>()};
@@ -212,7 +212,7 @@ EpisodesOutcome judge_episodes(const at::Tensor& pool_features_BD, const TaskDat
   EpisodesOutcome outcome;
   outcome.l2 = chosen.l2;
   outcome.validation_value = chosen.value;
-  outcome.test = mean_accuracy(episode_accuracies(features_BD, test, settings, chosen.l2, readout.max_iterations));
+  outcome.test = mean_accuracy(episode_accuracies(features_BD, test, settings, chosen.l2, readout.max_passes));
   return outcome;
 }
 
@@ -232,7 +232,7 @@ EpisodesOutcome judge_learned_episodes(const TaskData& task, const FewShotSettin
       std::iota(own.queries.begin(), own.queries.end(), static_cast<int64_t>(own.support.size()));
       for (size_t penalty = 0; penalty < readout.l2.size(); ++penalty) {
         of_penalty[penalty].push_back(
-            episode_accuracies(learned.features_BD, {own}, settings, readout.l2[penalty], readout.max_iterations));
+            episode_accuracies(learned.features_BD, {own}, settings, readout.l2[penalty], readout.max_passes));
       }
       outcome.invariance.resize(learned.invariance.size());
       for (size_t axis = 0; axis < learned.invariance.size(); ++axis)

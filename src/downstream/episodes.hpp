@@ -56,7 +56,7 @@ EpisodePool episode_pool(const TaskData& task, EpisodeSet set, const FewShotSett
 /// one-hot Y, centred: the same as the linear readout's regression to one-hot targets, solved for many episodes at
 /// once.
 at::Tensor episode_accuracies(const at::Tensor& features_BD, const std::vector<Episode>& episodes,
-                              const FewShotSettings& settings, double l2, int64_t max_iterations);
+                              const FewShotSettings& settings, double l2, int64_t max_passes);
 
 /// A mean over episodes with its 95 % interval, mean +- 1.96 s / sqrt(E).
 struct MeanAccuracy {

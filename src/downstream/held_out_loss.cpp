@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <limits>
 
 #include "core/errors.hpp"
@@ -32,55 +31,6 @@ at::Tensor rows_of_half(const at::Tensor& half_B, int64_t half) {
   return half_B.eq(half).nonzero().flatten();
 }
 
-/// A readout's parameters, or a direction among them.
-struct Parameters {
-  at::Tensor weight_DC, bias_C;
-
-  at::Tensor scores(const at::Tensor& features_BD) const { return at::addmm(bias_C, features_BD, weight_DC); }
-  double dot(const Parameters& other) const {
-    return ((weight_DC * other.weight_DC).sum() + (bias_C * other.bias_C).sum()).item<double>();
-  }
-  Parameters plus(const Parameters& other, double factor) const {
-    return {weight_DC + factor * other.weight_DC, bias_C + factor * other.bias_C};
-  }
-};
-
-at::Tensor probabilities(const at::Tensor& scores_BC, Likelihood likelihood) {
-  return likelihood == Likelihood::kSoftmax ? at::softmax(scores_BC, 1) : at::sigmoid(scores_BC);
-}
-
-/// The Jacobian of the probabilities in the scores, which is symmetric, times a direction.
-at::Tensor jacobian_times(const at::Tensor& probability_BC, const at::Tensor& direction_BC, Likelihood likelihood) {
-  if (likelihood == Likelihood::kSigmoid) return probability_BC * (1 - probability_BC) * direction_BC;
-  return probability_BC * (direction_BC - (probability_BC * direction_BC).sum(1, /*keepdim=*/true));
-}
-
-/// Sum over samples of the negative log-likelihood.
-double negative_log_likelihood(const at::Tensor& scores_BC, const at::Tensor& truth_BC, Likelihood likelihood) {
-  if (likelihood == Likelihood::kSoftmax) return -(at::log_softmax(scores_BC, 1) * truth_BC).sum().item<double>();
-  return (at::logaddexp(scores_BC, at::zeros_like(scores_BC)) - truth_BC * scores_BC).sum().item<double>();
-}
-
-/// Solve H v = g by conjugate gradients. The bias of classes has a direction that changes nothing; g has no part in it.
-Parameters conjugate_gradients(const std::function<Parameters(const Parameters&)>& hessian_times, const Parameters& g) {
-  constexpr int kMaxIterations = 500;
-  constexpr double kTolerance = 1e-8;  // of the residual, relative
-  Parameters v{at::zeros_like(g.weight_DC), at::zeros_like(g.bias_C)};
-  Parameters residual = g, direction = g;
-  double squared = g.dot(g);
-  const double enough = kTolerance * kTolerance * squared;
-  for (int iteration = 0; iteration < kMaxIterations && squared > enough; ++iteration) {
-    const Parameters image = hessian_times(direction);
-    const double step = squared / direction.dot(image);
-    v = v.plus(direction, step);
-    residual = residual.plus(image, -step);
-    const double next = residual.dot(residual);
-    direction = residual.plus(direction, next / squared);
-    squared = next;
-  }
-  return v;
-}
-
 /// The logistic readout fitted on P and judged on Q, with gradients in the scaled features of both.
 struct OneWay {
   double loss;
@@ -90,32 +40,16 @@ struct OneWay {
 OneWay one_way_logistic(const at::Tensor& features_PD, const at::Tensor& truth_PC, const at::Tensor& features_QD,
                         const at::Tensor& truth_QC, Likelihood likelihood, double l2) {
   const double n_P = static_cast<double>(features_PD.size(0)), n_Q = static_cast<double>(features_QD.size(0));
-  Parameters fitted{at::zeros({features_PD.size(1), truth_PC.size(1)}, at::kDouble),
-                    at::zeros({truth_PC.size(1)}, at::kDouble)};
-  minimise_logistic({.features_BD = features_PD, .truth_BC = truth_PC, .likelihood = likelihood, .l2 = l2},
-                    fitted.weight_DC, fitted.bias_C);
-  at::Tensor probability_PC;
-  const auto hessian_times = [&](const Parameters& v) {
-    const at::Tensor curved_PC = jacobian_times(probability_PC, v.scores(features_PD), likelihood) / n_P;
-    return Parameters{at::addmm(v.weight_DC, features_PD.t(), curved_PC, l2), curved_PC.sum(0)};
-  };
-  // The implicit function theorem holds at the optimum, which a few Newton steps find far more closely than a metric
-  // needs.
-  constexpr int kMostNewtonSteps = 10;
-  constexpr double kNoSlope = 1e-9;
-  for (int step = 0;; ++step) {
-    probability_PC = probabilities(fitted.scores(features_PD), likelihood);
-    const at::Tensor error_PC = (probability_PC - truth_PC) / n_P;
-    const Parameters slope{at::addmm(fitted.weight_DC, features_PD.t(), error_PC, l2), error_PC.sum(0)};
-    if (step == kMostNewtonSteps || slope.dot(slope) < kNoSlope * kNoSlope) break;
-    fitted = fitted.plus(conjugate_gradients(hessian_times, slope), -1.0);
-  }
+  const LogisticRegression regression(features_PD, truth_PC, likelihood);
+  LinearParameters fitted = LinearParameters::zeros(features_PD.size(1), truth_PC.size(1));
+  // The implicit function theorem holds at the optimum, which Newton's steps find far more closely than a metric needs.
+  regression.minimise(l2, fitted, {.tolerance = 1e-16, .max_passes = 2000});
 
   const at::Tensor scores_QC = fitted.scores(features_QD);
   const at::Tensor slope_QC = (probabilities(scores_QC, likelihood) - truth_QC) / n_Q;
-  const Parameters g{at::mm(features_QD.t(), slope_QC), slope_QC.sum(0)};
-
-  const Parameters v = conjugate_gradients(hessian_times, g);
+  const LinearParameters v =
+      regression.inverse_hessian_times({at::mm(features_QD.t(), slope_QC), slope_QC.sum(0)}, l2, fitted);
+  const at::Tensor probability_PC = probabilities(fitted.scores(features_PD), likelihood);
   const at::Tensor curved_PC = jacobian_times(probability_PC, v.scores(features_PD), likelihood);
   const at::Tensor gradient_PD =
       -(at::mm(probability_PC - truth_PC, v.weight_DC.t()) + at::mm(curved_PC, fitted.weight_DC.t())) / n_P;

@@ -1,94 +1,171 @@
 #include "downstream/logistic.hpp"
 
 #include <ATen/ATen.h>
-#include <lbfgs.h>
 
-#include <algorithm>
 #include <cmath>
-#include <vector>
+#include <utility>
 
 #include "core/errors.hpp"
 
 namespace invaria::downstream {
 namespace {
 
-/// Negative log-likelihood, summed over samples, and its slope in the scores.
-struct Fit {
-  double loss;
-  at::Tensor slope_BC;
-};
-
-Fit fit_of(const at::Tensor& scores_BC, const LogisticProblem& problem) {
-  if (problem.likelihood == Likelihood::kSoftmax) {
-    const at::Tensor log_probability_BC = at::log_softmax(scores_BC, 1);
-    return {-(log_probability_BC * problem.truth_BC).sum().item<double>(), log_probability_BC.exp() - problem.truth_BC};
+/// The objective's second derivatives at one point, in principal axes.
+class Hessian {
+ public:
+  Hessian(const PrincipalAxes& axes, at::Tensor probability_BC, Likelihood likelihood, double l2)
+      : axes_(axes), probability_BC_(std::move(probability_BC)), likelihood_(likelihood), l2_(l2) {
+    // No less than rounding leaves of it where every sample is sure.
+    const at::Tensor curvature_C = (probability_BC_ * (1 - probability_BC_)).mean(0).clamp_min(1e-15);
+    diagonal_.weight_DC = at::outer(axes.moment_R, curvature_C) + l2;
+    diagonal_.bias_C = curvature_C;
   }
-  // -log sigma(s) = softplus(s) - s, and -log(1 - sigma(s)) = softplus(s).
-  const at::Tensor loss_BC = at::logaddexp(scores_BC, at::zeros_like(scores_BC)) - problem.truth_BC * scores_BC;
-  return {loss_BC.sum().item<double>(), at::sigmoid(scores_BC) - problem.truth_BC};
-}
 
-/// The objective at the parameters [W (D x C), b (C)], its gradient written to `gradient`.
-double objective(const LogisticProblem& problem, const double* parameters, double* gradient) {
-  const int64_t n_features = problem.features_BD.size(1);
-  const int64_t n_outputs = problem.truth_BC.size(1);
-  const double n = static_cast<double>(problem.features_BD.size(0));
-  const at::Tensor weight_DC = at::from_blob(const_cast<double*>(parameters), {n_features, n_outputs}, at::kDouble);
-  const at::Tensor bias_C =
-      at::from_blob(const_cast<double*>(parameters) + n_features * n_outputs, {n_outputs}, at::kDouble);
-  const Fit fit = fit_of(at::addmm(bias_C, problem.features_BD, weight_DC), problem);
-  at::Tensor weight_gradient_DC = at::from_blob(gradient, {n_features, n_outputs}, at::kDouble);
-  at::Tensor bias_gradient_C = at::from_blob(gradient + n_features * n_outputs, {n_outputs}, at::kDouble);
-  at::addmm_out(weight_gradient_DC, weight_DC, problem.features_BD.t(), fit.slope_BC, problem.l2, 1.0 / n);
-  bias_gradient_C.copy_(fit.slope_BC.sum(0) / n);
-  return fit.loss / n + 0.5 * problem.l2 * weight_DC.square().sum().item<double>();
-}
+  /// @param direction_BC  what the direction does to the scores
+  LinearParameters times(const LinearParameters& direction, const at::Tensor& direction_BC) const {
+    const at::Tensor curved_BC =
+        jacobian_times(probability_BC_, direction_BC, likelihood_) / static_cast<double>(axes_.features_BR.size(0));
+    return {at::addmm(direction.weight_DC, axes_.features_BR.t(), curved_BC, l2_), curved_BC.sum(0)};
+  }
 
-double evaluate_for_lbfgs(void* problem, const double* parameters, double* gradient, int, double) {
-  return objective(*static_cast<const LogisticProblem*>(problem), parameters, gradient);
-}
+  /// A direction, and what it does to the scores.
+  struct Solution {
+    LinearParameters direction;
+    at::Tensor direction_BC;
+    int64_t passes = 0;
+  };
 
-/// Of the objective, relative: far below what a metric could see.
-constexpr double kTolerance = 1e-6;
-/// Curvature along the bias, which no penalty bounds: p (1 - p) of a rare class, and where features separate the
-/// classes, p (1 - p) of every sample, which is about its loss.
-constexpr double kBiasCurvature = 1e-2;
+  /// H^-1 g by preconditioned conjugate gradients (Nocedal and Wright, Alg. 5.3).
+  /// @param tolerance  of the residual, relative, in the preconditioner's norm
+  Solution solve(const LinearParameters& g, double tolerance, int64_t max_passes) const {
+    Solution found{LinearParameters::zeros(g.weight_DC.size(0), g.weight_DC.size(1)), at::zeros_like(probability_BC_)};
+    LinearParameters residual = g, preconditioned = divided(residual), direction = preconditioned;
+    double squared = residual.dot(preconditioned);
+    const double enough = tolerance * tolerance * squared;
+    while (found.passes < max_passes && squared > enough) {
+      const at::Tensor direction_BC = direction.scores(axes_.features_BR);
+      const LinearParameters image = times(direction, direction_BC);
+      ++found.passes;
+      const double curvature = direction.dot(image);
+      if (!(curvature > 0)) break;  // rounding
+      const double step = squared / curvature;
+      found.direction = found.direction.plus(direction, step);
+      found.direction_BC = found.direction_BC + step * direction_BC;
+      residual = residual.plus(image, -step);
+      preconditioned = divided(residual);
+      const double next = residual.dot(preconditioned);
+      direction = preconditioned.plus(direction, next / squared);
+      squared = next;
+    }
+    return found;
+  }
 
-/// A gradient g of a function whose curvature is at least m leaves at most |g|^2 / (2 m) to its minimum.
-int is_close_enough(void* problem, const double*, const double*, double value, double, double gradient_norm, double,
-                    int, int, int) {
-  const auto& given = *static_cast<const LogisticProblem*>(problem);
-  const bool is_sum = given.likelihood == Likelihood::kSigmoid;  // over outputs
-  const double of_an_output = is_sum ? value / static_cast<double>(given.truth_BC.size(1)) : value;
-  const double curvature = std::min(given.l2, kBiasCurvature * std::min(1.0, of_an_output));
-  return gradient_norm * gradient_norm < 2.0 * curvature * kTolerance * value ? LBFGS_STOP : 0;
-}
+ private:
+  LinearParameters divided(const LinearParameters& g) const {
+    return {g.weight_DC / diagonal_.weight_DC, g.bias_C / diagonal_.bias_C};
+  }
 
-/// Where a line search finds nothing better in double precision, and at the user's iteration limit, libLBFGS leaves the
-/// best point so far. Anything else is a misuse.
-bool is_usable(int code) {
-  return code == LBFGS_SUCCESS || code == LBFGS_STOP || code == LBFGS_ALREADY_MINIMIZED ||
-         code == LBFGSERR_MAXIMUMITERATION || code == LBFGSERR_ROUNDING_ERROR || code == LBFGSERR_MAXIMUMLINESEARCH ||
-         code == LBFGSERR_MINIMUMSTEP || code == LBFGSERR_INCREASEGRADIENT || code == LBFGSERR_WIDTHTOOSMALL;
-}
+  const PrincipalAxes& axes_;
+  at::Tensor probability_BC_;
+  Likelihood likelihood_;
+  double l2_;
+  LinearParameters diagonal_;
+};
 
 }  // namespace
 
-double minimise_logistic(const LogisticProblem& problem, at::Tensor& weight_DC, at::Tensor& bias_C) {
-  // libLBFGS (Okazaki; after Nocedal's L-BFGS).
-  lbfgs_parameter_t settings;
-  lbfgs_parameter_init(&settings);
-  settings.max_iterations = static_cast<int>(problem.max_iterations);
-  settings.epsilon = 1e-12;  // is_close_enough() stops earlier
-  settings.m = 10;
-  at::Tensor parameters = at::cat({weight_DC.flatten(), bias_C});
-  double minimum = 0.0;
-  const int code = lbfgs(static_cast<int>(parameters.numel()), parameters.mutable_data_ptr<double>(), &minimum,
-                         evaluate_for_lbfgs, is_close_enough, const_cast<LogisticProblem*>(&problem), &settings);
-  require(is_usable(code) && std::isfinite(minimum), "readout: L-BFGS returned {} at objective {}", code, minimum);
-  weight_DC = parameters.narrow(0, 0, weight_DC.numel()).reshape(weight_DC.sizes()).contiguous();
-  bias_C = parameters.narrow(0, weight_DC.numel(), bias_C.numel()).contiguous();
-  return minimum;
+at::Tensor probabilities(const at::Tensor& scores_BC, Likelihood likelihood) {
+  return likelihood == Likelihood::kSoftmax ? at::softmax(scores_BC, 1) : at::sigmoid(scores_BC);
+}
+
+at::Tensor jacobian_times(const at::Tensor& probability_BC, const at::Tensor& direction_BC, Likelihood likelihood) {
+  if (likelihood == Likelihood::kSigmoid) return probability_BC * (1 - probability_BC) * direction_BC;
+  return probability_BC * (direction_BC - (probability_BC * direction_BC).sum(1, /*keepdim=*/true));
+}
+
+double negative_log_likelihood(const at::Tensor& scores_BC, const at::Tensor& truth_BC, Likelihood likelihood) {
+  if (likelihood == Likelihood::kSoftmax) return -(at::log_softmax(scores_BC, 1) * truth_BC).sum().item<double>();
+  // -log sigma(s) = softplus(s) - s, and -log(1 - sigma(s)) = softplus(s).
+  return (at::logaddexp(scores_BC, at::zeros_like(scores_BC)) - truth_BC * scores_BC).sum().item<double>();
+}
+
+LinearParameters LinearParameters::zeros(int64_t n_features, int64_t n_outputs) {
+  return {at::zeros({n_features, n_outputs}, at::kDouble), at::zeros({n_outputs}, at::kDouble)};
+}
+
+at::Tensor LinearParameters::scores(const at::Tensor& features_BD) const {
+  return at::addmm(bias_C, features_BD, weight_DC);
+}
+
+double LinearParameters::dot(const LinearParameters& other) const {
+  return ((weight_DC * other.weight_DC).sum() + (bias_C * other.bias_C).sum()).item<double>();
+}
+
+LinearParameters LinearParameters::plus(const LinearParameters& other, double factor) const {
+  return {at::add(weight_DC, other.weight_DC, factor), at::add(bias_C, other.bias_C, factor)};
+}
+
+LogisticRegression::LogisticRegression(const at::Tensor& features_BD, at::Tensor truth_BC, Likelihood likelihood)
+    : axes_(features_BD), truth_BC_(std::move(truth_BC)), likelihood_(likelihood) {}
+
+double LogisticRegression::minimise(double l2, LinearParameters& parameters, const LogisticEnd& end) const {
+  const double n = static_cast<double>(truth_BC_.size(0));
+  const auto objective = [&](const at::Tensor& scores_BC, double squared_weights) {
+    return negative_log_likelihood(scores_BC, truth_BC_, likelihood_) / n + 0.5 * l2 * squared_weights;
+  };
+  LinearParameters at{at::mm(axes_.axis_DR.t(), parameters.weight_DC), parameters.bias_C};
+  at::Tensor scores_BC = at.scores(axes_.features_BR);
+  double value = objective(scores_BC, at.weight_DC.square().sum().item<double>());
+  require(std::isfinite(value), "readout: the objective of a logistic regression is {}", value);
+  for (int64_t passes = 1; passes < end.max_passes;) {
+    const at::Tensor probability_BC = probabilities(scores_BC, likelihood_);
+    const at::Tensor error_BC = (probability_BC - truth_BC_) / n;
+    const LinearParameters slope{at::addmm(at.weight_DC, axes_.features_BR.t(), error_BC, l2), error_BC.sum(0)};
+    // A tenth of the slope is left to the next step, whose Hessian is a better one.
+    constexpr double kForcing = 0.1;
+    const Hessian hessian(axes_, probability_BC, likelihood_, l2);
+    const Hessian::Solution newton = hessian.solve(slope, kForcing, end.max_passes - passes);
+    passes += newton.passes + 1;
+    const double decrease = slope.dot(newton.direction);  // twice what the quadratic model promises
+    if (!(decrease > 0)) break;
+
+    // Scores are linear in the step: looking along the line reads no features. Backtracking to sufficient decrease
+    // (Nocedal and Wright, Alg. 3.1), but for rounding of the objective.
+    const double across = (at.weight_DC * newton.direction.weight_DC).sum().item<double>();
+    const double along = newton.direction.weight_DC.square().sum().item<double>();
+    const double squared = at.weight_DC.square().sum().item<double>();
+    constexpr double kSufficient = 1e-4, kRounding = 1e-14, kShortest = 1e-10;
+    double step = 1.0, next = 0.0;
+    for (; step > kShortest; step /= 2) {
+      next =
+          objective(at::add(scores_BC, newton.direction_BC, -step), squared - 2 * step * across + step * step * along);
+      if (next <= value - kSufficient * step * decrease + kRounding * value) break;
+    }
+    if (step <= kShortest) break;
+    at = at.plus(newton.direction, -step);
+    scores_BC = at::add(scores_BC, newton.direction_BC, -step);
+    value = next;
+    constexpr double kModelHolds = 0.5;
+    const bool is_near = newton.direction_BC.abs().max().item<double>() < kModelHolds;
+    if (step == 1.0 && is_near && decrease / 2 < end.tolerance * value) break;
+  }
+  parameters = {at::mm(axes_.axis_DR, at.weight_DC), at.bias_C};
+  return value;
+}
+
+LinearParameters LogisticRegression::inverse_hessian_times(const LinearParameters& g, double l2,
+                                                           const LinearParameters& parameters) const {
+  constexpr double kTolerance = 1e-8;
+  constexpr int64_t kMaxPasses = 500;
+  const at::Tensor weight_RC = at::mm(axes_.axis_DR.t(), g.weight_DC);
+  const at::Tensor scores_BC =
+      at::addmm(parameters.bias_C, axes_.features_BR, at::mm(axes_.axis_DR.t(), parameters.weight_DC));
+  const LinearParameters inside = Hessian(axes_, probabilities(scores_BC, likelihood_), likelihood_, l2)
+                                      .solve({weight_RC, g.bias_C}, kTolerance, kMaxPasses)
+                                      .direction;
+  // Across the axes the Hessian is the penalty's.
+  const at::Tensor across_DC = g.weight_DC - at::mm(axes_.axis_DR, weight_RC);
+  return {at::mm(axes_.axis_DR, inside.weight_DC) + across_DC / l2, inside.bias_C};
 }
 
 }  // namespace invaria::downstream

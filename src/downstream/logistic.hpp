@@ -1,12 +1,19 @@
 #pragma once
 /// @file
-/// Logistic regression by L-BFGS: mean negative log-likelihood + l2/2 |W|^2, the bias free of penalty.
+/// Logistic regression: mean negative log-likelihood + l2/2 |W|^2, the bias free of penalty.
 ///
-/// Shape legend: B samples, D features, C outputs.
+/// Minimised by Newton's method, each step solved for by conjugate gradients as far as it pays (J. Nocedal, S. Wright,
+/// "Numerical Optimization", 2006, Alg. 7.1), in the features' principal axes: with probabilities p that depend little
+/// on the sample, the Hessian of an output is there nearly the diagonal mean(p (1 - p)) moment + l2, by which the
+/// conjugate gradients are preconditioned.
+///
+/// Shape legend: B samples, D features, C outputs (classes or attributes).
 
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+
+#include "downstream/principal_axes.hpp"
 
 namespace invaria::downstream {
 
@@ -16,18 +23,55 @@ enum class Likelihood {
   kSigmoid,  ///< of attributes: each of the C is true or not, log-likelihoods are summed
 };
 
-struct LogisticProblem {
-  at::Tensor features_BD;  ///< double, contiguous
-  at::Tensor truth_BC;     ///< double, 0 or 1
-  Likelihood likelihood = Likelihood::kSoftmax;
-  double l2 = 0.0;
-  int64_t max_iterations = 500;
+/// [B, C] double.
+at::Tensor probabilities(const at::Tensor& scores_BC, Likelihood likelihood);
+
+/// The Jacobian of the probabilities in the scores, which is symmetric, times a direction of the scores.
+at::Tensor jacobian_times(const at::Tensor& probability_BC, const at::Tensor& direction_BC, Likelihood likelihood);
+
+/// Summed over samples (and attributes).
+double negative_log_likelihood(const at::Tensor& scores_BC, const at::Tensor& truth_BC, Likelihood likelihood);
+
+/// A linear readout's parameters, or a direction among them, or a slope. Double.
+struct LinearParameters {
+  at::Tensor weight_DC, bias_C;
+
+  static LinearParameters zeros(int64_t n_features, int64_t n_outputs);
+
+  at::Tensor scores(const at::Tensor& features_BD) const;
+  double dot(const LinearParameters& other) const;
+  LinearParameters plus(const LinearParameters& other, double factor) const;
 };
 
-/// Minimise in place from where `weight_DC` and `bias_C` (double, contiguous) are; returns the objective there. Ends
-/// within 1e-6 of it, relative, by the gradient's norm, l2 and an estimate of the curvature along the bias; at the
-/// iteration limit; or where double precision finds nothing better.
-/// @throws PreconditionError if the objective is not finite
-double minimise_logistic(const LogisticProblem& problem, at::Tensor& weight_DC, at::Tensor& bias_C);
+/// When to stop minimising.
+struct LogisticEnd {
+  /// Of the objective, relative: what is left is below it, as Newton's quadratic model has it where that model holds
+  /// (no score moves by more than a half).
+  double tolerance = 1e-6;
+  /// Times that the features are read for a gradient or for the product of the Hessian and a direction.
+  int64_t max_passes = 1000;
+};
+
+/// A training set made ready once for fits at several penalties.
+class LogisticRegression {
+ public:
+  /// @param features_BD  double
+  /// @param truth_BC  double, 0 or 1
+  LogisticRegression(const at::Tensor& features_BD, at::Tensor truth_BC, Likelihood likelihood);
+
+  /// Minimise in place from where `parameters` are; returns the objective there.
+  /// @throws PreconditionError if the objective is not finite
+  double minimise(double l2, LinearParameters& parameters, const LogisticEnd& end = {}) const;
+
+  /// H^-1 g with the objective's Hessian at `parameters`. The bias of classes has a direction that changes nothing; g
+  /// must have no part in it.
+  LinearParameters inverse_hessian_times(const LinearParameters& g, double l2,
+                                         const LinearParameters& parameters) const;
+
+ private:
+  PrincipalAxes axes_;
+  at::Tensor truth_BC_;
+  Likelihood likelihood_;
+};
 
 }  // namespace invaria::downstream

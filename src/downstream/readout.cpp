@@ -28,64 +28,62 @@ Scaled scaled(const at::Tensor& raw_BD) {
   return {centre_D, scale, (centred_BD / scale).contiguous()};
 }
 
-/// Ridge regression of standardised targets on scaled features: one eigendecomposition serves every penalty.
+/// Ridge regression of standardised targets on scaled features: their principal axes serve every penalty.
 class RidgePath {
  public:
-  RidgePath(const Scaled& x, const at::Tensor& targets_BT) : centre_T_(targets_BT.mean(0)) {
-    const double n = static_cast<double>(x.features_BD.size(0));
+  RidgePath(const at::Tensor& features_BD, const at::Tensor& targets_BT)
+      : axes_(features_BD), centre_T_(targets_BT.mean(0)) {
     spread_T_ = (targets_BT - centre_T_).square().mean(0).sqrt().clamp_min(1e-12);
     const at::Tensor standardised_BT = (targets_BT - centre_T_) / spread_T_;
-    std::tie(value_D_, vector_DD_) = at::linalg_eigh(at::mm(x.features_BD.t(), x.features_BD) / n);
-    projected_DT_ = at::mm(vector_DD_.t(), at::mm(x.features_BD.t(), standardised_BT) / n);
+    projected_RT_ = at::mm(axes_.features_BR.t(), standardised_BT) / static_cast<double>(features_BD.size(0));
   }
 
-  void fit(Readout& readout) const {
-    const at::Tensor damped_D1 = (value_D_.clamp_min(0) + readout.l2).unsqueeze(1);
-    readout.weight_DC = (at::mm(vector_DD_, projected_DT_ / damped_D1) * spread_T_).contiguous();
-    readout.bias_C = centre_T_.contiguous();
+  LinearParameters fit(double l2) const {
+    const at::Tensor damped_R1 = (axes_.moment_R + l2).unsqueeze(1);
+    return {at::mm(axes_.axis_DR, projected_RT_ / damped_R1) * spread_T_, centre_T_};
   }
 
  private:
-  at::Tensor centre_T_, spread_T_, value_D_, vector_DD_, projected_DT_;
+  PrincipalAxes axes_;
+  at::Tensor centre_T_, spread_T_, projected_RT_;
 };
 
 /// A training set made ready once for fits at several penalties.
 class Fitter {
  public:
-  Fitter(const LabelledFeatures& train, int64_t max_iterations) : x_(scaled(train.features_BD)) {
+  Fitter(const LabelledFeatures& train, int64_t max_passes) : x_(scaled(train.features_BD)), max_passes_(max_passes) {
     const at::Tensor& expected = train.n_classes > 0 ? train.labels_B : train.targets_BT;
     require(train.features_BD.dim() == 2 && expected.defined() && expected.size(0) == train.features_BD.size(0),
             "readout: features and labels or targets disagree");
-    if (train.n_classes == 0 && train.target_kind == TargetKind::kNumbers) {
-      ridge_.emplace(x_, train.targets_BT);
-      return;
+    if (train.n_classes > 0) {
+      n_outputs_ = train.n_classes;
+      logistic_.emplace(x_.features_BD, at::one_hot(train.labels_B, train.n_classes).to(at::kDouble),
+                        Likelihood::kSoftmax);
+    } else if (train.target_kind == TargetKind::kAttributes) {
+      n_outputs_ = train.targets_BT.size(1);
+      logistic_.emplace(x_.features_BD, train.targets_BT, Likelihood::kSigmoid);
+    } else {
+      ridge_.emplace(x_.features_BD, train.targets_BT);
     }
-    logistic_.features_BD = x_.features_BD;
-    logistic_.truth_BC =
-        train.n_classes > 0 ? at::one_hot(train.labels_B, train.n_classes).to(at::kDouble) : train.targets_BT;
-    logistic_.likelihood = train.n_classes > 0 ? Likelihood::kSoftmax : Likelihood::kSigmoid;
-    logistic_.max_iterations = max_iterations;
   }
 
-  Readout fit(double l2, const Readout* start) {
-    Readout readout{x_.centre_D, x_.scale, {}, {}, l2};
+  Readout fit(double l2, const Readout* start) const {
+    LinearParameters found;
     if (ridge_) {
-      ridge_->fit(readout);
-      return readout;
+      found = ridge_->fit(l2);
+    } else {
+      found = start != nullptr ? LinearParameters{start->weight_DC, start->bias_C}
+                               : LinearParameters::zeros(x_.features_BD.size(1), n_outputs_);
+      logistic_->minimise(l2, found, {.max_passes = max_passes_});
     }
-    const int64_t n_outputs = logistic_.truth_BC.size(1);
-    readout.weight_DC =
-        start != nullptr ? start->weight_DC : at::zeros({x_.features_BD.size(1), n_outputs}, at::kDouble);
-    readout.bias_C = start != nullptr ? start->bias_C : at::zeros({n_outputs}, at::kDouble);
-    logistic_.l2 = l2;
-    minimise_logistic(logistic_, readout.weight_DC, readout.bias_C);
-    return readout;
+    return {x_.centre_D, x_.scale, found.weight_DC, found.bias_C, l2};
   }
 
  private:
   Scaled x_;
+  int64_t max_passes_, n_outputs_ = 0;
   std::optional<RidgePath> ridge_;
-  LogisticProblem logistic_;
+  std::optional<LogisticRegression> logistic_;
 };
 
 at::Tensor joined(const at::Tensor& first, const at::Tensor& second) {
@@ -113,9 +111,9 @@ at::Tensor Readout::predict(const at::Tensor& features_BD) const {
   return at::addmm(bias_C, (features_BD.to(at::kDouble) - centre_D) / scale, weight_DC);
 }
 
-Readout fit_readout(const LabelledFeatures& train, double l2, int64_t max_iterations, const Readout* start) {
+Readout fit_readout(const LabelledFeatures& train, double l2, int64_t max_passes, const Readout* start) {
   const at::NoGradGuard no_grad;
-  return Fitter(train, max_iterations).fit(l2, start);
+  return Fitter(train, max_passes).fit(l2, start);
 }
 
 ChosenReadout choose_readout(const LabelledFeatures& train, const LabelledFeatures& validation,
@@ -124,7 +122,7 @@ ChosenReadout choose_readout(const LabelledFeatures& train, const LabelledFeatur
   std::vector<double> penalties = settings.l2;
   std::sort(penalties.rbegin(), penalties.rend());
   const double sign = less_is_better(metric) ? -1.0 : 1.0;
-  Fitter fitter(train, settings.max_iterations);
+  const Fitter fitter(train, settings.max_passes);
   ChosenReadout chosen;
   double best_value = -std::numeric_limits<double>::infinity();
   Readout previous;
@@ -140,7 +138,7 @@ ChosenReadout choose_readout(const LabelledFeatures& train, const LabelledFeatur
   chosen.final = chosen.on_train;
   if (settings.refit == Refit::kTrainAndValidation) {
     chosen.final =
-        fit_readout(concatenated(train, validation), chosen.on_train.l2, settings.max_iterations, &chosen.on_train);
+        fit_readout(concatenated(train, validation), chosen.on_train.l2, settings.max_passes, &chosen.on_train);
   }
   return chosen;
 }

@@ -5,9 +5,9 @@
 /// Features are centred and divided by one scalar (the root mean feature variance of the training set: per-feature
 /// division would blow up nearly dead features). Classes: mean cross-entropy + l2/2 |W|^2. Attributes: a logistic
 /// regression each, mean over samples of the sum over attributes of binary cross-entropies + l2/2 |W|^2. Both by
-/// L-BFGS, the bias free of penalty. Numbers: 1/2 mean |x W + b - y|^2 + l2/2 |W|^2 on standardised targets, in closed
-/// form. l2 is chosen on validation. scikit-learn's LogisticRegression has this objective with C = 1 / (l2 n), its
-/// Ridge with alpha = l2 n.
+/// Newton's method (logistic.hpp), the bias free of penalty. Numbers: 1/2 mean |x W + b - y|^2 + l2/2 |W|^2 on
+/// standardised targets, in closed form. l2 is chosen on validation. scikit-learn's LogisticRegression has this
+/// objective with C = 1 / (l2 n), its Ridge with alpha = l2 n.
 ///
 /// Shape legend: B samples, D features, C outputs (classes or targets).
 
@@ -53,9 +53,9 @@ struct Readout {
   at::Tensor predict(const at::Tensor& features_BD) const;
 };
 
-/// Fit at one penalty. A `start` of the same shape is a warm start for L-BFGS. @throws PreconditionError if shapes
+/// Fit at one penalty. A `start` of the same shape is a warm start. @throws PreconditionError if shapes
 /// disagree
-Readout fit_readout(const LabelledFeatures& train, double l2, int64_t max_iterations, const Readout* start = nullptr);
+Readout fit_readout(const LabelledFeatures& train, double l2, int64_t max_passes, const Readout* start = nullptr);
 
 /// A choice among penalties.
 struct ChosenReadout {

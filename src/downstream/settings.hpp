@@ -20,7 +20,7 @@ enum class Refit {
 
 /// How a linear readout is fitted.
 enum class Solver {
-  kExact,    ///< to the optimum at each penalty: L-BFGS, ridge regression
+  kExact,  ///< to the optimum at each penalty: logistic regression by Newton's method, ridge regression in closed form
   kDescent,  ///< as published: by Adam in batches, as learned-joint's own, without a penalty
 };
 
@@ -28,17 +28,19 @@ enum class Solver {
 struct ReadoutSettings {
   Solver solver = Solver::kExact;
   std::vector<double> l2 = {1e-4, 1e-3, 1e-2, 1e-1};
-  int64_t max_iterations = 500;
+  int64_t max_passes = 1000;
   Refit refit = Refit::kNone;
 
   static auto settings() {
     using S = ReadoutSettings;
     return std::tuple{
         config::setting("solver", &S::solver,
-                        "exact (L-BFGS, ridge regression), or descent (by Adam with the epochs, batch, rate and kept "
+                        "exact (logistic or ridge regression, to the optimum), or descent (by Adam with the epochs, "
+                        "batch, rate and kept "
                         "epoch of downstream.joint, without a penalty)"),
         config::setting("l2", &S::l2, "penalties l2/2 |W|^2 to choose from on validation", config::above(0)),
-        config::setting("max_iterations", &S::max_iterations, "of L-BFGS, a penalty", config::between(1, 100000)),
+        config::setting("max_passes", &S::max_passes, "over the features, of logistic regression at a penalty",
+                        config::between(1, 100000)),
         config::setting("refit", &S::refit,
                         "none: the readout that was chosen; train-and-validation: fitted again to both at its penalty"),
     };

@@ -132,7 +132,7 @@ std::vector<Unread> unread_of(const Suite& suite) {
                                         [](const auto& task) { return task.kind == downstream::TaskKind::kFewShot; });
   if (descends) add_all(unread, {"downstream.readout.refit"}, "solver is descent");
   if (descends && !has_episodes)
-    add_all(unread, {"downstream.readout.l2", "downstream.readout.max_iterations"}, "solver is descent");
+    add_all(unread, {"downstream.readout.l2", "downstream.readout.max_passes"}, "solver is descent");
   if (!suite.asks_for(Arm::kGrid)) add_all(unread, {"downstream.grid_per_axis"}, why);
   return unread;
 }

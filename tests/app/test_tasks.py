@@ -54,7 +54,7 @@ TASKS = [
 ]
 
 suite = write_suite("transfer", tasks=TASKS, arms=["learned-projected", "learned-episode", "corners", "grid"],
-                    downstream={"protocol": "transfer", "grid_per_axis": 2, "projected": {"steps": 2}, "readout": {"max_iterations": 50},
+                    downstream={"protocol": "transfer", "grid_per_axis": 2, "projected": {"steps": 2}, "readout": {"max_passes": 50},
                                 "batch_norm": {"images": 64, "batch": 32}, "bootstrap": 200})
 code, text = run("check", suite, "--data", WORK)
 assert code == 0, text

@@ -82,7 +82,7 @@ TEST_CASE("the regressor equals one system solved for weights and an unpenalised
 TEST_CASE("the penalty is the one with the best validation metric, the larger on a tie", "[downstream]") {
   const LabelledFeatures train = around_centres(60, 40, 3, 0.35, 5);
   const LabelledFeatures validation = around_centres(300, 40, 3, 0.35, 6);
-  const ReadoutSettings settings{.l2 = {1e-6, 1e-2, 1.0}, .max_iterations = 300};
+  const ReadoutSettings settings{.l2 = {1e-6, 1e-2, 1.0}, .max_passes = 300};
   const Readout chosen = choose_readout(train, validation, settings, Metric::kTop1).final;
   for (double l2 : settings.l2) {
     CHECK(evaluate(chosen, validation, Metric::kTop1) >=
@@ -127,7 +127,7 @@ TEST_CASE("refitting on train and validation is a fit to both at the chosen pena
           "[downstream]") {
   const LabelledFeatures train = around_centres(60, 8, 3, 0.5, 50);
   const LabelledFeatures validation = around_centres(30, 8, 3, 0.5, 51);
-  ReadoutSettings settings{.l2 = {0.1, 1.0}, .max_iterations = 500, .refit = Refit::kTrainAndValidation};
+  ReadoutSettings settings{.l2 = {0.1, 1.0}, .max_passes = 500, .refit = Refit::kTrainAndValidation};
   const ChosenReadout chosen = choose_readout(train, validation, settings, Metric::kTop1);
   const Readout both = fit_readout(concatenated(train, validation), chosen.on_train.l2, 500);
   CHECK(at::allclose(chosen.final.weight_DC, both.weight_DC, 0.0, 2e-3));

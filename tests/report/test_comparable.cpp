@@ -77,7 +77,7 @@ TEST_CASE("what would mix two things under one name is refused, naming the diffe
   CHECK_NOTHROW(merged_by_suite({of_task("known-01"), of_task("known-01")}));
   // The same rows under other settings have other ids.
   const std::string settings = refused([](io::Results& r) {
-    r.info.settings = R"({"downstream": {"readout": {"max_iterations": 7}}})";
+    r.info.settings = R"({"downstream": {"readout": {"max_passes": 7}}})";
     for (auto& row : r.content.jobs) row.job_id = "of-other-settings" + row.job_id;
   });
   CHECK(settings.find("settings (known-01.h5 there, other.h5 here): ") != std::string::npos);

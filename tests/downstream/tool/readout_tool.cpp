@@ -64,7 +64,7 @@ int main(int, char** argv) {
   std::sort(penalties.rbegin(), penalties.rend());
   Readout previous;
   for (size_t index = 0; index < penalties.size(); ++index) {
-    previous = fit_readout(train, penalties[index], settings.max_iterations, index > 0 ? &previous : nullptr);
+    previous = fit_readout(train, penalties[index], settings.max_passes, index > 0 ? &previous : nullptr);
     fits.push_back(json::object{{"l2", previous.l2},
                                 {"weight", rows_of(previous.weight_DC)},
                                 {"bias", rows_of(previous.bias_C.unsqueeze(0)).front()},
