@@ -125,7 +125,7 @@ at::Tensor scaled_channel(size_t channel, const at::Tensor& mel, const MelSettin
 }
 
 at::Tensor power_spectrogram(const at::Tensor& sounds_BN, const MelSettings& settings) {
-  return at::view_as_real(transformed(sounds_BN, settings)).square().sum(-1);
+  return channels_of(transformed(sounds_BN, settings), settings).front();
 }
 
 at::Tensor scaled_log(const at::Tensor& mel, const MelSettings& settings) {

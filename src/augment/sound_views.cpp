@@ -45,8 +45,8 @@ at::Tensor moved(const at::Tensor& given_N, const SoundParameters& parameters, c
   return settings.shift_wraps ? rolled(placed(sound_N, n, middle), later) : placed(sound_N, n, middle + later);
 }
 
-/// What else happens to the waveform.
-at::Tensor altered(at::Tensor sound_N, const SoundParameters& parameters) {
+/// What else happens to the waveform, the mask of time last, where the method says so.
+at::Tensor altered(at::Tensor sound_N, const SoundParameters& parameters, const SoundAugmentSettings& settings) {
   const int64_t n = sound_N.size(0);
   if (parameters.fade_in > 0.0 || parameters.fade_out > 0.0) {
     sound_N =
@@ -56,7 +56,10 @@ at::Tensor altered(at::Tensor sound_N, const SoundParameters& parameters) {
     Draws draws(parameters.noise_address);
     sound_N = with_noise(sound_N, noise(n, *parameters.noise, draws), parameters.snr_dB);
   }
-  return parameters.gain_dB == 0.0 ? sound_N : amplified(sound_N, parameters.gain_dB);
+  if (parameters.gain_dB != 0.0) sound_N = amplified(sound_N, parameters.gain_dB);
+  if (settings.method != SoundMethod::kWaveform) return sound_N;
+  const int64_t first = samples_of(parameters.mask_first, n);
+  return masked(sound_N, first, std::min(samples_of(parameters.mask_share, n), n - first));
 }
 
 /// By how much the filters are moved: down where the sound shall seem higher.
@@ -133,8 +136,8 @@ at::Tensor finished(at::Tensor band_MT, const SoundParameters& parameters, const
   if (settings.method == SoundMethod::kSpectrogram) {
     band_MT = mapped(band_MT, parameters.rate, settings.shift_wraps ? 0.0 : parameters.shift);
     if (settings.shift_wraps) band_MT = wrapped(band_MT, parameters.shift);
+    silence(band_MT, 1, parameters.mask_first, parameters.mask_share);
   }
-  silence(band_MT, 1, parameters.mask_first, parameters.mask_share);
   silence(band_MT, 0, parameters.band_mask_first, parameters.band_mask_share);
   return band_MT;
 }
@@ -244,7 +247,7 @@ at::Tensor render_sounds_slowly(const std::vector<at::Tensor>& sounds, const std
   std::vector<at::Tensor> views;
   for (size_t view = 0; view < sounds.size(); ++view) {
     const SoundParameters& one = parameters[view];
-    const at::Tensor sound_N = altered(moved(sounds[view], one, settings), one);
+    const at::Tensor sound_N = altered(moved(sounds[view], one, settings), one, settings);
     const at::Tensor filters_FM = mel_filters(mel, rate, filter_semitones(one, settings));
     const at::Tensor transform_FT = transformed(sound_N.unsqueeze(0), mel)[0].narrow(1, 0, n_frames);
     std::vector<at::Tensor> channels;
@@ -272,7 +275,7 @@ at::Tensor render_sounds(const std::vector<at::Tensor>& sounds, const std::vecto
       std::vector<BandedFilters> own(static_cast<size_t>(count));  // of views whose filters are moved
       for (int64_t n = 0; n < count; ++n) {
         const SoundParameters& one = parameters[static_cast<size_t>(first + n)];
-        waves.push_back(altered(moved(sounds[static_cast<size_t>(first + n)], one, settings), one));
+        waves.push_back(altered(moved(sounds[static_cast<size_t>(first + n)], one, settings), one, settings));
         const double semitones = filter_semitones(one, settings);
         if (semitones != 0.0) own[static_cast<size_t>(n)] = banded_mel_filters(mel, rate, semitones);
       }

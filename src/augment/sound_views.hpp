@@ -22,9 +22,9 @@
 
 namespace invaria::augment {
 
-/// Where pitch and time are altered: in the waveform, by phase vocoder and resampling, before all else; or, at a
-/// hundredth of the cost, in the mel spectrogram, after all that happens to the waveform, by filters that stand lower
-/// where the sound shall be higher, and a map of its frames.
+/// Where pitch and time are altered and masked: in the waveform, by phase vocoder and resampling before all else, the
+/// mask after it; or, at a hundredth of the cost, in the mel spectrogram, after all that happens to the waveform, by
+/// filters that stand lower where the sound shall be higher, a map of its frames, and a mask of them.
 enum class SoundMethod { kWaveform, kSpectrogram };
 
 }  // namespace invaria::augment

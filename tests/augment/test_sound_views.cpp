@@ -113,6 +113,12 @@ TEST_CASE("masks silence frames and bands, fades the ends, noise what was silent
   CHECK((view.narrow(1, 16, 4) == silence).all().item<bool>());
   CHECK((view.narrow(0, 16, 16) == silence).all().item<bool>());
   CHECK((view.narrow(1, 20, 4).amax(0) > silence).all().item<bool>());
+  SoundAugmentSettings waveform;
+  waveform.method = SoundMethod::kWaveform;
+  masked.mask_share = 0.25;
+  const at::Tensor cut = view_of(tone(500), masked, waveform);  // frames reach into what is beside the mask
+  CHECK((cut.narrow(1, 18, 4) == silence).all().item<bool>());
+  CHECK((cut.narrow(1, 25, 6).amax(0) > silence).all().item<bool>());
   SoundParameters faded;
   faded.fade_in = 0.5;
   const at::Tensor rising = view_of(tone(500), faded).amax(0);
