@@ -2,8 +2,6 @@
 
 #include <ATen/ATen.h>
 
-#include <algorithm>
-#include <boost/json/serialize.hpp>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -17,21 +15,13 @@
 #include "downstream/learned_invariance.hpp"
 #include "downstream/sensitivity.hpp"
 #include "downstream/task.hpp"
-#include "suite/clean_pictures.hpp"
 #include "suite/encoder_store.hpp"
-#include "suite/outcome.hpp"
+#include "suite/unit_reader.hpp"
 
 namespace invaria::suite {
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
-/// Equal for encoders that see samples alike.
-std::string views_key(const train::EncoderPlan& encoder) {
-  return fmt::format("{} {} {}", encoder.settings.view_size,
-                     config::json::serialize(config::write(encoder.settings.augment)),
-                     config::json::serialize(config::write(encoder.settings.sound)));
-}
 
 }  // namespace
 
@@ -42,90 +32,9 @@ struct UnitRunner::Impl {
   RankPlace place;
   std::function<bool()> stop_requested;
   EncoderStore encoders;
-  std::string clean_key;
-  at::Tensor clean_images;
-  std::string task_key;
-  downstream::TaskData task_data;
-  // Of the present unit:
-  std::map<std::string, at::Tensor> features_of_unit;
-  std::map<config::Invariance, model::Generated> generated_of_unit;
-  std::set<config::Invariance> estimated_in_unit;
-  std::map<std::string, Validated> validated_of_unit;
-  int64_t encoder_passes = 0;
-
-  /// What the conditioning makes of an i, once a unit and only where something reads them.
-  const model::Generated& generated_at(const LoadedEncoder& encoder, const config::Invariance& invariance) {
-    const auto found = generated_of_unit.find(invariance);
-    if (found != generated_of_unit.end()) return found->second;
-    return generated_of_unit.emplace(invariance, encoder.encoder.generate(invariance)).first->second;
-  }
+  UnitReader reader;
 
   const train::EncoderPlan& encoder_plan(const Unit& unit) const { return plan.encoders[unit.encoder]; }
-
-  /// Clean pretraining pictures for re-estimation, drawn by address from the encoder's seed. Encoders with equal
-  /// pictures share them; only the last are kept.
-  const at::Tensor& clean_pictures(const train::EncoderPlan& encoder) {
-    const std::string key =
-        fmt::format("{} {} {} {}", encoder.settings.data, encoder.settings.split, encoder.seed, views_key(encoder));
-    if (key == clean_key) return clean_images;
-    const data::DataSplit& split = datasets.at(encoder.settings.data).split(encoder.settings.split);
-    clean_images = suite::clean_pictures(encoder, split, suite.downstream.batch_norm.images);
-    clean_key = key;
-    return clean_images;
-  }
-
-  int64_t n_clean_pictures(const train::EncoderPlan& encoder) const {
-    return std::min(suite.downstream.batch_norm.images,
-                    datasets.at(encoder.settings.data).split(encoder.settings.split).n);
-  }
-
-  const downstream::TaskData& task(const Unit& unit, int64_t repeat) {
-    const train::EncoderPlan& encoder = encoder_plan(unit);
-    // Encoders with equal views share rendered tasks.
-    const std::string key = fmt::format("{} {} {}", unit.task, repeat, views_key(encoder));
-    if (key == task_key) return task_data;
-    const downstream::TaskSettings& settings = suite.tasks[unit.task];
-    task_data = downstream::make_task(settings, suite.axes, datasets.at(settings.data), encoder.settings.views(),
-                                      static_cast<uint64_t>(suite.seed), repeat);
-    task_key = key;
-    return task_data;
-  }
-
-  /// Statistics that features at `invariance` are read under. Their passes count once a unit, whether or not an earlier
-  /// unit of this rank has left them: rows do not depend on what ran where.
-  const model::BatchNormStatistics* statistics_for(const Unit& unit, LoadedEncoder& encoder,
-                                                   const config::Invariance& invariance) {
-    if (!unit.reestimates) return nullptr;
-    if (estimated_in_unit.insert(invariance).second) encoder_passes += n_clean_pictures(encoder_plan(unit));
-    const auto found = encoder.statistics.find(invariance);
-    if (found != encoder.statistics.end()) return &found->second;
-    const at::Tensor& images = clean_pictures(encoder_plan(unit));
-    return &encoder.statistics
-                .emplace(invariance,
-                         downstream::reestimate_statistics(encoder.encoder, generated_at(encoder, invariance), images,
-                                                           suite.downstream.batch_norm.batch))
-                .first->second;
-  }
-
-  static std::string pool_key(const config::Invariance& invariance, const model::BatchNormPass& pass,
-                              const downstream::TaskData& data) {
-    return fmt::format("{} {} {}", data.pool_hash, config::to_string(invariance), static_cast<int>(pass.mode));
-  }
-
-  /// Features of a task's whole pool, once for all repeats that share it.
-  at::Tensor pool_features(const LoadedEncoder& encoder, const config::Invariance& invariance,
-                           const model::BatchNormPass& pass, const downstream::TaskData& data) {
-    at::Tensor& features = features_of_unit[pool_key(invariance, pass, data)];
-    if (!features.defined()) {
-      encoder_passes += data.pool.size();
-      features = downstream::extract_features(encoder.encoder, generated_at(encoder, invariance), pass, data.pool);
-    }
-    return features;
-  }
-
-  Judged judged(const Unit& unit, int64_t repeat) {
-    return {suite.tasks[unit.task], task(unit, repeat), suite.downstream, static_cast<uint64_t>(suite.seed), repeat};
-  }
 
   static void record_statistics(const model::BatchNormStatistics* statistics, Outcome& outcome) {
     if (statistics == nullptr) return;
@@ -133,53 +42,10 @@ struct UnitRunner::Impl {
     outcome.bn_hash = statistics->hash();
   }
 
-  static model::BatchNormPass pass_with(const model::BatchNormStatistics* statistics) {
-    return statistics != nullptr ? model::BatchNormPass::with(*statistics) : model::BatchNormPass::running();
-  }
-
-  /// The features of a task's pool at an i, and the statistics that they were read under.
-  struct Read {
-    at::Tensor features_BD;
-    const model::BatchNormStatistics* statistics;
-    std::string key;  ///< of these features and this repeat, within a unit
-  };
-
-  /// What the readout chosen on validation makes of features, once a unit.
-  const Validated& validated_of(const Unit& unit, int64_t repeat, const Read& read) {
-    const auto found = validated_of_unit.find(read.key);
-    if (found != validated_of_unit.end()) return found->second;
-    return validated_of_unit.emplace(read.key, validated(judged(unit, repeat), read.features_BD)).first->second;
-  }
-
-  /// How good features are on validation; of a few-shot task in its validation episodes.
-  double validation_value(const Unit& unit, int64_t repeat, const Read& read) {
-    if (suite.tasks[unit.task].kind != downstream::TaskKind::kFewShot) return validated_of(unit, repeat, read).value;
-    const Judged task = judged(unit, repeat);
-    return downstream::choose_episode_penalty(read.features_BD, task.data, task.settings.few_shot,
-                                              task.downstream.readout, task.seed, repeat)
-        .value;
-  }
-
-  /// Under the statistics that the suite asks for, or the better ones on validation.
-  Read read_at(const Unit& unit, int64_t repeat, LoadedEncoder& encoder, const config::Invariance& invariance) {
-    const downstream::TaskData& data = task(unit, repeat);
-    const auto read_with = [&](const model::BatchNormStatistics* statistics) {
-      const model::BatchNormPass pass = pass_with(statistics);
-      return Read{pool_features(encoder, invariance, pass, data), statistics,
-                  fmt::format("{} {}", pool_key(invariance, pass, data), repeat)};
-    };
-    Read read = read_with(statistics_for(unit, encoder, invariance));
-    if (read.statistics == nullptr || !chooses_statistics(suite, unit)) return read;
-    Read running = read_with(nullptr);
-    const double value_running = validation_value(unit, repeat, running);
-    return is_better(judged(unit, repeat), value_running, validation_value(unit, repeat, read)) ? running : read;
-  }
-
-  Outcome judge_at(const Unit& unit, int64_t repeat, LoadedEncoder& encoder, const config::Invariance& invariance) {
-    const Read read = read_at(unit, repeat, encoder, invariance);
-    const bool is_few_shot = suite.tasks[unit.task].kind == downstream::TaskKind::kFewShot;
-    Outcome outcome =
-        judge(judged(unit, repeat), read.features_BD, is_few_shot ? nullptr : &validated_of(unit, repeat, read).chosen);
+  Outcome judge_at(int64_t repeat, LoadedEncoder& encoder, const config::Invariance& invariance) {
+    const Read read = reader.read_at(repeat, encoder, invariance);
+    Outcome outcome = judge(reader.judged(repeat), read.features_BD,
+                            reader.is_few_shot() ? nullptr : &reader.validated_of(repeat, read).chosen);
     outcome.invariance = invariance;
     record_statistics(read.statistics, outcome);
     return outcome;
@@ -199,22 +65,17 @@ struct UnitRunner::Impl {
                                     few_shot.ways, suite.downstream.projected, episode.seed, stop_requested);
     const model::Generated generated = encoder.encoder.generate(learned.invariance);
     std::optional<model::BatchNormStatistics> statistics;
-    if (unit.reestimates) {
-      const at::Tensor& images = clean_pictures(encoder_plan(unit));
-      encoder_passes += images.size(0);
-      statistics =
-          downstream::reestimate_statistics(encoder.encoder, generated, images, suite.downstream.batch_norm.batch);
-    }
+    if (unit.reestimates) statistics = reader.reestimated_once(encoder.encoder, generated);
     std::vector<int64_t> rows = episode.support;
     rows.insert(rows.end(), episode.queries.begin(), episode.queries.end());
     const at::Tensor images = data.pool.at(at::tensor(rows, at::kLong));
-    encoder_passes += learned.encoder_passes + images.size(0);
+    reader.add_passes(learned.encoder_passes + images.size(0));
     return {learned.invariance, downstream::extract_features(encoder.encoder, generated,
                                                              pass_with(statistics ? &*statistics : nullptr), images)};
   }
 
   std::map<std::string, Outcome> episode_outcomes(const Unit& unit, int64_t repeat, LoadedEncoder& encoder) {
-    const downstream::TaskData& data = task(unit, repeat);
+    const downstream::TaskData& data = reader.task(repeat);
     const auto learn = [&](const downstream::Episode& episode) { return learn_episode(unit, encoder, data, episode); };
     Outcome outcome =
         outcome_of(downstream::judge_learned_episodes(data, suite.tasks[unit.task].few_shot, suite.downstream.readout,
@@ -234,13 +95,12 @@ struct UnitRunner::Impl {
   /// the lowest held-out loss stands unless another is better by more than a standard error of the difference: among
   /// many points a small validation set would choose by chance. Then the nearest corner, if it is better at all. What
   /// it was is added to the trajectory.
-  void choose_on_validation(const Unit& unit, int64_t repeat, LoadedEncoder& encoder,
-                            downstream::LearnedInvariance& learned) {
+  void choose_on_validation(int64_t repeat, LoadedEncoder& encoder, downstream::LearnedInvariance& learned) {
     const Timer timer;
-    const int64_t passes_before = encoder_passes;
-    const Judged task = judged(unit, repeat);
+    const int64_t passes_before = reader.encoder_passes();
+    const Judged task = reader.judged(repeat);
     const auto validated_at = [&](const config::Invariance& i) {
-      return validated_of(unit, repeat, read_at(unit, repeat, encoder, i));
+      return reader.validated_of(repeat, reader.read_at(repeat, encoder, i));
     };
     learned.invariance = learned.valleys.front();
     Validated best = validated_at(learned.invariance);
@@ -253,18 +113,18 @@ struct UnitRunner::Impl {
     for (size_t valley = 1; valley < learned.valleys.size(); ++valley) move_to(learned.valleys[valley], 1.0);
     move_to(downstream::discretised(learned.invariance), 0.0);
     learned.trajectory.add(learned.invariance, kNaN, best.value,
-                           learned.encoder_passes + encoder_passes - passes_before,
+                           learned.encoder_passes + reader.encoder_passes() - passes_before,
                            learned.trajectory.seconds.back() + timer.seconds());
   }
 
   Learned learn(const Unit& unit, int64_t repeat, LoadedEncoder& encoder) {
-    const downstream::TaskData& data = task(unit, repeat);
+    const downstream::TaskData& data = reader.task(repeat);
     if (unit.kind == UnitKind::kProjected) {
       downstream::LearnedInvariance learned =
           downstream::learn_projected(encoder.encoder, data.train, data.n_classes, suite.downstream.projected,
                                       arm_seed(repeat), stop_requested, data.target_kind);
       if (suite.downstream.projected.choice == downstream::Choice::kValidation)
-        choose_on_validation(unit, repeat, encoder, learned);
+        choose_on_validation(repeat, encoder, learned);
       return {learned, {}};
     }
     const downstream::JointResult joint =
@@ -277,30 +137,30 @@ struct UnitRunner::Impl {
   std::map<std::string, Outcome> outcomes(const Unit& unit, int64_t repeat, LoadedEncoder& encoder) {
     std::map<std::string, Outcome> by_arm;
     if (unit.kind == UnitKind::kFixed) {
-      const Outcome outcome = judge_at(unit, repeat, encoder, unit.invariance);
+      const Outcome outcome = judge_at(repeat, encoder, unit.invariance);
       for (const Job& job : unit.jobs) by_arm[job.arm] = outcome;  // arms are the same in every repeat
       return by_arm;
     }
     if (unit.kind == UnitKind::kEpisodes) return episode_outcomes(unit, repeat, encoder);
     const Learned learned = learn(unit, repeat, encoder);
-    encoder_passes += learned.at.encoder_passes;
+    reader.add_passes(learned.at.encoder_passes);
     for (const Job& job : unit.jobs) {
       if (by_arm.contains(job.arm)) continue;
       const bool is_discretised = job.arm.ends_with("-discretised");
       const config::Invariance& i = learned.at.invariance;
-      const bool is_few_shot = suite.tasks[unit.task].kind == downstream::TaskKind::kFewShot;  // of other classes
-      const bool has_own_readout = learned.readout && !is_discretised && !is_few_shot;
+      // Of a few-shot task it reads other classes.
+      const bool has_own_readout = learned.readout && !is_discretised && !reader.is_few_shot();
       Outcome outcome;
       if (has_own_readout && suite.downstream.judges_own_readout()) {
         outcome.invariance = i;
       } else {
-        outcome = judge_at(unit, repeat, encoder, is_discretised ? downstream::discretised(i) : i);
+        outcome = judge_at(repeat, encoder, is_discretised ? downstream::discretised(i) : i);
       }
       outcome.trajectory = learned.at.trajectory;
       outcome.halves = learned.at.halves;
       if (has_own_readout) {
-        add_own_readout(judged(unit, repeat), *learned.readout,
-                        pool_features(encoder, i, model::BatchNormPass::running(), task(unit, repeat)), outcome);
+        add_own_readout(reader.judged(repeat), *learned.readout,
+                        reader.pool_features(encoder, i, model::BatchNormPass::running(), repeat), outcome);
       }
       by_arm[job.arm] = outcome;
     }
@@ -314,7 +174,7 @@ struct UnitRunner::Impl {
     std::map<std::string, Outcome> outcome_of_arm;
     try {
       outcome_of_arm = outcomes(unit, repeat, encoders.get(unit.encoder));
-      const downstream::TaskData& data = task(unit, repeat);
+      const downstream::TaskData& data = reader.task(repeat);
       segment.tasks.push_back({suite.tasks[unit.task].name, repeat, data.split_hash, data.pictures});
     } catch (const downstream::StoppedError&) {
       throw;
@@ -378,14 +238,7 @@ UnitRunner::UnitRunner(const Suite& suite, const Plan& plan, const Datasets& dat
                      .place = std::move(place),
                      .stop_requested = std::move(stop_requested),
                      .encoders = EncoderStore(plan, std::move(output), device, most_encoder_bytes),
-                     .clean_key = {},
-                     .clean_images = {},
-                     .task_key = {},
-                     .task_data = {},
-                     .features_of_unit = {},
-                     .generated_of_unit = {},
-                     .estimated_in_unit = {},
-                     .validated_of_unit = {}}) {}
+                     .reader = UnitReader(suite, plan, datasets)}) {}
 
 UnitRunner::~UnitRunner() = default;
 
@@ -411,11 +264,7 @@ io::JobRecord blank_record(const Suite& suite, const Plan& plan, const Unit& uni
 
 io::Segment UnitRunner::run(const Unit& unit) {
   Timer timer;
-  impl_->encoder_passes = 0;
-  impl_->features_of_unit.clear();
-  impl_->generated_of_unit.clear();
-  impl_->estimated_in_unit.clear();
-  impl_->validated_of_unit.clear();
+  impl_->reader.begin(unit);
   io::Segment segment;
   if (unit.kind == UnitKind::kSensitivity) {
     segment.sensitivity = impl_->sensitivity(unit, impl_->encoders.get(unit.encoder));
@@ -430,8 +279,8 @@ io::Segment UnitRunner::run(const Unit& unit) {
   const double seconds = timer.seconds();
   for (io::JobRecord& record : segment.jobs) {
     record.seconds = seconds / n_repeats;
-    record.encoder_passes = static_cast<int64_t>(static_cast<double>(impl_->encoder_passes) / n_repeats);
-    record.samples_per_s = seconds > 0 ? static_cast<double>(impl_->encoder_passes) / seconds : 0.0;
+    record.encoder_passes = static_cast<int64_t>(static_cast<double>(impl_->reader.encoder_passes()) / n_repeats);
+    record.samples_per_s = seconds > 0 ? static_cast<double>(impl_->reader.encoder_passes()) / seconds : 0.0;
   }
   return segment;
 }

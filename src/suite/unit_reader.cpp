@@ -1,0 +1,147 @@
+#include "suite/unit_reader.hpp"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <boost/json/serialize.hpp>
+
+#include "downstream/episodes.hpp"
+#include "downstream/features.hpp"
+#include "suite/clean_pictures.hpp"
+
+namespace invaria::suite {
+namespace {
+
+/// Equal for encoders that see samples alike.
+std::string views_key(const train::EncoderPlan& encoder) {
+  return fmt::format("{} {} {}", encoder.settings.view_size,
+                     config::json::serialize(config::write(encoder.settings.augment)),
+                     config::json::serialize(config::write(encoder.settings.sound)));
+}
+
+std::string pool_key(const config::Invariance& invariance, const model::BatchNormPass& pass,
+                     const downstream::TaskData& data) {
+  return fmt::format("{} {} {}", data.pool_hash, config::to_string(invariance), static_cast<int>(pass.mode));
+}
+
+}  // namespace
+
+model::BatchNormPass pass_with(const model::BatchNormStatistics* statistics) {
+  return statistics != nullptr ? model::BatchNormPass::with(*statistics) : model::BatchNormPass::running();
+}
+
+UnitReader::UnitReader(const Suite& suite, const Plan& plan, const Datasets& datasets)
+    : suite_(suite), plan_(plan), datasets_(datasets) {}
+
+void UnitReader::begin(const Unit& unit) {
+  unit_ = &unit;
+  features_.clear();
+  generated_.clear();
+  estimated_.clear();
+  validated_.clear();
+  encoder_passes_ = 0;
+}
+
+bool UnitReader::is_few_shot() const {
+  return suite_.tasks[unit_->task].kind == downstream::TaskKind::kFewShot;
+}
+
+const downstream::TaskData& UnitReader::task(int64_t repeat) {
+  const train::EncoderPlan& encoder = encoder_plan();
+  const std::string key = fmt::format("{} {} {}", unit_->task, repeat, views_key(encoder));
+  if (key == task_key_) return task_data_;
+  const downstream::TaskSettings& settings = suite_.tasks[unit_->task];
+  task_data_ = downstream::make_task(settings, suite_.axes, datasets_.at(settings.data), encoder.settings.views(),
+                                     static_cast<uint64_t>(suite_.seed), repeat);
+  task_key_ = key;
+  return task_data_;
+}
+
+Judged UnitReader::judged(int64_t repeat) {
+  return {suite_.tasks[unit_->task], task(repeat), suite_.downstream, static_cast<uint64_t>(suite_.seed), repeat};
+}
+
+const model::Generated& UnitReader::generated_at(const LoadedEncoder& encoder, const config::Invariance& invariance) {
+  const auto found = generated_.find(invariance);
+  if (found != generated_.end()) return found->second;
+  return generated_.emplace(invariance, encoder.encoder.generate(invariance)).first->second;
+}
+
+at::Tensor UnitReader::pool_features(const LoadedEncoder& encoder, const config::Invariance& invariance,
+                                     const model::BatchNormPass& pass, int64_t repeat) {
+  const downstream::TaskData& data = task(repeat);
+  at::Tensor& features = features_[pool_key(invariance, pass, data)];
+  if (!features.defined()) {
+    encoder_passes_ += data.pool.size();
+    features = downstream::extract_features(encoder.encoder, generated_at(encoder, invariance), pass, data.pool);
+  }
+  return features;
+}
+
+Read UnitReader::read_at(int64_t repeat, LoadedEncoder& encoder, const config::Invariance& invariance) {
+  const auto read_with = [&](const model::BatchNormStatistics* statistics) {
+    const model::BatchNormPass pass = pass_with(statistics);
+    return Read{pool_features(encoder, invariance, pass, repeat), statistics,
+                fmt::format("{} {}", pool_key(invariance, pass, task(repeat)), repeat)};
+  };
+  Read read = read_with(statistics_for(encoder, invariance));
+  if (read.statistics == nullptr || !chooses_statistics(suite_, *unit_)) return read;
+  Read running = read_with(nullptr);
+  const double value_running = validation_value(repeat, running);
+  return is_better(judged(repeat), value_running, validation_value(repeat, read)) ? running : read;
+}
+
+const Validated& UnitReader::validated_of(int64_t repeat, const Read& read) {
+  const auto found = validated_.find(read.key);
+  if (found != validated_.end()) return found->second;
+  return validated_.emplace(read.key, validated(judged(repeat), read.features_BD)).first->second;
+}
+
+/// How good features are on validation; of a few-shot task in its validation episodes.
+double UnitReader::validation_value(int64_t repeat, const Read& read) {
+  if (!is_few_shot()) return validated_of(repeat, read).value;
+  const Judged task = judged(repeat);
+  return downstream::choose_episode_penalty(read.features_BD, task.data, task.settings.few_shot,
+                                            task.downstream.readout, task.seed, repeat)
+      .value;
+}
+
+/// Clean pretraining pictures for re-estimation, drawn by address from the encoder's seed. Encoders with equal pictures
+/// share them; only the last are kept.
+const at::Tensor& UnitReader::clean_pictures() {
+  const train::EncoderPlan& encoder = encoder_plan();
+  const std::string key =
+      fmt::format("{} {} {} {}", encoder.settings.data, encoder.settings.split, encoder.seed, views_key(encoder));
+  if (key == clean_key_) return clean_images_;
+  const data::DataSplit& split = datasets_.at(encoder.settings.data).split(encoder.settings.split);
+  clean_images_ = suite::clean_pictures(encoder, split, suite_.downstream.batch_norm.images);
+  clean_key_ = key;
+  return clean_images_;
+}
+
+int64_t UnitReader::n_clean_pictures() const {
+  const train::PretrainSettings& settings = encoder_plan().settings;
+  return std::min(suite_.downstream.batch_norm.images, datasets_.at(settings.data).split(settings.split).n);
+}
+
+const model::BatchNormStatistics* UnitReader::statistics_for(LoadedEncoder& encoder,
+                                                             const config::Invariance& invariance) {
+  if (!unit_->reestimates) return nullptr;
+  if (estimated_.insert(invariance).second) encoder_passes_ += n_clean_pictures();
+  const auto found = encoder.statistics.find(invariance);
+  if (found != encoder.statistics.end()) return &found->second;
+  return &encoder.statistics
+              .emplace(invariance,
+                       downstream::reestimate_statistics(encoder.encoder, generated_at(encoder, invariance),
+                                                         clean_pictures(), suite_.downstream.batch_norm.batch))
+              .first->second;
+}
+
+model::BatchNormStatistics UnitReader::reestimated_once(const model::Encoder& encoder,
+                                                        const model::Generated& generated) {
+  const at::Tensor& images = clean_pictures();
+  encoder_passes_ += images.size(0);
+  return downstream::reestimate_statistics(encoder, generated, images, suite_.downstream.batch_norm.batch);
+}
+
+}  // namespace invaria::suite
