@@ -92,6 +92,16 @@ struct FeaturesOptions {
   std::filesystem::path output;
 };
 
+struct BenchOptions {
+  std::vector<std::string> stages;  ///< names, or what stands before their slash; empty: all
+  std::string python;               ///< that has the peers; empty: without them
+  std::filesystem::path json;       ///< file to write; empty: none
+  int64_t pairs = 7;
+  double seconds = 0.2;  ///< that one side of a pair runs at least
+  int threads = 1;
+  bool list = false;  ///< say what there is, and measure nothing
+};
+
 struct DataOptions {
   std::string name;  ///< of the data set; not for list
   std::vector<std::filesystem::path> folders;
@@ -108,6 +118,7 @@ ExitCode report_command(const ReportOptions& options);
 ExitCode compare_command(const CompareOptions& options);
 ExitCode watch_command(const WatchOptions& options);
 ExitCode measure_command(const MeasureOptions& options, int* argc, char*** argv);
+ExitCode bench_command(const BenchOptions& options);
 ExitCode verify_command(const VerifyOptions& options);
 ExitCode doctor_command(const std::filesystem::path& output, const std::vector<std::filesystem::path>& data_folders,
                         int* argc, char*** argv);

@@ -268,6 +268,27 @@ int main(int argc, char** argv) {
       ->allow_extra_args(false);
   features_app->add_option("--output", features.output, "HDF5 file to write")->required();
 
+  BenchOptions bench;
+  CLI::App* bench_app = program.add_subcommand(
+      "bench",
+      "rates of the program's stages beside what limits them on this machine, and beside other programs that do the "
+      "same; a stage whose result is wrong has no rate");
+  bench_app->add_option("stage", bench.stages, "stages, or groups of them (sound); all if none is named");
+  bench_app->add_flag("--list", bench.list, "say what stages there are, and measure nothing");
+  bench_app
+      ->add_option("--peers", bench.python,
+                   "a Python that has the other programs (scripts/setup --peers makes one): they run in turn with "
+                   "ours, on the same data")
+      ->option_text("PYTHON");
+  bench_app->add_option("--json", bench.json, "write every pair's rates")->option_text("FILE");
+  bench_app->add_option("--pairs", bench.pairs, "times that each side runs")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  bench_app->add_option("--seconds", bench.seconds, "that a side of a pair runs at least")
+      ->check(CLI::Range(0.0, 3600.0))
+      ->capture_default_str();
+  bench_app->add_option("--threads", bench.threads, "of both sides")->check(CLI::Range(1, 1024))->capture_default_str();
+
   DataCommand data;
   data.add_to(program);
 
@@ -292,6 +313,7 @@ int main(int argc, char** argv) {
     if (report_app->parsed()) return report_command(report);
     if (compare_app->parsed()) return compare_command(compare);
     if (watch_app->parsed()) return watch_command(watch);
+    if (bench_app->parsed()) return bench_command(bench);
     if (verify_app->parsed()) return verify_command(verify);
     if (doctor_app->parsed()) return doctor_command(doctor_output, doctor_data, &argc, &argv);
     if (export_app->parsed()) return export_command(exported, export_output);

@@ -16,7 +16,7 @@ for suite in [*(SOURCE / "suites").glob("*.json"), TINY]:
         jsonschema.validate(json.loads(suite.read_text()), schema)
 assert json.loads((SOURCE / "suites/schema.json").read_text()) == schema
 
-for subcommand in ("run", "check", "plan", "report", "verify", "doctor", "schema"):
+for subcommand in ("run", "check", "plan", "report", "verify", "bench", "doctor", "schema"):
     code, text = run(subcommand, "--help")
     assert code == 0 and subcommand in text, text
 assert run("--help")[0] == 0 and run("--version")[0] == 0

@@ -1,0 +1,45 @@
+#pragma once
+/// @file
+/// One thing that is timed: what it does, what it cannot do without, and who else does it.
+
+#include <ATen/core/Tensor.h>
+
+#include <boost/json/object.hpp>
+#include <functional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace invaria::bench {
+
+/// What a run was timed for is wrong: no rate of it may be printed.
+struct WrongResult : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// What a run cannot do without, counted from its definition; the machine's peaks (machine.hpp) make a limit of it.
+struct Work {
+  double flops = 0.0;
+  double bytes = 0.0;  ///< read and written in memory, each once
+};
+
+/// The same work by another program, which an adapter (peers/*.py) calls.
+struct PeerStage {
+  std::string name;                              ///< as its package is called: "torchaudio"
+  boost::json::object request;                   ///< what the adapter is asked to prepare
+  std::function<void(const at::Tensor&)> check;  ///< of what it made. @throws WrongResult
+};
+
+struct Stage {
+  std::string name;    ///< "sound/pitch-shift"
+  std::string what;    ///< in a few words
+  std::string unit;    ///< plural: "clips"
+  double items = 1.0;  ///< units of a run
+  Work work;           ///< of a run
+  std::function<at::Tensor()> run;
+  std::function<void(const at::Tensor&)> check;  ///< of what run() made, by its slow twin. @throws WrongResult
+  std::string adapter;                           ///< file name in peers/; empty where nobody else does it
+  std::vector<PeerStage> peers;
+};
+
+}  // namespace invaria::bench

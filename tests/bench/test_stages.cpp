@@ -1,0 +1,30 @@
+#include <ATen/ATen.h>
+
+#include <set>
+
+#include "bench/readout_stages.hpp"
+#include "bench/scratch.hpp"
+#include "bench/sound_stages.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace invaria::bench;
+
+TEST_CASE("every stage passes its own check, and a check fails what is a little off", "[bench]") {
+  const Scratch scratch;
+  std::vector<Stage> stages = sound_stages(scratch.path());
+  for (Stage& stage : readout_stages(scratch.path())) stages.push_back(std::move(stage));
+  std::set<std::string> names;
+  for (const Stage& stage : stages) {
+    INFO(stage.name);
+    CHECK(names.insert(stage.name).second);
+    CHECK(stage.work.flops + stage.work.bytes > 0.0);
+    const at::Tensor made = stage.run();
+    CHECK_NOTHROW(stage.check(made));
+    CHECK_THROWS_AS(stage.check(made.narrow(0, 0, made.size(0) - 1)), WrongResult);
+    // Half as loud, or turned end to end where loudness is not what is asked for.
+    const bool is_pitch = stage.name == "sound/pitch-shift" || stage.name == "sound/time-stretch";
+    const at::Tensor wrong =
+        is_pitch ? made.index_select(0, at::arange(made.size(0) - 1, -1, -1, at::kLong)) : made * 0.5;
+    CHECK_THROWS_AS(stage.check(wrong), WrongResult);
+  }
+}
