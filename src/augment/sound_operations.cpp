@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <mutex>
 #include <numbers>
+#include <utility>
 #include <vector>
 
 #include "core/errors.hpp"
@@ -13,20 +16,8 @@
 namespace invaria::augment {
 namespace {
 
-double rise(double t, FadeShape shape) {
-  switch (shape) {
-    case FadeShape::kLinear:
-      return t;
-    case FadeShape::kLogarithmic:
-      return std::clamp(std::log10(0.1 + t) + 1.0, 0.0, 1.0);
-    case FadeShape::kExponential:
-      return std::exp2(t - 1.0) * t;
-  }
-  throw PreconditionError("faded: a shape without a formula");
-}
-
 double mean_power(const at::Tensor& sound_N) {
-  return sound_N.to(at::kDouble).square().mean().item<double>();
+  return at::dot(sound_N, sound_N).item<double>() / static_cast<double>(sound_N.size(0));
 }
 
 /// Amplitude at a frequency, in any unit.
@@ -57,9 +48,32 @@ at::Tensor normals(int64_t n, Draws& draws) {
   return at::cat({radius_P * angle_P.cos(), radius_P * angle_P.sin()}).narrow(0, 0, n);
 }
 
+/// Noise of a colour without what is slower than one cycle in `longest` samples, as long as many sounds, made once a
+/// process: a sound takes a window of it.
+const at::Tensor& noise_table(int64_t longest, NoiseColour colour) {
+  static std::mutex mutex;
+  static std::map<std::pair<int64_t, NoiseColour>, at::Tensor> tables;
+  const std::lock_guard lock(mutex);
+  at::Tensor& table_N = tables[{longest, colour}];
+  if (table_N.defined()) return table_N;
+  int64_t n = int64_t{1} << 20;
+  while (n < 16 * longest) n *= 2;
+  Draws draws({.purpose = Purpose::kNoiseSamples, .sample = static_cast<uint64_t>(colour)});
+  const at::Tensor spectrum_F = at::fft_rfft(normals(n, draws));
+  const int64_t n_slow = n / longest;
+  at::Tensor weight_F = at::zeros({spectrum_F.size(0)}, at::kDouble);
+  double* weight = weight_F.mutable_data_ptr<double>();
+  for (int64_t k = n_slow; k < weight_F.size(0); ++k) weight[k] = amplitude(static_cast<double>(k), colour);
+  table_N = at::fft_irfft(spectrum_F * weight_F, n);
+  table_N = (table_N / table_N.square().mean().sqrt()).to(at::kFloat);
+  return table_N;
+}
+
+using Complex = c10::complex<float>;
+
 /// The frequency whose peak each one belongs to: peaks are greater than two neighbours on either side, and reach
 /// halfway to the next. Without a peak all belong to the greatest.
-void nearest_peaks(const double* size, int64_t n, std::vector<int64_t>& peaks, std::vector<int64_t>& peak_of) {
+void nearest_peaks(const float* size, int64_t n, std::vector<int64_t>& peaks, std::vector<int64_t>& peak_of) {
   peaks.clear();
   for (int64_t k = 0; k < n; ++k) {
     bool is_peak = true;
@@ -75,81 +89,87 @@ void nearest_peaks(const double* size, int64_t n, std::vector<int64_t>& peaks, s
   }
 }
 
-/// Phases [F, T] of free frequencies, those of a peak's neighbours moved to where they stand to it in what was heard.
-/// @param moved_TF  how far each phase moves on from a frame to the next
-at::Tensor locked(const at::Tensor& size_TF, const at::Tensor& heard_TF, const at::Tensor& moved_TF) {
-  const int64_t n_frames = size_TF.size(0), n = size_TF.size(1);
-  at::Tensor phase_TF = at::empty_like(heard_TF);
-  const double *size = size_TF.const_data_ptr<double>(), *heard = heard_TF.const_data_ptr<double>(),
-               *moved = moved_TF.const_data_ptr<double>();
-  double* phase = phase_TF.mutable_data_ptr<double>();
-  std::copy_n(heard, n, phase);
+/// The transform [T, F] read `rate` times as fast: [ceil(T / rate), F]. From a frame to the next each phase moves on as
+/// far as what is heard there does from one frame to the next (torchaudio's phase_vocoder, whose advance of a
+/// frequency's own pace is a whole number of turns less or more); or each frequency stands to its peak as it does in
+/// what is heard. Phases are unit numbers here: turning is multiplying, and no angle is ever taken.
+at::Tensor vocoded(const at::Tensor& transform_TF, double rate, PhaseLocking locking) {
+  const int64_t n_frames = transform_TF.size(0), n = transform_TF.size(1);
+  const at::Tensor from_T = at::arange(0.0, static_cast<double>(n_frames), rate, at::kDouble);
+  const double* from = from_T.const_data_ptr<double>();
+  const int64_t n_out = from_T.size(0);
+  // Silence after the end, whose phase is 0.
+  const at::Tensor size_TF = at::constant_pad_nd(transform_TF.abs(), {0, 0, 0, 2}, 0);
+  const at::Tensor unit_TF = at::constant_pad_nd(at::sgn(transform_TF), {0, 0, 0, 2}, 0);
+  unit_TF.masked_fill_(size_TF.eq(0), 1);
+  const float* size = size_TF.const_data_ptr<float>();
+  const auto* unit = unit_TF.const_data_ptr<Complex>();
+  at::Tensor out_TF = at::empty({n_out, n}, transform_TF.options());
+  auto* out = out_TF.mutable_data_ptr<Complex>();
+  std::vector<Complex> phase(unit, unit + n), turned(static_cast<size_t>(n));
+  std::vector<float> loud(static_cast<size_t>(n));
   std::vector<int64_t> peaks, peak_of(static_cast<size_t>(n));
-  for (int64_t frame = 1; frame < n_frames; ++frame) {
-    const int64_t here = frame * n, before = here - n;
-    nearest_peaks(size + here, n, peaks, peak_of);
-    for (int64_t k = 0; k < n; ++k) {
-      const int64_t peak = peak_of[static_cast<size_t>(k)];
-      phase[here + k] = phase[before + peak] + moved[before + peak] + heard[here + k] - heard[here + peak];
+  for (int64_t frame = 0; frame < n_out; ++frame) {
+    const int64_t here = static_cast<int64_t>(from[frame]) * n, next = here + n;
+    const auto share = static_cast<float>(from[frame] - std::floor(from[frame]));
+    for (int64_t k = 0; k < n; ++k)
+      loud[static_cast<size_t>(k)] = share * size[next + k] + (1.0F - share) * size[here + k];
+    if (locking == PhaseLocking::kPeaks && frame > 0) {
+      nearest_peaks(loud.data(), n, peaks, peak_of);
+      for (const int64_t peak : peaks)
+        turned[static_cast<size_t>(peak)] = phase[static_cast<size_t>(peak)] * std::conj(unit[here + peak]);
+      for (int64_t k = 0; k < n; ++k)
+        phase[static_cast<size_t>(k)] = turned[static_cast<size_t>(peak_of[static_cast<size_t>(k)])] * unit[here + k];
+    }
+    for (size_t k = 0; k < static_cast<size_t>(n); ++k) {
+      const auto offset = static_cast<int64_t>(k);
+      out[frame * n + offset] = loud[k] * phase[k];
+      const Complex moved = phase[k] * unit[next + offset] * std::conj(unit[here + offset]);
+      // One Newton step towards length 1 keeps rounding from growing.
+      phase[k] = moved * (1.5F - 0.5F * (moved.real() * moved.real() + moved.imag() * moved.imag()));
     }
   }
-  return phase_TF.t();
+  return out_TF;
 }
 
-/// The transform [F, T] read `rate` times as fast: [F, ceil(T / rate)], its phases going on at each frequency's pace
-/// (as torchaudio's phase_vocoder has it), or at that of its peak.
-at::Tensor vocoded(const at::Tensor& transform_FT, double rate, int64_t hop, PhaseLocking locking) {
-  const int64_t n_frames = transform_FT.size(1);
-  const at::Tensor advance_F1 =
-      at::linspace(0.0, std::numbers::pi * static_cast<double>(hop), transform_FT.size(0), at::kDouble).unsqueeze(1);
-  const at::Tensor at_T = at::arange(0.0, static_cast<double>(n_frames), rate, at::kDouble);
-  const at::Tensor index_T = at_T.floor().to(at::kLong);
-  const at::Tensor between_T = at_T - at_T.floor();
-  const at::Tensor padded_FT = at::constant_pad_nd(transform_FT, {0, 2}, 0);
-  const at::Tensor here_FT = padded_FT.index_select(1, index_T);
-  const at::Tensor next_FT = padded_FT.index_select(1, index_T + 1);
-  // What the phase moved on by beyond its frequency's own pace, taken to (-pi, pi].
-  at::Tensor moved_FT = next_FT.angle() - here_FT.angle() - advance_F1;
-  moved_FT = moved_FT - 2 * std::numbers::pi * (moved_FT / (2 * std::numbers::pi)).round() + advance_F1;
-  const at::Tensor size_FT = between_T * next_FT.abs() + (1.0 - between_T) * here_FT.abs();
-  if (locking == PhaseLocking::kPeaks) {
-    const at::Tensor phase_FT =
-        locked(size_FT.t().contiguous(), here_FT.angle().t().contiguous(), moved_FT.t().contiguous());
-    return at::polar(size_FT, phase_FT.contiguous());
-  }
-  const at::Tensor first_F1 = transform_FT.narrow(1, 0, 1).angle();
-  return at::polar(size_FT, at::cat({first_F1, moved_FT.narrow(1, 0, moved_FT.size(1) - 1)}, 1).cumsum(1));
+/// Frames [T, W], each `hop` after the one before, added up where they overlap; W is a multiple of hop.
+at::Tensor overlapped(const at::Tensor& frame_TW, int64_t hop) {
+  const int64_t n_frames = frame_TW.size(0), parts = frame_TW.size(1) / hop;
+  at::Tensor sum_SH = at::zeros({n_frames + parts - 1, hop}, frame_TW.options());
+  for (int64_t part = 0; part < parts; ++part)
+    sum_SH.narrow(0, part, n_frames).add_(frame_TW.narrow(1, part * hop, hop));
+  return sum_SH.flatten();
 }
 
 }  // namespace
 
-std::vector<float> fade_values(int64_t samples, FadeShape shape) {
-  std::vector<float> values;
-  for (int64_t k = 0; k < samples; ++k) {
-    const double t = samples > 1 ? static_cast<double>(k) / static_cast<double>(samples - 1) : 0.0;
-    values.push_back(static_cast<float>(rise(t, shape)));
+at::Tensor fade_values(int64_t samples, FadeShape shape) {
+  const at::Tensor t_N = samples > 1 ? at::linspace(0.0, 1.0, samples) : at::zeros({samples});
+  switch (shape) {
+    case FadeShape::kLinear:
+      return t_N;
+    case FadeShape::kLogarithmic:
+      return t_N.add(0.1).log10_().add_(1.0).clamp_(0.0, 1.0);
+    case FadeShape::kExponential:
+      return t_N.sub(1.0).exp2_().mul_(t_N);
   }
-  return values;
+  throw PreconditionError("faded: a shape without a formula");
 }
 
 at::Tensor faded(const at::Tensor& sound_N, int64_t in_samples, int64_t out_samples, FadeShape shape) {
   const int64_t n = sound_N.size(0);
   require(in_samples >= 0 && out_samples >= 0 && in_samples <= n && out_samples <= n, "faded: {} and {} of {} samples",
           in_samples, out_samples, n);
-  const auto ramp = [&](int64_t samples) { return at::tensor(fade_values(samples, shape), at::kFloat); };
   at::Tensor out_N = sound_N.clone();
-  if (in_samples > 0) out_N.narrow(0, 0, in_samples).mul_(ramp(in_samples));
-  if (out_samples > 0) out_N.narrow(0, n - out_samples, out_samples).mul_(ramp(out_samples).flip(0));
+  if (in_samples > 0) out_N.narrow(0, 0, in_samples).mul_(fade_values(in_samples, shape));
+  if (out_samples > 0) out_N.narrow(0, n - out_samples, out_samples).mul_(fade_values(out_samples, shape).flip(0));
   return out_N;
 }
 
 at::Tensor noise(int64_t n, NoiseColour colour, Draws& draws) {
   require(n > 1, "noise: {} samples", n);
-  at::Tensor spectrum_F = at::fft_rfft(normals(n, draws));
-  std::vector<double> weights{0.0};
-  for (int64_t k = 1; k < spectrum_F.size(0); ++k) weights.push_back(amplitude(static_cast<double>(k), colour));
-  const at::Tensor coloured_N = at::fft_irfft(spectrum_F * at::tensor(weights, at::kDouble), n);
-  return (coloured_N / std::sqrt(mean_power(coloured_N))).to(at::kFloat);
+  const at::Tensor& table_N = noise_table(n, colour);
+  return table_N.narrow(0, draws.below(table_N.size(0) - n + 1), n);
 }
 
 at::Tensor with_noise(const at::Tensor& sound_N, const at::Tensor& noise_N, double snr_dB) {
@@ -176,16 +196,19 @@ at::Tensor stretched(const at::Tensor& sound_N, double rate, int64_t n_fft, Phas
   require(rate > 0.0 && sound_N.size(0) > n_fft / 2, "stretched: {} samples at a rate of {}, transforms of {}",
           sound_N.size(0), rate, n_fft);
   if (rate == 1.0) return sound_N.clone();
-  const int64_t hop = n_fft / 4;
-  const at::Tensor window = at::hann_window(n_fft, /*periodic=*/true, at::kDouble);
-  const at::Tensor transform_FT =
-      at::stft(sound_N.to(at::kDouble), n_fft, hop, n_fft, window, /*center=*/true, "reflect", /*normalized=*/false,
-               /*onesided=*/true, /*return_complex=*/true);
+  const int64_t hop = n_fft / 4, half = n_fft / 2;
+  const at::Tensor window_W = at::hann_window(n_fft, /*periodic=*/true, at::kFloat);
+  const at::Tensor padded_N = at::reflection_pad1d(sound_N.unsqueeze(0), {half, half})[0];
+  const at::Tensor moved_TF = vocoded(at::fft_rfft(padded_N.unfold(0, n_fft, hop) * window_W), rate, locking);
+  const int64_t n_frames = moved_TF.size(0);
+  const at::Tensor sum_N = overlapped(at::fft_irfft(moved_TF, n_fft) * window_W, hop);
+  const at::Tensor weight_N = overlapped(window_W.square().expand({n_frames, n_fft}), hop);
+  // Within a frame of an end fewer windows overlap; at the last sample of all none does.
   const auto length = static_cast<int64_t>(std::llround(static_cast<double>(sound_N.size(0)) / rate));
-  return at::istft(vocoded(transform_FT, rate, hop, locking), n_fft, hop, n_fft, window, /*center=*/true,
-                   /*normalized=*/false,
-                   /*onesided=*/true, length)
-      .to(at::kFloat);
+  at::Tensor out_N = at::zeros({length}, at::kFloat);
+  const int64_t count = std::min(length, sum_N.size(0) - half);
+  out_N.narrow(0, 0, count).copy_(sum_N.narrow(0, half, count) / weight_N.narrow(0, half, count).clamp_min(1e-8));
+  return out_N;
 }
 
 at::Tensor pitch_shifted(const at::Tensor& sound_N, double semitones, int64_t n_fft) {

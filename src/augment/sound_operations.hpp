@@ -43,12 +43,13 @@ struct invaria::config::EnumNames<invaria::augment::NoiseColour> {
 namespace invaria::augment {
 
 /// Loudness over the `samples` of a rise: its shape's values from t = 0 to t = 1.
-std::vector<float> fade_values(int64_t samples, FadeShape shape);
+at::Tensor fade_values(int64_t samples, FadeShape shape);
 
 /// The first `in_samples` rise from silence, the last `out_samples` fall to it. Values are held in [0, 1] of the shape.
 at::Tensor faded(const at::Tensor& sound_N, int64_t in_samples, int64_t out_samples, FadeShape shape);
 
-/// Noise of mean power 1 whose spectrum has a colour, without its constant part.
+/// Noise whose spectrum has a colour down to one cycle in n samples, of mean power 1 over many sounds: a window, drawn,
+/// of a table that is made once a process for each n and colour. It must not be written to.
 at::Tensor noise(int64_t n, NoiseColour colour, Draws& draws);
 
 /// Sound and noise, the noise `snr_dB` below the sound in mean power. A silent sound stays as it is.

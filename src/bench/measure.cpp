@@ -82,6 +82,10 @@ double seconds_of(const Stage& stage, double at_least) {
 
 }  // namespace
 
+at::Tensor stacked(const std::vector<at::Tensor>& made) {
+  return made.size() == 1 ? made.front() : at::stack(made);
+}
+
 Spread spread_of(std::vector<double> values) {
   require(!values.empty(), "spread_of: no values");
   std::sort(values.begin(), values.end());
@@ -94,7 +98,7 @@ StageRates measure(const Stage& stage, const MachinePeaks& peaks, const MeasureO
   const at::NoGradGuard no_grad;
   StageRates rates{stage.name, stage.what, stage.unit, {}, {}, 0.0, false, {}};
   try {
-    stage.check(stage.run());
+    stage.check(stacked(stage.run()));
   } catch (const WrongResult& wrong) {
     rates.problem = wrong.what();
     return rates;

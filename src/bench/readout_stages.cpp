@@ -96,7 +96,7 @@ std::vector<Stage> readout_stages(const std::filesystem::path& folder) {
              "grids",
              1.0,
              work,
-             [made] { return objectives(made, {}); },
+             [made] { return std::vector{objectives(made, {})}; },
              is_least(least, 1e-6),
              "readout.py",
              {{"scikit-learn", request, is_least(least, 1e-3)}}};

@@ -181,13 +181,13 @@ class SoundStages {
     const auto run = [each, operation] {
       std::vector<at::Tensor> made;
       for (const at::Tensor& clip_N : each) made.push_back(operation(clip_N));
-      return at::stack(made);
+      return made;
     };
     add_batched(name, std::move(what), work, run, check, std::move(settings), peers,
                 check_of_peers ? std::move(check_of_peers) : check);
   }
 
-  void add_batched(const std::string& name, std::string what, Work work, std::function<at::Tensor()> run,
+  void add_batched(const std::string& name, std::string what, Work work, std::function<std::vector<at::Tensor>()> run,
                    std::function<void(const at::Tensor&)> check, json::object settings,
                    const std::vector<std::string>& peers,
                    const std::function<void(const at::Tensor&)>& check_of_peers) {
@@ -243,21 +243,17 @@ class SoundStages {
   }
 
   void add_noise() {
-    // A normal number by Box and Muller: some 40 of a logarithm, a sine and a root; coloured ones are transformed
-    // twice.
-    constexpr double kOfNormal = 40.0;
-    const double samples = static_cast<double>(kClips * kSamples);
+    // A window of a table, both powers, and a sum.
+    const Work work{6.0 * static_cast<double>(kClips * kSamples), bytes_of_waves(3.0)};
     const auto noisy = [](augment::NoiseColour colour) {
       return [colour](const at::Tensor& clip_N) {
         Draws draws({.seed = 1, .purpose = Purpose::kNoiseSamples});
         return augment::with_noise(clip_N, augment::noise(kSamples, colour, draws), kSnr_dB);
       };
     };
-    const Work white{samples * kOfNormal, bytes_of_waves(3.0)};
-    const Work pink{white.flops + 2.0 * kClips * transform_flops(kSamples), bytes_of_waves(5.0)};
-    add("noise-white", "white noise 10 dB below", white, noisy(augment::NoiseColour::kWhite), has_noise(clips_CN_, 0.1),
+    add("noise-white", "white noise 10 dB below", work, noisy(augment::NoiseColour::kWhite), has_noise(clips_CN_, 0.1),
         {{"snr_dB", kSnr_dB}}, {"torchaudio", "audiomentations"}, has_noise(clips_CN_, 0.5));
-    add("noise-pink", "pink noise 10 dB below", pink, noisy(augment::NoiseColour::kPink), has_noise(clips_CN_, 0.1),
+    add("noise-pink", "pink noise 10 dB below", work, noisy(augment::NoiseColour::kPink), has_noise(clips_CN_, 0.1),
         {{"snr_dB", kSnr_dB}}, {"audiomentations"}, has_noise(clips_CN_, 0.5));
   }
 
@@ -277,7 +273,9 @@ class SoundStages {
       const at::Tensor slowly = augment::render_sounds_slowly(each, parameters, alter, mel, kRate);
       add_batched(
           name, std::move(what), work,
-          [each, parameters, alter, mel] { return augment::render_sounds(each, parameters, alter, mel, kRate); },
+          [each, parameters, alter, mel] {
+            return std::vector{augment::render_sounds(each, parameters, alter, mel, kRate)};
+          },
           is_near(slowly, 1e-3), std::move(settings), peers, begins_like(slowly.select(1, 0), 1e-3));
     };
     const std::vector<augment::SoundParameters> none(kClips);

@@ -36,10 +36,14 @@ struct Stage {
   std::string unit;    ///< plural: "clips"
   double items = 1.0;  ///< units of a run
   Work work;           ///< of a run
-  std::function<at::Tensor()> run;
-  std::function<void(const at::Tensor&)> check;  ///< of what run() made, by its slow twin. @throws WrongResult
-  std::string adapter;                           ///< file name in peers/; empty where nobody else does it
+  std::function<std::vector<at::Tensor>()> run;
+  /// Of what run() made, stacked if it is several, by its slow twin. @throws WrongResult
+  std::function<void(const at::Tensor&)> check;
+  std::string adapter;  ///< file name in peers/; empty where nobody else does it
   std::vector<PeerStage> peers;
 };
+
+/// What a run made, as checks take it.
+at::Tensor stacked(const std::vector<at::Tensor>& made);
 
 }  // namespace invaria::bench

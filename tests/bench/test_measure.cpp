@@ -21,7 +21,7 @@ Stage doubling(double factor) {
           "numbers",
           4.0,
           {4.0, 32.0},
-          [=] { return given * factor; },
+          [=] { return std::vector{given * factor}; },
           [=](const at::Tensor& made) {
             if (!at::equal(made, given * 2.0)) throw WrongResult("not twice");
           },

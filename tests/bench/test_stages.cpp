@@ -18,7 +18,7 @@ TEST_CASE("every stage passes its own check, and a check fails what is a little 
     INFO(stage.name);
     CHECK(names.insert(stage.name).second);
     CHECK(stage.work.flops + stage.work.bytes > 0.0);
-    const at::Tensor made = stage.run();
+    const at::Tensor made = stacked(stage.run());
     CHECK_NOTHROW(stage.check(made));
     CHECK_THROWS_AS(stage.check(made.narrow(0, 0, made.size(0) - 1)), WrongResult);
     // Half as loud, or turned end to end where loudness is not what is asked for.
