@@ -17,7 +17,8 @@ namespace invaria::augment {
 namespace {
 
 double mean_power(const at::Tensor& sound_N) {
-  return at::dot(sound_N, sound_N).item<double>() / static_cast<double>(sound_N.size(0));
+  // Not at::dot(): its last bits depend on where in memory a sound lies.
+  return sound_N.square().mean().item<double>();
 }
 
 /// Amplitude at a frequency, in any unit.

@@ -57,10 +57,10 @@ def write_faces(name, deal):
     (WORK / f"{name}.json").write_text(json.dumps(manifest))
 
 
-joints = run_suite("lspet", DATA, "1500 train, 500 test pictures, 28 targets")
+joints = run_suite("lspet", DATA, "1500 train, 500 test samples, 28 targets")
 print("lspet", dict(joints))
 
-FACES = "1349 train, 575 test pictures, 136 targets"
+FACES = "1349 train, 575 test samples, 136 targets"
 write_faces("faces", lambda files: files)
 write_faces("dealt", lambda files: random.Random(0).sample(files, len(files)))
 landmarks = run_suite("faces", WORK, FACES)
