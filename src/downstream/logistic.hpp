@@ -23,24 +23,24 @@ enum class Likelihood {
   kSigmoid,  ///< of attributes: each of the C is true or not, log-likelihoods are summed
 };
 
-/// [B, C] double.
-at::Tensor probabilities(const at::Tensor& scores_BC, Likelihood likelihood);
+/// Of scores whose dimension `outputs` is the classes or attributes, [B, C] unless it is said.
+at::Tensor probabilities(const at::Tensor& scores, Likelihood likelihood, int64_t outputs = 1);
 
 /// The Jacobian of the probabilities in the scores, which is symmetric, times a direction of the scores.
-at::Tensor jacobian_times(const at::Tensor& probability_BC, const at::Tensor& direction_BC, Likelihood likelihood);
+at::Tensor jacobian_times(const at::Tensor& probability, const at::Tensor& direction, Likelihood likelihood,
+                          int64_t outputs = 1);
 
 /// Summed over samples (and attributes).
-double negative_log_likelihood(const at::Tensor& scores_BC, const at::Tensor& truth_BC, Likelihood likelihood);
+double negative_log_likelihood(const at::Tensor& scores, const at::Tensor& truth, Likelihood likelihood,
+                               int64_t outputs = 1);
 
-/// A linear readout's parameters, or a direction among them, or a slope. Double.
+/// A linear readout's parameters, or a slope in them. Double.
 struct LinearParameters {
   at::Tensor weight_DC, bias_C;
 
   static LinearParameters zeros(int64_t n_features, int64_t n_outputs);
 
   at::Tensor scores(const at::Tensor& features_BD) const;
-  double dot(const LinearParameters& other) const;
-  LinearParameters plus(const LinearParameters& other, double factor) const;
 };
 
 /// When to stop minimising.
@@ -48,7 +48,7 @@ struct LogisticEnd {
   /// Of the objective, relative: what is left is below it, as Newton's quadratic model has it where that model holds
   /// (no score moves by more than a half).
   double tolerance = 1e-6;
-  /// Times that the features are read for a gradient or for the product of the Hessian and a direction.
+  /// Times that the features are read: for scores, for a gradient, for a product of the Hessian and a direction.
   int64_t max_passes = 1000;
 };
 
@@ -57,7 +57,7 @@ class LogisticRegression {
  public:
   /// @param features_BD  double
   /// @param truth_BC  double, 0 or 1
-  LogisticRegression(const at::Tensor& features_BD, at::Tensor truth_BC, Likelihood likelihood);
+  LogisticRegression(const at::Tensor& features_BD, const at::Tensor& truth_BC, Likelihood likelihood);
 
   /// Minimise in place from where `parameters` are; returns the objective there.
   /// @throws PreconditionError if the objective is not finite
@@ -70,7 +70,8 @@ class LogisticRegression {
 
  private:
   PrincipalAxes axes_;
-  at::Tensor truth_BC_;
+  at::Tensor single_BR_;  ///< the axes' features, float
+  at::Tensor truth_CB_;
   Likelihood likelihood_;
 };
 

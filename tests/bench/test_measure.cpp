@@ -91,7 +91,7 @@ TEST_CASE("a stage has a rate a pair, and none where what it made is wrong", "[b
   CHECK(wrong.per_s.empty());
 }
 
-TEST_CASE("peers run in turn with ours; one that is missing or wrong has no rate and says why", "[bench]") {
+TEST_CASE("peers run in turn with ours, and one that is missing or wrong has no rate and says why", "[bench]") {
   const Scratch scratch;
   const std::string python = INVARIA_TEST_PYTHON;
   const MeasureOptions options{python, adapter(scratch, 2.0), 2, 0.0, 1};

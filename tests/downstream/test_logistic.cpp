@@ -70,9 +70,9 @@ LinearParameters plain_minimum(const Made& made, Likelihood likelihood, double l
     double share = 1.0;
     const double before = objective(made, likelihood, l2, at);
     while (share > 1e-6 &&
-           objective(made, likelihood, l2, at.plus(shaped(move, n_features, n_outputs), -share)) > before)
+           objective(made, likelihood, l2, shaped(flat(at) - share * move, n_features, n_outputs)) > before)
       share /= 2;
-    at = at.plus(shaped(move, n_features, n_outputs), -share);
+    at = shaped(flat(at) - share * move, n_features, n_outputs);
   }
   return at;
 }
@@ -116,7 +116,7 @@ TEST_CASE("a limit of passes ends a fit early, on the way down", "[downstream]")
   const Made made(60, 12, 3, Likelihood::kSoftmax, 1.0);
   const LogisticRegression regression(made.features_BD, made.truth_BC, Likelihood::kSoftmax);
   double last = std::log(3.0);
-  for (int64_t limit : {2, 8, 30, 1000}) {
+  for (int64_t limit : {4, 10, 30, 1000}) {
     LinearParameters at = LinearParameters::zeros(12, 3);
     const double value = regression.minimise(1e-4, at, {.max_passes = limit});
     CHECK(value < last);
