@@ -7,6 +7,7 @@
 #include <boost/json/value_from.hpp>
 
 #include "app/app.hpp"
+#include "app/host.hpp"
 #include "app/version.hpp"
 #include "bench/measure.hpp"
 #include "bench/readout_stages.hpp"
@@ -139,7 +140,7 @@ ExitCode bench_command(const BenchOptions& options) {
     return ExitCode::kOk;
   }
   const bench::MachinePeaks peaks = bench::measure_peaks();
-  fmt::print("{}, {} thread{}: {:.1f} GFLOP/s of float matrix products, {:.1f} GB/s of triads\n", bench::cpu_name(),
+  fmt::print("{}, {} thread{}: {:.1f} GFLOP/s of float matrix products, {:.1f} GB/s of triads\n", cpu_model(),
              options.threads, options.threads == 1 ? "" : "s", peaks.flops_per_s / 1e9, peaks.bytes_per_s / 1e9);
   const bench::MeasureOptions measure{options.python, INVARIA_PEERS_DIR, options.pairs, options.seconds,
                                       options.threads};
@@ -157,7 +158,7 @@ ExitCode bench_command(const BenchOptions& options) {
     json::array records;
     for (const bench::StageRates& stage : rates) records.emplace_back(record_of(stage));
     const json::object all{
-        {"cpu", bench::cpu_name()},    {"threads", options.threads},       {"date", utc_now()},
+        {"cpu", cpu_model()},          {"threads", options.threads},       {"date", utc_now()},
         {"version", version_text()},   {"flops_per_s", peaks.flops_per_s}, {"bytes_per_s", peaks.bytes_per_s},
         {"stages", std::move(records)}};
     io::write_file_atomically(options.json, json::serialize(all) + "\n");

@@ -1,6 +1,7 @@
 #include "augment/sound_operations.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <cmath>
@@ -49,6 +50,16 @@ at::Tensor normals(int64_t n, Draws& draws) {
   return at::cat({radius_P * angle_P.cos(), radius_P * angle_P.sin()}).narrow(0, 0, n);
 }
 
+at::Tensor coloured(const at::Tensor& white_N, int64_t longest, NoiseColour colour) {
+  const int64_t n = white_N.size(0);
+  const at::Tensor spectrum_F = at::fft_rfft(white_N);
+  at::Tensor weight_F = at::zeros({spectrum_F.size(0)}, at::kDouble);
+  double* weight = weight_F.mutable_data_ptr<double>();
+  for (int64_t k = n / longest; k < weight_F.size(0); ++k) weight[k] = amplitude(static_cast<double>(k), colour);
+  const at::Tensor coloured_N = at::fft_irfft(spectrum_F * weight_F, n);
+  return (coloured_N / coloured_N.square().mean().sqrt()).to(at::kFloat);
+}
+
 /// Noise of a colour without what is slower than one cycle in `longest` samples, as long as many sounds, made once a
 /// process: a sound takes a window of it.
 const at::Tensor& noise_table(int64_t longest, NoiseColour colour) {
@@ -60,13 +71,12 @@ const at::Tensor& noise_table(int64_t longest, NoiseColour colour) {
   int64_t n = int64_t{1} << 20;
   while (n < 16 * longest) n *= 2;
   Draws draws({.purpose = Purpose::kNoiseSamples, .sample = static_cast<uint64_t>(colour)});
-  const at::Tensor spectrum_F = at::fft_rfft(normals(n, draws));
-  const int64_t n_slow = n / longest;
-  at::Tensor weight_F = at::zeros({spectrum_F.size(0)}, at::kDouble);
-  double* weight = weight_F.mutable_data_ptr<double>();
-  for (int64_t k = n_slow; k < weight_F.size(0); ++k) weight[k] = amplitude(static_cast<double>(k), colour);
-  table_N = at::fft_irfft(spectrum_F * weight_F, n);
-  table_N = (table_N / table_N.square().mean().sqrt()).to(at::kFloat);
+  const at::Tensor white_N = normals(n, draws);
+  // A transform by several threads rounds otherwise; within a parallel region it is one thread's, however many there
+  // are.
+  at::parallel_for(0, 2, 1, [&](int64_t begin, int64_t) {
+    if (begin == 0) table_N = coloured(white_N, longest, colour);
+  });
   return table_N;
 }
 

@@ -57,7 +57,7 @@ at::Tensor altered(at::Tensor sound_N, const SoundParameters& parameters, const 
     sound_N = with_noise(sound_N, noise(n, *parameters.noise, draws), parameters.snr_dB);
   }
   if (parameters.gain_dB != 0.0) sound_N = amplified(sound_N, parameters.gain_dB);
-  if (settings.method != SoundMethod::kWaveform) return sound_N;
+  if (settings.method != SoundMethod::kWaveform || parameters.mask_share == 0.0) return sound_N;
   const int64_t first = samples_of(parameters.mask_first, n);
   return masked(sound_N, first, std::min(samples_of(parameters.mask_share, n), n - first));
 }

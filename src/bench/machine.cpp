@@ -3,7 +3,6 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <fstream>
 
 #include "core/timer.hpp"
 
@@ -42,16 +41,6 @@ MachinePeaks measure_peaks() {
 Limit limit_of(const Work& work, const MachinePeaks& peaks) {
   const double arithmetic_s = work.flops / peaks.flops_per_s, memory_s = work.bytes / peaks.bytes_per_s;
   return {std::max(arithmetic_s, memory_s), memory_s > arithmetic_s};
-}
-
-std::string cpu_name() {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);) {
-    if (!line.starts_with("model name")) continue;
-    const size_t colon = line.find(": ");
-    if (colon != std::string::npos) return line.substr(colon + 2);
-  }
-  return "unknown CPU";
 }
 
 }  // namespace invaria::bench

@@ -21,7 +21,4 @@ struct Limit {
 };
 Limit limit_of(const Work& work, const MachinePeaks& peaks);
 
-/// As /proc/cpuinfo calls it; "unknown CPU" where there is none.
-std::string cpu_name();
-
 }  // namespace invaria::bench
