@@ -9,10 +9,12 @@
 #include "app/app.hpp"
 #include "app/host.hpp"
 #include "app/version.hpp"
+#include "bench/image_stages.hpp"
 #include "bench/measure.hpp"
 #include "bench/readout_stages.hpp"
 #include "bench/scratch.hpp"
 #include "bench/sound_stages.hpp"
+#include "bench/training_stages.hpp"
 #include "config/problems.hpp"
 #include "core/progress.hpp"
 #include "io/files.hpp"
@@ -25,8 +27,11 @@ namespace {
 namespace json = boost::json;
 
 std::vector<bench::Stage> all_stages(const std::filesystem::path& folder) {
-  std::vector<bench::Stage> stages = bench::sound_stages(folder);
-  for (bench::Stage& stage : bench::readout_stages(folder)) stages.push_back(std::move(stage));
+  std::vector<bench::Stage> stages;
+  for (const auto& of_kind :
+       {bench::image_stages, bench::sound_stages, bench::training_stages, bench::readout_stages}) {
+    for (bench::Stage& stage : of_kind(folder)) stages.push_back(std::move(stage));
+  }
   return stages;
 }
 
@@ -134,7 +139,7 @@ json::object record_of(const bench::StageRates& stage) {
 ExitCode bench_command(const BenchOptions& options) {
   at::set_num_threads(options.threads);
   const bench::Scratch scratch;
-  const std::vector<bench::Stage> stages = chosen(all_stages(scratch.path()), options.stages);
+  std::vector<bench::Stage> stages = chosen(all_stages(scratch.path()), options.stages);
   if (options.list) {
     for (const bench::Stage& stage : stages) fmt::print("{:<26}{}\n", stage.name, stage.what);
     return ExitCode::kOk;
@@ -147,9 +152,10 @@ ExitCode bench_command(const BenchOptions& options) {
   std::vector<bench::StageRates> rates;
   {
     Progress progress("bench", std::ssize(stages), "stages");
-    for (const bench::Stage& stage : stages) {
+    for (bench::Stage& stage : stages) {
       progress.update(std::ssize(rates), stage.name);
       rates.push_back(bench::measure(stage, peaks, measure));
+      stage = {};  // some hold gigabytes
     }
   }
   const report::Style style = isatty(STDOUT_FILENO) != 0 ? report::Style::kTerminal : report::Style::kPlain;

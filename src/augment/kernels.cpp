@@ -14,7 +14,7 @@ namespace invaria::augment::kernels {
 namespace {
 
 constexpr int64_t kLanes = 16;  // partial sums of a mean: independent, so that they fit in vector registers
-constexpr int64_t kTile = 4;    // side of the squares that transpose() turns
+constexpr int64_t kTile = 8;    // side of the squares that transpose() turns
 constexpr int64_t kChunk = 32;  // neighbouring sums of a blend
 
 constexpr float kTiny = 1e-30f;  // instead of dividing by 0
@@ -57,27 +57,33 @@ INVARIA_INLINE void blend_rows_impl(const T* rows, int64_t stride, const float* 
   if (whole < n) blend_chunk(rows + whole, stride, weights, taps, n - whole, out + whole);
 }
 
-/// A tile of kTile x kTile, transposed by exchanging neighbouring values, then neighbouring pairs.
+/// A tile of kTile x kTile, transposed by exchanging neighbouring values, then neighbouring pairs, then halves.
 INVARIA_INLINE void transpose_tile(const float* in, int64_t in_stride, float factor, float offset, float* out,
                                    int64_t out_stride) {
   typedef float Vector __attribute__((vector_size(kTile * sizeof(float))));
-  Vector a, b, c, d;
-  std::memcpy(&a, in, sizeof a);
-  std::memcpy(&b, in + in_stride, sizeof b);
-  std::memcpy(&c, in + 2 * in_stride, sizeof c);
-  std::memcpy(&d, in + 3 * in_stride, sizeof d);
-  const Vector ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5);
-  const Vector ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
-  const Vector cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5);
-  const Vector cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
-  a = __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5) * factor + offset;
-  b = __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7) * factor + offset;
-  c = __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5) * factor + offset;
-  d = __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7) * factor + offset;
-  std::memcpy(out, &a, sizeof a);
-  std::memcpy(out + out_stride, &b, sizeof b);
-  std::memcpy(out + 2 * out_stride, &c, sizeof c);
-  std::memcpy(out + 3 * out_stride, &d, sizeof d);
+  Vector rows[kTile], pairs[kTile], fours[kTile];  // in registers, once the loops are unrolled
+#pragma GCC unroll 8
+  for (int64_t r = 0; r < kTile; ++r) std::memcpy(&rows[r], in + r * in_stride, sizeof rows[r]);
+#pragma GCC unroll 8
+  for (int64_t r = 0; r < kTile; r += 2) {
+    pairs[r] = __builtin_shufflevector(rows[r], rows[r + 1], 0, 8, 2, 10, 4, 12, 6, 14);
+    pairs[r + 1] = __builtin_shufflevector(rows[r], rows[r + 1], 1, 9, 3, 11, 5, 13, 7, 15);
+  }
+#pragma GCC unroll 8
+  for (int64_t r = 0; r < kTile; r += 4) {
+#pragma GCC unroll 2
+    for (int64_t n = 0; n < 2; ++n) {
+      fours[r + n] = __builtin_shufflevector(pairs[r + n], pairs[r + n + 2], 0, 1, 8, 9, 4, 5, 12, 13);
+      fours[r + n + 2] = __builtin_shufflevector(pairs[r + n], pairs[r + n + 2], 2, 3, 10, 11, 6, 7, 14, 15);
+    }
+  }
+#pragma GCC unroll 8
+  for (int64_t r = 0; r < 4; ++r) {
+    const Vector low = __builtin_shufflevector(fours[r], fours[r + 4], 0, 1, 2, 3, 8, 9, 10, 11) * factor + offset;
+    const Vector high = __builtin_shufflevector(fours[r], fours[r + 4], 4, 5, 6, 7, 12, 13, 14, 15) * factor + offset;
+    std::memcpy(out + r * out_stride, &low, sizeof low);
+    std::memcpy(out + (r + 4) * out_stride, &high, sizeof high);
+  }
 }
 
 INVARIA_INLINE float mean_luminance(const Planes& planes) {
@@ -187,9 +193,8 @@ INVARIA_CLONES void transpose(const float* in, int64_t rows, int64_t columns, in
   const int64_t tiled_rows = rows / kTile * kTile;
   const int64_t tiled_columns = columns / kTile * kTile;
   for (int64_t c = 0; c < tiled_columns; c += kTile) {
-    for (int64_t r = 0; r < tiled_rows; r += kTile) {
+    for (int64_t r = 0; r < tiled_rows; r += kTile)
       transpose_tile(in + r * in_stride + c, in_stride, factor, offset, out + c * out_stride + r, out_stride);
-    }
   }
   for (int64_t c = 0; c < columns; ++c) {
     const int64_t first = c < tiled_columns ? tiled_rows : 0;

@@ -105,11 +105,14 @@ void jitter(const ViewParameters& parameters, const kernels::Planes& planes) {
   }
 }
 
-/// exp(-d^2 / (2 sigma^2)) over the kernel's pixels, summing to 1.
+/// exp(-d^2 / (2 sigma^2)) over the kernel's pixels, summing to 1, without those at both ends that together weigh less
+/// than a hundred millionth: of a wide kernel with a small sigma, most.
 std::vector<float> gaussian(int64_t kernel, double sigma) {
+  const double farthest = sigma * std::sqrt(2.0 * std::log(1e9));
+  const int64_t half = std::min(kernel / 2, static_cast<int64_t>(std::ceil(farthest)));
   std::vector<double> weights;
-  for (int64_t tap = 0; tap < kernel; ++tap) {
-    const double distance = static_cast<double>(tap - kernel / 2) / sigma;
+  for (int64_t tap = -half; tap <= half; ++tap) {
+    const double distance = static_cast<double>(tap) / sigma;
     weights.push_back(std::exp(-0.5 * distance * distance));
   }
   const double total = std::accumulate(weights.begin(), weights.end(), 0.0);

@@ -5,10 +5,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <memory>
 #include <utility>
 
+#include "bench/checks.hpp"
 #include "core/philox.hpp"
+#include "downstream/episodes.hpp"
 #include "downstream/logistic.hpp"
 #include "io/files.hpp"
 
@@ -90,6 +93,81 @@ std::function<void(const at::Tensor&)> is_least(std::shared_ptr<Least> known, do
   };
 }
 
+/// 2,000 episodes of 5 ways and 1 shot, 15 queries a class, on features that are there.
+Stage episodes_stage(const std::filesystem::path& folder) {
+  constexpr int64_t kEpisodes = 2000, kPool = 100, kOfClass = 40, kDimension = 512;
+  constexpr double kL2 = 0.1;
+  downstream::FewShotSettings settings;
+  settings.episodes = kEpisodes;
+  const std::filesystem::path features_file = folder / "pool.f32", rows_file = folder / "episodes.f32";
+  struct Pool {
+    at::Tensor features_BD;
+    std::vector<downstream::Episode> episodes;
+  };
+  const auto pool = std::make_shared<Lazy<Pool>>([=] {
+    const at::Tensor labels_B = at::arange(kPool * kOfClass, at::kLong).remainder(kPool);
+    const at::Tensor centres_CD = normals(kPool, kDimension, 4);
+    const at::Tensor features_BD =
+        (0.5 * centres_CD.index_select(0, labels_B) + normals(kPool * kOfClass, kDimension, 5)).to(at::kFloat);
+    const downstream::EpisodePool drawn_from(labels_B, at::arange(labels_B.numel(), at::kLong), settings);
+    std::vector<downstream::Episode> episodes;
+    std::vector<float> rows;  // exact: below 2^24
+    for (int64_t index = 0; index < kEpisodes; ++index) {
+      episodes.push_back(drawn_from.draw(downstream::EpisodeSet::kTest, 1, 0, index));
+      for (const auto* of : {&episodes.back().support, &episodes.back().queries})
+        std::transform(of->begin(), of->end(), std::back_inserter(rows),
+                       [](int64_t row) { return static_cast<float>(row); });
+    }
+    const auto write = [](const std::filesystem::path& file, const void* bytes, size_t size) {
+      io::write_file_atomically(file, std::string_view(static_cast<const char*>(bytes), size));
+    };
+    write(features_file, features_BD.const_data_ptr(), features_BD.nbytes());
+    write(rows_file, rows.data(), rows.size() * sizeof(float));
+    return Pool{features_BD, std::move(episodes)};
+  });
+  const auto accuracies = [=](const at::Tensor& features_BD, const std::vector<downstream::Episode>& episodes) {
+    return downstream::episode_accuracies(features_BD, episodes, settings, kL2, 1000).to(at::kFloat);
+  };
+  // One at a time, in double: what many at once have to be.
+  const auto expected = std::make_shared<Lazy<at::Tensor>>([=] {
+    std::vector<at::Tensor> each;
+    for (const downstream::Episode& episode : pool->get().episodes)
+      each.push_back(accuracies(pool->get().features_BD.to(at::kDouble), {episode}));
+    return at::cat(each);
+  });
+  // A query on the border between two classes may fall to either side.
+  const auto is_accuracy = [=](const at::Tensor& made_E) {
+    expect_shape(made_E, expected->get().sizes());
+    const double differ = (made_E - expected->get()).abs().gt(1e-4).to(at::kDouble).mean().item<double>();
+    expect(differ < 0.01, "{:.1f} % of the episodes have another accuracy", 100.0 * differ);
+  };
+  const int64_t n_support = settings.ways * settings.shots, n_queries = settings.ways * settings.queries;
+  const double of_episode =
+      2.0 *
+      static_cast<double>(kDimension * (n_support * n_support + n_support * n_queries + n_queries * settings.ways));
+  Stage stage{.name = "readout/episodes",
+              .what = "2,000 episodes, 5 ways, 1 shot, 15 queries a class, on features of 512",
+              .unit = "episodes",
+              .items = kEpisodes,
+              .work = {kEpisodes * of_episode,
+                       kEpisodes * sizeof(float) * static_cast<double>(kDimension * (n_support + n_queries))},
+              .run = [=] { return std::vector{accuracies(pool->get().features_BD, pool->get().episodes)}; },
+              .check = is_accuracy,
+              .adapter = "readout.py",
+              .peers = {}};
+  const json::object request{{"stage", "episodes"},
+                             {"input", features_file.string()},
+                             {"shape", {kPool * kOfClass, kDimension}},
+                             {"episodes", rows_file.string()},
+                             {"ways", settings.ways},
+                             {"shots", settings.shots},
+                             {"queries", settings.queries},
+                             {"l2", kL2},
+                             {"package", "scikit-learn"}};
+  stage.peers.push_back({"scikit-learn", request, is_accuracy});
+  return stage;
+}
+
 }  // namespace
 
 std::vector<Stage> readout_stages(const std::filesystem::path& folder) {
@@ -117,7 +195,7 @@ std::vector<Stage> readout_stages(const std::filesystem::path& folder) {
              is_least(least, 1e-6, 0.0),
              "readout.py",
              {{"scikit-learn", request, is_least(least, 1e-3, 1e-3)}}};
-  return {std::move(grid)};
+  return {std::move(grid), episodes_stage(folder)};
 }
 
 }  // namespace invaria::bench

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <vector>
 
 #include "core/errors.hpp"
 
@@ -18,8 +19,9 @@ Scratch::Scratch() {
 Scratch::~Scratch() {
   // Not remove_all(): LibTorch's library exports one that calls what it lacks.
   std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(path_, ignored))
-    std::filesystem::remove(entry.path(), ignored);
+  std::vector<std::filesystem::path> found;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(path_, ignored)) found.push_back(entry.path());
+  for (auto path = found.rbegin(); path != found.rend(); ++path) std::filesystem::remove(*path, ignored);
   std::filesystem::remove(path_, ignored);
 }
 

@@ -10,6 +10,7 @@
 
 #include "augment/sound_operations.hpp"
 #include "augment/sound_views.hpp"
+#include "bench/checks.hpp"
 #include "io/files.hpp"
 
 namespace invaria::bench {
@@ -85,22 +86,6 @@ Work vocoder_work(double frames_out) {
   return {kClips * frames * per_frame, bytes_of_waves(2.0)};
 }
 
-template <class... Args>
-void expect(bool condition, fmt::format_string<Args...> format, Args&&... args) {
-  if (!condition) throw WrongResult(fmt::format(format, std::forward<Args>(args)...));
-}
-
-void expect_shape(const at::Tensor& made, at::IntArrayRef shape) {
-  expect(made.sizes() == shape, "made {} where {} was expected", fmt::join(made.sizes(), " x "),
-         fmt::join(shape, " x "));
-}
-
-void expect_near(const at::Tensor& made, const at::Tensor& expected, double tolerance) {
-  expect_shape(made, expected.sizes());
-  const double off = (made - expected).abs().max().item<double>();
-  expect(off <= tolerance, "off by up to {:.2g}, more than {:.2g}", off, tolerance);
-}
-
 /// The loudest frequency, Hz, of the middle half of a clip.
 double loudest(const at::Tensor& wave_N) {
   const int64_t n = wave_N.size(0) / 2;
@@ -134,10 +119,6 @@ std::function<void(const at::Tensor&)> has_noise(at::Tensor clips_CN, double tol
              found_dB, kSnr_dB);
     }
   };
-}
-
-std::function<void(const at::Tensor&)> is_near(at::Tensor expected, double tolerance) {
-  return [expected, tolerance](const at::Tensor& made) { expect_near(made, expected, tolerance); };
 }
 
 /// Pictures [clips, bands, frames] whose first frames are those expected: others add one that is centred on the end.

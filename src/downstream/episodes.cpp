@@ -15,7 +15,7 @@
 namespace invaria::downstream {
 namespace {
 
-constexpr int64_t kBytesAtOnce = int64_t{64} << 20;  ///< of gathered features
+constexpr int64_t kBytesAtOnce = int64_t{4} << 20;  ///< of gathered features: they stay in the cache
 
 /// The first `count` of a shuffle of `values`, which is left shuffled so far.
 void draw_first(std::vector<int64_t>& values, int64_t count, Draws& draws) {
@@ -30,33 +30,39 @@ at::Tensor labels_in_turn(int64_t ways, int64_t each) {
   return at::arange(ways, at::kLong).repeat_interleave(each);
 }
 
-/// Rows of some episodes' samples, gathered: [E, samples, D] double.
-at::Tensor gathered(const at::Tensor& features_BD, const std::vector<Episode>& episodes, size_t first, size_t count,
-                    std::vector<int64_t> Episode::*part) {
+/// Rows of some episodes' samples, gathered: [E, S + U, D].
+at::Tensor gathered(const at::Tensor& features_BD, const std::vector<Episode>& episodes, size_t first, size_t count) {
   std::vector<int64_t> rows;
   for (size_t episode = first; episode < first + count; ++episode) {
-    const std::vector<int64_t>& more = episodes[episode].*part;
-    rows.insert(rows.end(), more.begin(), more.end());
+    for (const auto* part : {&episodes[episode].support, &episodes[episode].queries})
+      rows.insert(rows.end(), part->begin(), part->end());
   }
   return features_BD.index_select(0, at::tensor(rows, at::kLong))
-      .to(at::kDouble)
       .reshape({static_cast<int64_t>(count), -1, features_BD.size(1)});
 }
 
-at::Tensor ridge_accuracies(const at::Tensor& support_ESD, const at::Tensor& queries_EUD,
-                            const FewShotSettings& settings, double l2) {
-  const int64_t n_support = support_ESD.size(1);
-  const at::Tensor centre_E1D = support_ESD.mean(1, true);
-  const at::Tensor scale_E11 = (support_ESD - centre_E1D).square().mean({1, 2}, true).sqrt().clamp_min(1e-12);
-  const at::Tensor x_ESD = (support_ESD - centre_E1D) / scale_E11;
-  const at::Tensor queries = (queries_EUD - centre_E1D) / scale_E11;
+/// All from inner products with the support: with x centred on the support's mean c,
+/// <x_s - c, x_a - c> = p_sa - mean_t p_ta - mean_t p_st + mean_tu p_tu.
+/// @param samples_EAD  support, then queries; near the origin, lest the differences lose digits
+at::Tensor ridge_accuracies(const at::Tensor& samples_EAD, const FewShotSettings& settings, double l2) {
+  const int64_t n_support = settings.ways * settings.shots;
+  const int64_t n_queries = samples_EAD.size(1) - n_support;
+  const at::Tensor support_ESD = samples_EAD.narrow(1, 0, n_support);
+  const at::Tensor products_ESA = at::bmm(support_ESD, samples_EAD.transpose(1, 2)).to(at::kDouble);
+  const at::Tensor of_support_ES1 = products_ESA.narrow(2, 0, n_support).mean(2, true);
+  const at::Tensor centred_ESA =
+      products_ESA - products_ESA.mean(1, true) - of_support_ES1 + of_support_ES1.mean(1, true);
+  const at::Tensor gram_ESS = centred_ESA.narrow(2, 0, n_support);
+  // Divided by the support's mean square, as the linear readout is.
+  const at::Tensor square_E11 =
+      gram_ESS.diagonal(0, 1, 2).mean(1).div_(samples_EAD.size(2)).clamp_min_(1e-24).view({-1, 1, 1});
   const at::Tensor one_hot_SN =
       at::one_hot(labels_in_turn(settings.ways, settings.shots), settings.ways).to(at::kDouble);
   const at::Tensor targets_SN = one_hot_SN - one_hot_SN.mean(0);
-  const at::Tensor gram_ESS =
-      at::bmm(x_ESD, x_ESD.transpose(1, 2)) + static_cast<double>(n_support) * l2 * at::eye(n_support, at::kDouble);
-  const at::Tensor dual_ESN = at::linalg_solve(gram_ESS, targets_SN.expand({x_ESD.size(0), n_support, settings.ways}));
-  const at::Tensor scores_EUN = at::bmm(queries, at::bmm(x_ESD.transpose(1, 2), dual_ESN));
+  const at::Tensor dual_ESN =
+      at::linalg_solve(gram_ESS / square_E11 + static_cast<double>(n_support) * l2 * at::eye(n_support, at::kDouble),
+                       targets_SN.expand({samples_EAD.size(0), n_support, settings.ways}));
+  const at::Tensor scores_EUN = at::bmm(centred_ESA.narrow(2, n_support, n_queries).transpose(1, 2), dual_ESN);
   return scores_EUN.argmax(2).eq(labels_in_turn(settings.ways, settings.queries)).to(at::kDouble).mean(1);
 }
 
@@ -151,21 +157,22 @@ EpisodePool episode_pool(const TaskData& task, EpisodeSet set, const FewShotSett
 at::Tensor episode_accuracies(const at::Tensor& features_BD, const std::vector<Episode>& episodes,
                               const FewShotSettings& settings, double l2, int64_t max_passes) {
   const at::NoGradGuard no_grad;
-  const int64_t bytes =
-      settings.ways * (settings.shots + settings.queries) * features_BD.size(1) * static_cast<int64_t>(sizeof(double));
+  const int64_t n_support = settings.ways * settings.shots, n_queries = settings.ways * settings.queries;
+  const int64_t bytes = (n_support + n_queries) * features_BD.size(1) * features_BD.element_size();
   const auto at_once = static_cast<size_t>(std::max<int64_t>(1, kBytesAtOnce / bytes));
+  const at::Tensor near_origin_BD = features_BD - features_BD.mean(0);
   std::vector<at::Tensor> accuracies;
   for (size_t first = 0; first < episodes.size(); first += at_once) {
     const size_t count = std::min(at_once, episodes.size() - first);
-    const at::Tensor support_ESD = gathered(features_BD, episodes, first, count, &Episode::support);
-    const at::Tensor queries_EUD = gathered(features_BD, episodes, first, count, &Episode::queries);
     if (settings.readout == EpisodeReadout::kRidge) {
-      accuracies.push_back(ridge_accuracies(support_ESD, queries_EUD, settings, l2));
+      accuracies.push_back(ridge_accuracies(gathered(near_origin_BD, episodes, first, count), settings, l2));
       continue;
     }
+    const at::Tensor samples_EAD = gathered(features_BD, episodes, first, count).to(at::kDouble);
     std::vector<double> each;
-    for (int64_t episode = 0; episode < support_ESD.size(0); ++episode) {
-      each.push_back(logistic_accuracy(support_ESD[episode], queries_EUD[episode], settings, l2, max_passes));
+    for (int64_t episode = 0; episode < samples_EAD.size(0); ++episode) {
+      each.push_back(logistic_accuracy(samples_EAD[episode].narrow(0, 0, n_support),
+                                       samples_EAD[episode].narrow(0, n_support, n_queries), settings, l2, max_passes));
     }
     accuracies.push_back(at::tensor(each, at::kDouble));
   }

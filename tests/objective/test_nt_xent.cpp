@@ -52,7 +52,7 @@ Plain plain_nt_xent(const at::Tensor& views_1, const at::Tensor& views_2, double
 }  // namespace
 
 TEST_CASE("NT-Xent is the double loop of its equation", "[objective][oracle]") {
-  const int64_t n = GENERATE(1, 2, 7, 32);
+  const int64_t n = GENERATE(1, 2, 7, 32, 300);  // of the last the anchors do not fit into one tile
   const double temperature = GENERATE(0.07, 0.2, 1.0);
   const at::Tensor views_1 = random_embeddings(n, 5, 1);
   const at::Tensor views_2 = views_1 + 0.7 * random_embeddings(n, 5, 2);
@@ -109,6 +109,32 @@ TEST_CASE("splitting the batch over ranks keeps the mean loss and its gradients"
   CHECK(top1 == Approx(whole.top1.item<double>()));
   CHECK(at::allclose(split_1.grad(), whole_1.grad(), 1e-10, 1e-14));
   CHECK(at::allclose(split_2.grad(), whole_2.grad(), 1e-10, 1e-14));
+}
+
+TEST_CASE("a batch of several tiles has the gradient of the plain expression", "[objective][oracle]") {
+  const int64_t n = GENERATE(256, 401);
+  const double temperature = 0.2;
+  const at::Tensor views_1 = random_embeddings(n, 8, 1).requires_grad_();
+  const at::Tensor views_2 = (views_1.detach() + random_embeddings(n, 8, 2)).requires_grad_();
+  const at::Tensor rows = unit_rows(at::cat({views_1, views_2}));
+  const at::Tensor logits = (at::mm(rows, rows.t()) / temperature).masked_fill(at::eye(2 * n, at::kBool), -INFINITY);
+  at::cross_entropy_loss(logits, at::arange(2 * n, at::kLong).roll(n)).backward();
+
+  // As two ranks of unequal shares hold it: the second one's tiles begin in the middle of the rows.
+  const at::Tensor tiled_1 = views_1.detach().clone().requires_grad_();
+  const at::Tensor tiled_2 = views_2.detach().clone().requires_grad_();
+  const int64_t n_first = n / 3;
+  const auto all = [&](const at::Tensor&) { return at::stack({unit_rows(tiled_1), unit_rows(tiled_2)}, 1).flatten(1); };
+  at::Tensor loss = at::zeros({}, at::kDouble);
+  for (const auto& [first, count] : {std::pair<int64_t, int64_t>{0, n_first}, {n_first, n - n_first}}) {
+    loss = loss + nt_xent(tiled_1.narrow(0, first, count), tiled_2.narrow(0, first, count), temperature,
+                          {.first = first, .total = n, .n_ranks = 2}, all)
+                          .loss /
+                      2;
+  }
+  loss.backward();
+  CHECK(at::allclose(tiled_1.grad(), views_1.grad(), 1e-9, 1e-14));
+  CHECK(at::allclose(tiled_2.grad(), views_2.grad(), 1e-9, 1e-14));
 }
 
 TEST_CASE("NT-Xent's gradient is the slope of its loss", "[objective][gradient]") {

@@ -1,4 +1,4 @@
-"""Readouts by scikit-learn: features [samples, dimensions] in, the objective at each penalty out."""
+"""Readouts by scikit-learn: features [samples, dimensions] in, the objective at each penalty out, or the accuracy of each episode."""
 import numpy as np
 from peer import floats, serve
 
@@ -25,4 +25,22 @@ def scikit_learn_grid(request):
     return run
 
 
-serve({("l2-grid", "scikit-learn"): scikit_learn_grid})
+def scikit_learn_episodes(request):
+    from sklearn.linear_model import Ridge
+    features = floats(request)
+    ways, n_support = request["ways"], request["ways"] * request["shots"]
+    n_queries = ways * request["queries"]
+    episodes = np.fromfile(request["episodes"], np.float32).astype(int).reshape(-1, n_support + n_queries)
+    support_labels, labels = np.repeat(np.arange(ways), request["shots"]), np.repeat(np.arange(ways), request["queries"])
+    targets = np.eye(ways)[support_labels]
+    model = Ridge(alpha=request["l2"] * n_support)
+
+    def accuracy(rows):
+        x = features[rows]
+        x = x - x[:n_support].mean(0)
+        x /= np.sqrt(np.square(x[:n_support]).mean())
+        return (model.fit(x[:n_support], targets).predict(x[n_support:]).argmax(1) == labels).mean()
+    return lambda: np.array([accuracy(rows) for rows in episodes])
+
+
+serve({("l2-grid", "scikit-learn"): scikit_learn_grid, ("episodes", "scikit-learn"): scikit_learn_episodes})
