@@ -40,7 +40,10 @@ struct PlanOptions {
   std::string device = "auto";
   int64_t ranks = 1;  ///< of the run; under a launcher its ranks
   bool without_data = false;
-  bool json = false;  ///< for programs rather than people
+  bool json = false;     ///< for programs rather than people
+  bool scaling = false;  ///< also a step's time on 8 to 1,024 ranks, by a model
+  double latency_us = 5.0;
+  double bandwidth_GBs = 25.0;
 };
 
 struct MeasureOptions {

@@ -189,6 +189,16 @@ int main(int argc, char** argv) {
   plan_app->add_flag("--without-data", plan.without_data,
                      "look for no data: count samples and classes as the manifests do, before anything is downloaded");
   plan_app->add_flag("--json", plan.json, "print one JSON object, for programs");
+  plan_app->add_flag(
+      "--scaling", plan.scaling,
+      "also what a pretraining step takes on 8 to 1,024 ranks: what it computes is measured here, on one "
+      "rank, what it says to others follows from latency and bandwidth");
+  plan_app->add_option("--latency", plan.latency_us, "of a message between ranks, in microseconds (--scaling)")
+      ->check(CLI::Range(0.0, 1e6))
+      ->capture_default_str();
+  plan_app->add_option("--bandwidth", plan.bandwidth_GBs, "of each rank's link, in GB/s (--scaling)")
+      ->check(CLI::Range(1e-3, 1e5))
+      ->capture_default_str();
 
   ReportOptions report;
   CLI::App* report_app = program.add_subcommand(

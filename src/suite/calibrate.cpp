@@ -135,16 +135,19 @@ StepShare step_share(const train::EncoderPlan& plan, int64_t ranks, double opera
   return {in_run, std::min(in_run, std::max(kPart * least, static_cast<int64_t>(operations / each)))};
 }
 
-/// A step of the run. Where a rank's share of the batch would take long, two smaller ones show what a step takes by
-/// itself (generating weights, the optimiser) and what each picture adds.
+StepTime from_two_sizes(double large_s, int64_t large, double small_s, int64_t small) {
+  const double picture_s = std::max(0.0, large_s - small_s) / static_cast<double>(large - small);
+  return {std::max(0.0, large_s - picture_s * static_cast<double>(large)), picture_s};
+}
+
+/// A step of the run. Where a rank's share of the batch would take long, two smaller ones show what it takes.
 double measure_step(const train::EncoderPlan& plan, const CalibrationPlace& place) {
   const StepShare share = step_share(plan, place.ranks, place.operations);
   const double large_s = measure_step(plan, share.measured, place);
   if (share.measured == share.in_run) return large_s;
   const int64_t small = share.measured / kPart;
-  const double small_s = measure_step(plan, small, place);
-  const double each_s = std::max(0.0, large_s - small_s) / static_cast<double>(share.measured - small);
-  return large_s + each_s * static_cast<double>(share.in_run - share.measured);
+  const StepTime time = from_two_sizes(large_s, share.measured, measure_step(plan, small, place), small);
+  return large_s + time.picture_s * static_cast<double>(share.in_run - share.measured);
 }
 
 at::Tensor zero_views(int64_t n, const config::ViewShape& view) {
@@ -395,6 +398,13 @@ Calibration calibrate(const Suite& suite, const Summaries& summaries, const Plan
   }
   calibration.claim = measure_claim(place);
   return calibration;
+}
+
+StepTime measure_step_time(const train::EncoderPlan& plan, const CalibrationPlace& place) {
+  const int64_t large = step_share(plan, 1, place.operations).measured;
+  const int64_t small = std::max<int64_t>(large / kPart, 2);
+  if (small == large) return {0.0, measure_step(plan, large, place) / static_cast<double>(large)};
+  return from_two_sizes(measure_step(plan, large, place), large, measure_step(plan, small, place), small);
 }
 
 int64_t pictures_measured(const train::EncoderPlan& plan, int64_t ranks) {

@@ -10,6 +10,7 @@
 #include "comm/communicator.hpp"
 #include "suite/load.hpp"
 #include "suite/plan.hpp"
+#include "suite/scaling.hpp"
 #include "suite/schedule.hpp"
 #include "suite/suite.hpp"
 
@@ -31,6 +32,9 @@ struct CalibrationPlace {
 
 /// Of one rank in the steps that calibrate() measures at most: for the memory that they take.
 int64_t pictures_measured(const train::EncoderPlan& plan, int64_t ranks);
+
+/// What a step takes by itself and what each picture adds, from steps of two sizes. Collective.
+StepTime measure_step_time(const train::EncoderPlan& plan, const CalibrationPlace& place);
 
 /// Seconds measured here.
 struct Calibration {

@@ -23,6 +23,15 @@ assert run("--help")[0] == 0 and run("--version")[0] == 0
 assert run("rnu")[0] == 2 and run()[0] == 2
 assert run("report", "/no/such/run")[0] == 2
 
+code, text = run("plan", TINY, "--scaling", "--json", "--latency", 50, "--bandwidth", 2)
+assert code == 0, text
+scaling = {row["encoder"]: row for row in json.loads(text[text.index("{"):])["scaling"]}
+row = scaling["amortised-seed0"]
+assert row["sample_s"] > 0 and abs(row["latency_s"] - 5e-5) < 1e-12 and row["bytes_per_s"] == 2e9, row
+assert [step["ranks"] for step in row["steps"]][:1] == [8] and all(0 < step["weak_efficiency"] <= 1 for step in row["steps"]), row
+code, text = run("plan", TINY, "--scaling")
+assert code == 0 and "by a model" in text and "Assumed: 5 us and 25 GB/s" in text, text
+
 code, text = run("plan", TINY, "--ranks", 2)
 assert code == 0 and "in all" in text and "amortised-seed0" in text, text
 assert "efficiency" in text and "MiB a rank" in text and "segments, at most" in text, text
