@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <tuple>
 
 #include "core/errors.hpp"
 
@@ -74,6 +75,15 @@ void MelSettings::validate(const std::string& path, config::Problems& problems) 
     problems.add(config::join_path(path, "highest_Hz"), fmt::format("{}", highest_Hz),
                  fmt::format("0, or more than lowest_Hz, {}", lowest_Hz));
   }
+  if (normalisation != MelNormalisation::kSample) return;
+  for (const auto& [name, found, own] :
+       {std::tuple{"offset", offset, MelSettings().offset}, std::tuple{"divisor", divisor, MelSettings().divisor}}) {
+    if (found != own) {
+      problems.add(config::join_path(path, name), fmt::format("{}", found),
+                   fmt::format("nothing else than {}: with normalisation \"sample\" nothing reads it", own),
+                   "leave it out, or choose \"global\"");
+    }
+  }
 }
 
 at::Tensor mel_filters(const MelSettings& settings, int64_t rate, double semitones) {
@@ -121,7 +131,12 @@ std::vector<at::Tensor> channels_of(const at::Tensor& transform, const MelSettin
 
 at::Tensor scaled_channel(size_t channel, const at::Tensor& mel, const MelSettings& settings) {
   constexpr size_t kPhase = 2;
-  return channel == kPhase ? mel : scaled_log(mel, settings);
+  if (channel == kPhase) return mel;
+  if (settings.normalisation == MelNormalisation::kGlobal) return scaled_log(mel, settings);
+  constexpr double kLeastDeviation = 0.01;  // of silence, which has but rounding errors
+  const at::Tensor logarithm = mel.add(settings.floor).log_();
+  const at::Tensor centred = logarithm - logarithm.mean({-2, -1}, true);
+  return centred / centred.square().mean({-2, -1}, true).sqrt_().clamp_min_(kLeastDeviation);
 }
 
 at::Tensor power_spectrogram(const at::Tensor& sounds_BN, const MelSettings& settings) {

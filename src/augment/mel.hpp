@@ -24,6 +24,9 @@ enum class MelScale { kHtk, kSlaney };
 enum class MelNorm { kNone, kArea };
 /// What an encoder sees of each band: its power; or power, magnitude and phase, a channel each.
 enum class MelChannels { kPower, kPowerMagnitudePhase };
+/// What the logarithms are brought to the scale of an encoder by: two numbers for all sounds, or each sound's own mean
+/// and standard deviation.
+enum class MelNormalisation { kGlobal, kSample };
 /// What the transform sees beyond a sound's ends: its mirror image, or silence.
 enum class Padding { kReflect, kSilence };
 
@@ -44,6 +47,11 @@ struct invaria::config::EnumNames<invaria::augment::MelChannels> {
   using E = augment::MelChannels;
   static constexpr std::array<std::pair<E, const char*>, 2> kNames{
       {{E::kPower, "power"}, {E::kPowerMagnitudePhase, "power-magnitude-phase"}}};
+};
+template <>
+struct invaria::config::EnumNames<invaria::augment::MelNormalisation> {
+  using E = augment::MelNormalisation;
+  static constexpr std::array<std::pair<E, const char*>, 2> kNames{{{E::kGlobal, "global"}, {E::kSample, "sample"}}};
 };
 template <>
 struct invaria::config::EnumNames<invaria::augment::Padding> {
@@ -68,6 +76,7 @@ struct MelSettings {
   Padding padding = Padding::kReflect;
   MelChannels channels = MelChannels::kPower;
   double floor = 1e-4;
+  MelNormalisation normalisation = MelNormalisation::kGlobal;
   double offset = 5.0;
   double divisor = 4.0;
 
@@ -91,10 +100,13 @@ struct MelSettings {
                 "what is seen of each band: its power; or power, magnitude and phase, as three channels"),
         setting("floor", &S::floor, "added to the power, or magnitude, of a band before its logarithm",
                 at_least(1e-12)),
-        setting("offset", &S::offset, "added to the logarithm"),
-        setting("divisor", &S::divisor, "and what it is divided by then", at_least(1e-6))};
+        setting("normalisation", &S::normalisation,
+                "global: by offset and divisor; sample: each sound's logarithms less their mean, over their standard "
+                "deviation, so that loudness does not count"),
+        setting("offset", &S::offset, "global: added to the logarithm"),
+        setting("divisor", &S::divisor, "global: and what it is divided by then", at_least(1e-6))};
   }
-  /// The window fits the transform, and the highest frequency lies above the lowest.
+  /// The window fits the transform, the highest frequency lies above the lowest, and what nothing reads is not given.
   void validate(const std::string& path, config::Problems& problems) const;
 
   int64_t n_channels() const { return channels == MelChannels::kPower ? 1 : 3; }
@@ -122,7 +134,8 @@ at::Tensor transformed(const at::Tensor& sounds_BN, const MelSettings& settings)
 /// What the channels are gathered from: |X|^2; and where the settings say so |X|, and its angle in shares of pi.
 std::vector<at::Tensor> channels_of(const at::Tensor& transform, const MelSettings& settings);
 
-/// A channel of bands as an encoder sees it: scaled_log(), but the phase as it is.
+/// A channel of bands [..., M, T] as an encoder sees it: scaled_log(), of each sound by itself where the settings say
+/// so, but the phase as it is.
 at::Tensor scaled_channel(size_t channel, const at::Tensor& mel, const MelSettings& settings);
 
 /// |STFT|^2, [B, F, T], of transformed().

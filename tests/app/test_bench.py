@@ -11,7 +11,7 @@ assert code == 2 and "sound/fdae" in text and "sound/fade" in text, text
 
 folder = scratch()
 record = folder / "rates.json"
-code, text = run("bench", "sound/fade", "readout", "--pairs", 2, "--seconds", 0, "--peers", sys.executable, "--json", record)
+code, text = run("bench", "sound/fade", "readout/l2-grid", "--pairs", 2, "--seconds", 0, "--peers", sys.executable, "--json", record)
 assert code == 0, text
 assert "GFLOP/s" in text and "scikit-learn" in text, text
 assert "sound/pitch-shift" not in text, text  # it was not asked for
@@ -31,4 +31,12 @@ try:
     import torchaudio  # noqa: F401
 except ImportError:
     assert "not installed" in audio["problem"] and "no rate of torchaudio" in text, text
+
+# Pictures and episodes beside what .deps/python holds; what others made is looked at before it has a rate.
+code, text = run("bench", "image/views-64-32", "readout/episodes", "--pairs", 1, "--seconds", 0, "--peers", sys.executable, "--json", record)
+assert code == 0, text
+stages = {stage["stage"]: stage for stage in json.loads(record.read_text())["stages"]}
+for name, peer in (("image/views-64-32", "torchvision"), ("readout/episodes", "scikit-learn")):
+    rates = {rates["name"]: rates for rates in stages[name]["peers"]}[peer]
+    assert rates["problem"] == "" and rates["per_s"][0] > 0, rates
 print("ok")

@@ -112,3 +112,30 @@ TEST_CASE("three channels are power, magnitude and the angle in shares of pi", "
   CHECK(at::equal(scaled_channel(1, bands, settings), scaled_log(bands, settings)));
   CHECK(at::equal(scaled_channel(2, bands, settings), bands));
 }
+
+TEST_CASE("normalised by itself a sound has no loudness, and silence is zero", "[augment][sound]") {
+  MelSettings settings;
+  settings.normalisation = MelNormalisation::kSample;
+  settings.floor = 1e-12;
+  const at::Tensor bands_BMT = at::stack({at::arange(1, 65, at::kFloat).view({8, 8}), at::ones({8, 8})});
+  const at::Tensor scaled_BMT = scaled_channel(0, bands_BMT, settings);
+  CHECK(scaled_BMT[0].mean().item<double>() == Approx(0.0).margin(1e-5));
+  CHECK(scaled_BMT[0].square().mean().item<double>() == Approx(1.0).epsilon(1e-4));
+  CHECK(at::allclose(scaled_channel(0, 100.0 * bands_BMT, settings), scaled_BMT, 1e-3, 1e-4));
+  CHECK(at::allclose(scaled_channel(0, bands_BMT[0], settings), scaled_BMT[0], 1e-5, 1e-6));  // each by itself
+  CHECK(scaled_BMT[1].abs().max().item<double>() < 1e-3);
+  settings.channels = MelChannels::kPowerMagnitudePhase;
+  CHECK(at::equal(scaled_channel(2, bands_BMT, settings), bands_BMT));
+}
+
+TEST_CASE("what a normalisation does not read is refused", "[augment][sound]") {
+  MelSettings settings;
+  settings.normalisation = MelNormalisation::kSample;
+  config::Problems none;
+  settings.validate("mel", none);
+  CHECK(none.empty());
+  settings.divisor = 3.0;
+  config::Problems one;
+  settings.validate("mel", one);
+  CHECK_FALSE(one.empty());
+}
