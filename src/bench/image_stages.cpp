@@ -69,7 +69,15 @@ std::vector<uint64_t> ids_of(int64_t n) {
   return ids;
 }
 
-/// The views of stages, by the operations one after the other.
+/// What is timed.
+at::Tensor views_at_once(const Pictures& pictures, int64_t view_size, const augment::AugmentSettings& settings) {
+  const std::vector<const uint8_t*> each = pictures.each();
+  return augment::make_views({each, pictures.height, pictures.width}, settings, all_operations(), view_size, kSeed, 0,
+                             ids_of(pictures.n))
+      .both;
+}
+
+/// The same, by the operations one after the other.
 at::Tensor views_slowly(const Pictures& pictures, int64_t view_size, const augment::AugmentSettings& settings) {
   std::vector<at::Tensor> views;
   for (const uint32_t view : {0u, 1u}) {
@@ -142,14 +150,7 @@ Stage of_memory(const std::filesystem::path& folder, int64_t n, int64_t stored, 
       .unit = "views",
       .items = 2.0 * static_cast<double>(n),
       .work = views_work(shape, view_size),
-      .run =
-          [=] {
-            const Pictures& of = pictures->get();
-            const std::vector<const uint8_t*> each = of.each();
-            return std::vector{augment::make_views({each, of.height, of.width}, settings, all_operations(), view_size,
-                                                   kSeed, 0, ids_of(of.n))
-                                   .both};
-          },
+      .run = [=] { return std::vector{views_at_once(pictures->get(), view_size, settings)}; },
       .check = [=](const at::Tensor& made) { expect_near(made, slowly->get(), kTolerance); },
       .adapter = "image.py",
       .peers = {}};
@@ -207,14 +208,7 @@ Stage of_files(const std::filesystem::path& folder, int64_t n, int64_t height, i
               .unit = "pictures",
               .items = static_cast<double>(n),
               .work = views_work(shape, view_size),
-              .run =
-                  [=] {
-                    const Pictures of = decoded();
-                    const std::vector<const uint8_t*> each = of.each();
-                    return std::vector{augment::make_views({each, of.height, of.width}, settings, all_operations(),
-                                                           view_size, kSeed, 0, ids_of(of.n))
-                                           .both};
-                  },
+              .run = [=] { return std::vector{views_at_once(decoded(), view_size, settings)}; },
               .check = [=](const at::Tensor& made) { expect_near(made, slowly->get(), kTolerance); },
               .adapter = "image.py",
               .peers = {}};
