@@ -11,6 +11,7 @@
 #include "augment/operations.hpp"
 #include "augment/render.hpp"
 #include "bench/checks.hpp"
+#include "bench/made.hpp"
 #include "config/setting.hpp"
 #include "core/errors.hpp"
 #include "core/philox.hpp"
@@ -137,8 +138,7 @@ Stage of_memory(const std::filesystem::path& folder, int64_t n, int64_t stored, 
   const std::filesystem::path file = folder / fmt::format("pictures-{}.u8", stored);
   const auto pictures = std::make_shared<Lazy<Pictures>>([=] {
     const Pictures made = made_pictures(n, stored, stored);
-    io::write_file_atomically(
-        file, std::string_view(static_cast<const char*>(made.pixels_BHW3.const_data_ptr()), made.pixels_BHW3.nbytes()));
+    write_values(file, made.pixels_BHW3);
     return made;
   });
   const auto slowly =

@@ -10,10 +10,9 @@
 #include <utility>
 
 #include "bench/checks.hpp"
-#include "core/philox.hpp"
+#include "bench/made.hpp"
 #include "downstream/episodes.hpp"
 #include "downstream/logistic.hpp"
-#include "io/files.hpp"
 
 namespace invaria::bench {
 namespace {
@@ -29,14 +28,6 @@ std::vector<double> penalties() {
   return penalties;
 }
 
-at::Tensor normals(int64_t rows, int64_t columns, uint64_t sample) {
-  at::Tensor values = at::empty({rows, columns}, at::kDouble);
-  Draws draws({.purpose = Purpose::kSynthetic, .sample = sample});
-  double* value = values.mutable_data_ptr<double>();
-  for (int64_t n = 0; n < values.numel(); ++n) value[n] = draws.normal();
-  return values;
-}
-
 /// Features around class centres whose spread falls along their axes as those of encoders do, centred and divided by
 /// their root mean variance.
 struct Made {
@@ -45,10 +36,10 @@ struct Made {
   Made() {
     const at::Tensor spread_D = at::arange(1, kFeatures + 1, at::kDouble).pow(-0.7);
     labels_B = at::arange(kSamples, at::kLong).remainder(kClasses);
-    const at::Tensor centres_CD = normals(kClasses, kFeatures, 1) * spread_D;
+    const at::Tensor centres_CD = normals({kClasses, kFeatures}, 1) * spread_D;
     const at::Tensor turned_BD =
-        (0.6 * centres_CD.index_select(0, labels_B) + normals(kSamples, kFeatures, 2) * spread_D);
-    const auto [turn_DD, ignored] = at::linalg_qr(normals(kFeatures, kFeatures, 3));
+        (0.6 * centres_CD.index_select(0, labels_B) + normals({kSamples, kFeatures}, 2) * spread_D);
+    const auto [turn_DD, ignored] = at::linalg_qr(normals({kFeatures, kFeatures}, 3));
     features_BD = at::mm(turned_BD, turn_DD);
     features_BD = features_BD - features_BD.mean(0);
     features_BD = features_BD / features_BD.square().mean().sqrt();
@@ -106,9 +97,9 @@ Stage episodes_stage(const std::filesystem::path& folder) {
   };
   const auto pool = std::make_shared<Lazy<Pool>>([=] {
     const at::Tensor labels_B = at::arange(kPool * kOfClass, at::kLong).remainder(kPool);
-    const at::Tensor centres_CD = normals(kPool, kDimension, 4);
+    const at::Tensor centres_CD = normals({kPool, kDimension}, 4);
     const at::Tensor features_BD =
-        (0.5 * centres_CD.index_select(0, labels_B) + normals(kPool * kOfClass, kDimension, 5)).to(at::kFloat);
+        (0.5 * centres_CD.index_select(0, labels_B) + normals({kPool * kOfClass, kDimension}, 5)).to(at::kFloat);
     const downstream::EpisodePool drawn_from(labels_B, at::arange(labels_B.numel(), at::kLong), settings);
     std::vector<downstream::Episode> episodes;
     std::vector<float> rows;  // exact: below 2^24
@@ -118,11 +109,8 @@ Stage episodes_stage(const std::filesystem::path& folder) {
         std::transform(of->begin(), of->end(), std::back_inserter(rows),
                        [](int64_t row) { return static_cast<float>(row); });
     }
-    const auto write = [](const std::filesystem::path& file, const void* bytes, size_t size) {
-      io::write_file_atomically(file, std::string_view(static_cast<const char*>(bytes), size));
-    };
-    write(features_file, features_BD.const_data_ptr(), features_BD.nbytes());
-    write(rows_file, rows.data(), rows.size() * sizeof(float));
+    write_values(features_file, features_BD);
+    write_values(rows_file, at::tensor(rows));
     return Pool{features_BD, std::move(episodes)};
   });
   const auto accuracies = [=](const at::Tensor& features_BD, const std::vector<downstream::Episode>& episodes) {
@@ -174,8 +162,7 @@ std::vector<Stage> readout_stages(const std::filesystem::path& folder) {
   const Made made;
   const at::Tensor single_BD = made.features_BD.to(at::kFloat).contiguous();
   const std::filesystem::path file = folder / "features.f32";
-  io::write_file_atomically(file,
-                            std::string_view(static_cast<const char*>(single_BD.const_data_ptr()), single_BD.nbytes()));
+  write_values(file, single_BD);
   const auto least = std::make_shared<Least>(made);
   const auto n_penalties = static_cast<double>(penalties().size());
   // Turning the features, then of each penalty a gradient and a product with the Hessian at least, of two matrix

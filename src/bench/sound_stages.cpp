@@ -11,7 +11,7 @@
 #include "augment/sound_operations.hpp"
 #include "augment/sound_views.hpp"
 #include "bench/checks.hpp"
-#include "io/files.hpp"
+#include "bench/made.hpp"
 
 namespace invaria::bench {
 namespace {
@@ -149,8 +149,7 @@ class SoundStages {
  public:
   explicit SoundStages(const std::filesystem::path& folder)
       : clips_CN_(made_clips()), mel_(mel_settings()), file_(folder / "clips.f32") {
-    io::write_file_atomically(
-        file_, std::string_view(static_cast<const char*>(clips_CN_.const_data_ptr()), clips_CN_.nbytes()));
+    write_values(file_, clips_CN_);
     for (int64_t clip = 0; clip < kClips; ++clip) each_.push_back(clips_CN_[clip]);
   }
 

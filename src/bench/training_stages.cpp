@@ -8,10 +8,9 @@
 #include <boost/json/value_from.hpp>
 #include <cmath>
 #include <memory>
-#include <numeric>
 
 #include "bench/checks.hpp"
-#include "core/philox.hpp"
+#include "bench/made.hpp"
 #include "io/files.hpp"
 #include "model/cost.hpp"
 #include "model/encoder.hpp"
@@ -28,19 +27,6 @@ constexpr double kTemperature = 0.2;
 constexpr double kLearningRate = 1e-3;
 constexpr double kMomentum = 0.99;  ///< of the averages that an update moves along
 
-at::Tensor normals(at::IntArrayRef shape, uint64_t sample) {
-  at::Tensor values = at::empty(shape);
-  Draws draws({.purpose = Purpose::kSynthetic, .sample = sample});
-  float* value = values.mutable_data_ptr<float>();
-  for (int64_t n = 0; n < values.numel(); ++n) value[n] = static_cast<float>(draws.normal());
-  return values;
-}
-
-void write_floats(const std::filesystem::path& file, const at::Tensor& values) {
-  const at::Tensor whole = values.contiguous();
-  io::write_file_atomically(file, std::string_view(static_cast<const char*>(whole.const_data_ptr()), whole.nbytes()));
-}
-
 /// Equation 1 of SimCLR (arXiv:2002.05709), as it is printed.
 at::Tensor plain_nt_xent(const at::Tensor& first_nC, const at::Tensor& second_nC) {
   const int64_t n = first_nC.size(0);
@@ -56,8 +42,8 @@ Stage nt_xent_stage(const std::filesystem::path& folder, int64_t rows) {
   const std::filesystem::path file = folder / fmt::format("embeddings-{}.f32", rows);
   const auto views_2nC = std::make_shared<Lazy<at::Tensor>>([=] {
     const at::Tensor shared_nC = normals({n, kChannels}, 1);
-    const at::Tensor made_2nC = at::stack({shared_nC, shared_nC + normals({n, kChannels}, 2)});
-    write_floats(file, made_2nC);
+    const at::Tensor made_2nC = at::stack({shared_nC, shared_nC + normals({n, kChannels}, 2)}).to(at::kFloat);
+    write_values(file, made_2nC);
     return made_2nC;
   });
   const auto gradient_of = [](const at::Tensor& given_2nC, const auto& loss_of) {
@@ -101,7 +87,7 @@ class PlainStep {
       : encoder_(settings, 0, 1, view_size),
         heads_(model::ProjectionSettings{}, encoder_.feature_dim(), 1, 2),
         optimizer_({}),
-        views_BCHW_(normals({2 * pictures, 3, view_size, view_size}, 3)) {
+        views_BCHW_(normals({2 * pictures, 3, view_size, view_size}, 3).to(at::kFloat)) {
     for (const model::Parameter& parameter : encoder_.parameters()) trained_.push_back(&parameter);
     for (const model::Parameter& parameter : heads_.parameters(0)) trained_.push_back(&parameter);
   }
@@ -160,16 +146,15 @@ Stage step_stage(const std::filesystem::path& folder, const std::string& name, c
   struct Start {
     std::shared_ptr<PlainStep> step;
     at::Tensor expected_loss;
-    at::Tensor first_loss;
   };
   const auto start = std::make_shared<Lazy<Start>>([=] {
     const auto step = std::make_shared<PlainStep>(settings, pictures, view_size);
-    write_floats(views_file, step->views());
-    write_floats(positions_file, step->positions());
+    write_values(views_file, step->views());
+    write_values(positions_file, step->positions());
     std::vector<at::Tensor> values;
     for (const model::Parameter* parameter : step->trained()) values.push_back(parameter->value.detach().flatten());
-    write_floats(weights_file, at::cat(values));
-    return Start{step, step->expected_loss(), {}};
+    write_values(weights_file, at::cat(values));
+    return Start{step, step->expected_loss()};
   });
   const auto is_loss = [=](const at::Tensor& made) { expect_near(made, start->get().expected_loss, 2e-3); };
   const double views = 2.0 * static_cast<double>(pictures);

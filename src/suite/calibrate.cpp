@@ -124,6 +124,7 @@ constexpr int64_t kPart = 4;  ///< how much smaller the smaller batch of a long 
 struct StepShare {
   int64_t in_run = 0;
   int64_t measured = 0;  ///< at most
+  int64_t least = 0;     ///< that can be a batch
 };
 
 StepShare step_share(const train::EncoderPlan& plan, int64_t ranks, double operations) {
@@ -132,7 +133,7 @@ StepShare step_share(const train::EncoderPlan& plan, int64_t ranks, double opera
   const int64_t least = 2 * (is_mixed ? static_cast<int64_t>(plan.corners.size()) : 1);  // negatives of each corner
   const int64_t in_run = std::max(least, (plan.settings.global_batch + ranks - 1) / ranks);
   const double each = kPasses * model::flops_per_image(plan.settings.model, plan.view_shape());
-  return {in_run, std::min(in_run, std::max(kPart * least, static_cast<int64_t>(operations / each)))};
+  return {in_run, std::min(in_run, std::max(kPart * least, static_cast<int64_t>(operations / each))), least};
 }
 
 StepTime from_two_sizes(double large_s, int64_t large, double small_s, int64_t small) {
@@ -401,8 +402,9 @@ Calibration calibrate(const Suite& suite, const Summaries& summaries, const Plan
 }
 
 StepTime measure_step_time(const train::EncoderPlan& plan, const CalibrationPlace& place) {
-  const int64_t large = step_share(plan, 1, place.operations).measured;
-  const int64_t small = std::max<int64_t>(large / kPart, 2);
+  const StepShare share = step_share(plan, 1, place.operations);
+  const int64_t large = share.measured;
+  const int64_t small = std::max(large / kPart, share.least);
   if (small == large) return {0.0, measure_step(plan, large, place) / static_cast<double>(large)};
   return from_two_sizes(measure_step(plan, large, place), large, measure_step(plan, small, place), small);
 }
