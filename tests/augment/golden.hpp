@@ -32,7 +32,7 @@ class Golden {
 
  private:
   static std::string read(const std::string& name) {
-    std::ifstream file(std::string(INVARIA_SOURCE_DIR) + "/tests/golden/augment/" + name, std::ios::binary);
+    std::ifstream file(INVARIA_SOURCE_DIR "/tests/golden/augment/" + name, std::ios::binary);
     REQUIRE(file.good());
     return {std::istreambuf_iterator<char>(file), {}};
   }

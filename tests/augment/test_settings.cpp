@@ -96,9 +96,9 @@ TEST_CASE("axes share neither names nor operations", "[augment]") {
 
 TEST_CASE("a corner switches on the operations of its axes", "[augment]") {
   const auto axes = default_axes();
-  CHECK(active_operations(axes, {1, 0}) == std::vector{Operation::kCrop, Operation::kFlip});
-  CHECK(active_operations(axes, {0, 1}) ==
-        std::vector{Operation::kColorJitter, Operation::kGrayscale, Operation::kBlur, Operation::kSolarize});
+  CHECK((active_operations(axes, {1, 0}) == std::vector{Operation::kCrop, Operation::kFlip}));
+  CHECK((active_operations(axes, {0, 1}) ==
+         std::vector{Operation::kColorJitter, Operation::kGrayscale, Operation::kBlur, Operation::kSolarize}));
   CHECK(active_operations(axes, {1, 1}).size() == 6);
   CHECK(active_operations(axes, {0, 0}).empty());
   CHECK_THROWS_AS(active_operations(axes, {0.5, 1}), PreconditionError);
@@ -210,7 +210,7 @@ TEST_CASE("K = 5 gives every operation but solarization an axis of its own, with
   const std::vector<Operation> order{Operation::kCrop, Operation::kColorJitter, Operation::kGrayscale, Operation::kBlur,
                                      Operation::kFlip};
   for (size_t n = 0; n < axes.size(); ++n) {
-    CHECK(axes[n].operations == std::vector{order[n]});
+    CHECK((axes[n].operations == std::vector{order[n]}));
     CHECK(axes[n].fixed_settings.size() >= 2);
     CHECK(axes[n].fixed_settings[0].operations().empty());
     config::Problems problems;

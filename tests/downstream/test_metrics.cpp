@@ -2,6 +2,7 @@
 
 #include <boost/json.hpp>
 #include <cmath>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 
@@ -52,7 +53,7 @@ at::Tensor matrix(const invaria::config::json::value& rows) {
 struct Golden {
   invaria::config::json::value json;
   explicit Golden(const char* name) {
-    std::ifstream file(std::string(INVARIA_SOURCE_DIR "/tests/golden/downstream/") + name);
+    std::ifstream file(std::filesystem::path(INVARIA_SOURCE_DIR "/tests/golden/downstream") / name);
     json = invaria::config::parse_text(std::string(std::istreambuf_iterator<char>(file), {}), name);
   }
   at::Tensor at(const char* key) const { return matrix(json.at(key)); }

@@ -186,8 +186,8 @@ TEST_CASE("a protocol gives defaults, which the suite's own settings override, a
   without_arms.erase(arms, without_arms.find('\n', arms) - arms);
   config::Problems problems;
   CHECK(read_small({}, problems, without_arms).arms.front() == Arm::kLearnedProjected);
-  CHECK(read_small({"downstream.protocol=paper"}, problems, without_arms).arms ==
-        std::vector{Arm::kLearnedJoint, Arm::kCorners, Arm::kCentre, Arm::kGrid});
+  CHECK((read_small({"downstream.protocol=paper"}, problems, without_arms).arms ==
+         std::vector{Arm::kLearnedJoint, Arm::kCorners, Arm::kCentre, Arm::kGrid}));
   CHECK(small_suite().downstream.joint.repeats == 1);
   CHECK(paper.downstream.joint.repeats == 2);  // as all arms
   CHECK(small_suite({"downstream.protocol=paper", "downstream.joint.repeats=1"}).downstream.joint.repeats == 1);
