@@ -126,8 +126,8 @@ double LogisticRegression::minimise(double l2, LinearParameters& parameters, con
     const at::Tensor error_CB = (probability_CB - truth_CB_) / n;
     const Turned slope{at::addmm(at.weight_CR, error_CB, axes_.features_BR, l2), error_CB.sum(1, /*keepdim=*/true)};
     ++passes;
-    // A tenth of the slope is left to the next step, whose Hessian is a better one: single precision is enough.
-    constexpr double kForcing = 0.1;
+    // Three tenths of the slope are left to the next step, whose Hessian is a better one: single precision is enough.
+    constexpr double kForcing = 0.3;
     const Turned newton = Hessian(single_BR_, axes_.moment_R, probability_CB, likelihood_, l2)
                               .solve(slope.to(at::kFloat), kForcing, end.max_passes - passes, passes)
                               .to(at::kDouble);
@@ -174,6 +174,33 @@ LinearParameters LogisticRegression::inverse_hessian_times(const LinearParameter
   // Across the axes the Hessian is the penalty's.
   const at::Tensor across_DC = g.weight_DC - at::mm(axes_.axis_DR, g_turned.weight_CR.t());
   return {at::mm(axes_.axis_DR, inside.weight_CR.t()) + across_DC / l2, inside.bias_C1.squeeze(1)};
+}
+
+LinearParameters LogisticRegression::zeros() const {
+  return LinearParameters::zeros(axes_.axis_DR.size(0), truth_CB_.size(0));
+}
+
+LogisticPath::LogisticPath(const LogisticRegression& regression, const LogisticEnd& end)
+    : regression_(regression), end_(end) {}
+
+LinearParameters LogisticPath::start(double log_l2) const {
+  if (minima_.empty()) return regression_.zeros();
+  const LinearParameters& last = minima_.back().parameters;
+  if (minima_.size() == 1) return {last.weight_DC.clone(), last.bias_C.clone()};
+  const Minimum& before = minima_.front();
+  const double further = (log_l2 - minima_.back().log_l2) / (minima_.back().log_l2 - before.log_l2);
+  return {last.weight_DC + further * (last.weight_DC - before.parameters.weight_DC),
+          last.bias_C + further * (last.bias_C - before.parameters.bias_C)};
+}
+
+double LogisticPath::fit(double l2) {
+  const double log_l2 = std::log(l2);
+  require(minima_.empty() || log_l2 < minima_.back().log_l2, "readout: penalties of a path must fall, {} does not", l2);
+  LinearParameters parameters = start(log_l2);
+  const double value = regression_.minimise(l2, parameters, end_);
+  if (minima_.size() == 2) minima_.erase(minima_.begin());
+  minima_.push_back({log_l2, std::move(parameters)});
+  return value;
 }
 
 }  // namespace invaria::downstream

@@ -12,6 +12,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <vector>
 
 #include "downstream/principal_axes.hpp"
 
@@ -63,6 +64,9 @@ class LogisticRegression {
   /// @throws PreconditionError if the objective is not finite
   double minimise(double l2, LinearParameters& parameters, const LogisticEnd& end = {}) const;
 
+  /// All zero: from where a minimum is looked for if nothing better is known.
+  LinearParameters zeros() const;
+
   /// H^-1 g with the objective's Hessian at `parameters`. The bias of classes has a direction that changes nothing; g
   /// must have no part in it.
   LinearParameters inverse_hessian_times(const LinearParameters& g, double l2,
@@ -73,6 +77,31 @@ class LogisticRegression {
   at::Tensor single_BR_;  ///< the axes' features, float
   at::Tensor truth_CB_;
   Likelihood likelihood_;
+};
+
+/// Minima at one penalty after the other, from the largest. Between neighbours they move nearly along a line in
+/// log(l2): each fit starts where the line through the last two leads.
+class LogisticPath {
+ public:
+  /// @param regression  must outlive the path
+  explicit LogisticPath(const LogisticRegression& regression, const LogisticEnd& end = {});
+
+  /// Minimise at the next penalty; `parameters()` is then the minimum. Returns the objective there.
+  /// @throws PreconditionError if the penalty is not below the last
+  double fit(double l2);
+
+  const LinearParameters& parameters() const { return minima_.back().parameters; }
+
+ private:
+  struct Minimum {
+    double log_l2;
+    LinearParameters parameters;
+  };
+  LinearParameters start(double log_l2) const;
+
+  const LogisticRegression& regression_;
+  LogisticEnd end_;
+  std::vector<Minimum> minima_;  ///< the last two
 };
 
 }  // namespace invaria::downstream

@@ -51,16 +51,15 @@ class RidgePath {
 /// A training set made ready once for fits at several penalties.
 class Fitter {
  public:
-  Fitter(const LabelledFeatures& train, int64_t max_passes) : x_(scaled(train.features_BD)), max_passes_(max_passes) {
+  Fitter(const LabelledFeatures& train, int64_t max_passes) : x_(scaled(train.features_BD)) {
+    end_.max_passes = max_passes;
     const at::Tensor& expected = train.n_classes > 0 ? train.labels_B : train.targets_BT;
     require(train.features_BD.dim() == 2 && expected.defined() && expected.size(0) == train.features_BD.size(0),
             "readout: features and labels or targets disagree");
     if (train.n_classes > 0) {
-      n_outputs_ = train.n_classes;
       logistic_.emplace(x_.features_BD, at::one_hot(train.labels_B, train.n_classes).to(at::kDouble),
                         Likelihood::kSoftmax);
     } else if (train.target_kind == TargetKind::kAttributes) {
-      n_outputs_ = train.targets_BT.size(1);
       logistic_.emplace(x_.features_BD, train.targets_BT, Likelihood::kSigmoid);
     } else {
       ridge_.emplace(x_.features_BD, train.targets_BT);
@@ -68,20 +67,34 @@ class Fitter {
   }
 
   Readout fit(double l2, const Readout* start) const {
-    LinearParameters found;
+    if (ridge_) return readout(ridge_->fit(l2), l2);
+    LinearParameters found = start != nullptr ? LinearParameters{start->weight_DC, start->bias_C} : logistic_->zeros();
+    logistic_->minimise(l2, found, end_);
+    return readout(found, l2);
+  }
+
+  /// At each penalty, from the largest.
+  std::vector<Readout> fit_path(const std::vector<double>& penalties) const {
+    std::vector<Readout> path;
     if (ridge_) {
-      found = ridge_->fit(l2);
-    } else {
-      found = start != nullptr ? LinearParameters{start->weight_DC, start->bias_C}
-                               : LinearParameters::zeros(x_.features_BD.size(1), n_outputs_);
-      logistic_->minimise(l2, found, {.max_passes = max_passes_});
+      for (const double l2 : penalties) path.push_back(readout(ridge_->fit(l2), l2));
+      return path;
     }
-    return {x_.centre_D, x_.scale, found.weight_DC, found.bias_C, l2};
+    LogisticPath logistic_path(*logistic_, end_);
+    for (const double l2 : penalties) {
+      logistic_path.fit(l2);
+      path.push_back(readout(logistic_path.parameters(), l2));
+    }
+    return path;
   }
 
  private:
+  Readout readout(const LinearParameters& found, double l2) const {
+    return {x_.centre_D, x_.scale, found.weight_DC, found.bias_C, l2};
+  }
+
   Scaled x_;
-  int64_t max_passes_, n_outputs_ = 0;
+  LogisticEnd end_;
   std::optional<RidgePath> ridge_;
   std::optional<LogisticRegression> logistic_;
 };
@@ -121,17 +134,16 @@ ChosenReadout choose_readout(const LabelledFeatures& train, const LabelledFeatur
   const at::NoGradGuard no_grad;
   std::vector<double> penalties = settings.l2;
   std::sort(penalties.rbegin(), penalties.rend());
+  penalties.erase(std::unique(penalties.begin(), penalties.end()), penalties.end());
   const double sign = less_is_better(metric) ? -1.0 : 1.0;
   const Fitter fitter(train, settings.max_passes);
   ChosenReadout chosen;
   double best_value = -std::numeric_limits<double>::infinity();
-  Readout previous;
-  for (size_t index = 0; index < penalties.size(); ++index) {
-    previous = fitter.fit(penalties[index], index > 0 ? &previous : nullptr);
-    const double value = sign * evaluate(previous, validation, metric);
+  for (const Readout& readout : fitter.fit_path(penalties)) {
+    const double value = sign * evaluate(readout, validation, metric);
     if (value > best_value) {
       best_value = value;
-      chosen.on_train = previous;
+      chosen.on_train = readout;
     }
   }
   require(chosen.on_train.weight_DC.defined(), "choose_readout: no penalty gave a finite validation metric");

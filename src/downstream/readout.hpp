@@ -63,8 +63,8 @@ struct ChosenReadout {
   Readout final;     ///< what reads the test set: on_train, or refitted at its penalty on train + validation
 };
 
-/// Fit at every penalty, from the largest, each a warm start for the next, and keep the one with the best validation
-/// metric; ties go to the larger penalty. Refit if the settings say so.
+/// Fit at every penalty, from the largest, each from where the last lead (LogisticPath), and keep the one with the best
+/// validation metric; ties go to the larger penalty. Refit if the settings say so.
 /// @throws PreconditionError if no penalty gives a finite validation metric
 ChosenReadout choose_readout(const LabelledFeatures& train, const LabelledFeatures& validation,
                              const ReadoutSettings& settings, Metric metric);

@@ -2,6 +2,9 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
+
+#include "core/errors.hpp"
 #include "downstream/principal_axes.hpp"
 #include "tests/downstream/made.hpp"
 #include "tests/support/catch.hpp"
@@ -110,6 +113,41 @@ TEST_CASE("logistic regression ends within a millionth of where Newton's method 
   CHECK(regression.minimise(l2, warm) == Approx(expected).epsilon(1e-6));
   LinearParameters close = cold;
   CHECK(regression.minimise(l2, close, {.tolerance = 1e-14}) == Approx(expected).epsilon(1e-10));
+}
+
+TEST_CASE("a path of penalties ends at each where a fit from nothing ends, however its steps are spaced",
+          "[downstream][oracle]") {
+  const Likelihood likelihood = GENERATE(Likelihood::kSoftmax, Likelihood::kSigmoid);
+  const double noise_share = GENERATE(0.0, 5.0);
+  const Made made(60, 12, 3, likelihood, noise_share);
+  const LogisticRegression regression(made.features_BD, made.truth_BC, likelihood);
+  LogisticPath path(regression);
+  for (const double l2 : {1e3, 0.1, 0.03, 0.01, 1e-5, 0.9e-5}) {
+    INFO("l2 " << l2 << ", noise " << noise_share);
+    const double value = path.fit(l2);
+    CHECK(value == Approx(objective(made, likelihood, l2, path.parameters())).epsilon(1e-9));
+    LinearParameters cold = regression.zeros();
+    CHECK(value == Approx(regression.minimise(l2, cold, {.tolerance = 1e-12})).epsilon(1e-6));
+  }
+  CHECK_THROWS_AS(path.fit(1.0), PreconditionError);
+  CHECK_THROWS_AS(path.fit(0.9e-5), PreconditionError);
+}
+
+TEST_CASE("with few passes a path comes closer than warm starts do", "[downstream]") {
+  const Made made(60, 12, 3, Likelihood::kSoftmax, 5.0);
+  const LogisticRegression regression(made.features_BD, made.truth_BC, Likelihood::kSoftmax);
+  constexpr LogisticEnd kFew{.max_passes = 8};
+  LogisticPath path(regression, kFew);
+  LinearParameters warm = regression.zeros();
+  double above_path = 0.0, above_warm = 0.0;
+  for (int n = 0; n <= 20; ++n) {
+    const double l2 = std::pow(10.0, -0.25 * n);
+    LinearParameters cold = regression.zeros();
+    const double least = regression.minimise(l2, cold, {.tolerance = 1e-12});
+    above_path += path.fit(l2) - least;
+    above_warm += regression.minimise(l2, warm, kFew) - least;
+  }
+  CHECK(above_path < 0.3 * above_warm);
 }
 
 TEST_CASE("a limit of passes ends a fit early, on the way down", "[downstream]") {

@@ -101,7 +101,8 @@ TEST_CASE("the penalty of an error is the one with the least", "[downstream]") {
     part->targets_BT = at::mm(part->features_BD, truth) + 4.0 * noise({part->features_BD.size(0), 2}, 33);
     part->norm_B = at::ones({part->features_BD.size(0)}, at::kDouble);
   }
-  const ReadoutSettings settings{.l2 = {1e-8, 1.0}};  // the first interpolates the noise
+  const ReadoutSettings settings{
+      .l2 = {1e-8, 1.0, 1e-8}};  // the first interpolates the noise; said twice, it counts once
   CHECK(choose_readout(train, validation, settings, Metric::kNme).final.l2 == 1.0);
 }
 
