@@ -1,7 +1,7 @@
 #include "comm/node_window.hpp"
 
-#include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <cstring>
 
 #include "core/errors.hpp"
@@ -20,10 +20,10 @@ NodeWindow::NodeWindow(MPI_Comm node, size_t bytes) {
   check(MPI_Comm_rank(node, &rank), "MPI_Comm_rank");
   check(MPI_Comm_size(node, &size), "MPI_Comm_size");
 
-  // Rank 0 of the node holds all of it: one contiguous range.
+  // Rank 0 of the node holds all of it: one contiguous range, and what aligning it may take.
   MPI_Win window = MPI_WIN_NULL;
   void* mine = nullptr;
-  const auto own_bytes = static_cast<MPI_Aint>(rank == 0 ? std::max<size_t>(bytes, 1) : 0);
+  const auto own_bytes = static_cast<MPI_Aint>(rank == 0 ? bytes + kAlignment : 0);
   const int code = MPI_Win_allocate_shared(own_bytes, 1, MPI_INFO_NULL, node, &mine, &window);
   int failed = code != MPI_SUCCESS ? 1 : 0;
   check(MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, node), "MPI_Allreduce");
@@ -36,6 +36,12 @@ NodeWindow::NodeWindow(MPI_Comm node, size_t bytes) {
   MPI_Aint held = 0;
   int unit = 1;
   check(MPI_Win_shared_query(window, 0, &held, &unit, &data_), "MPI_Win_shared_query");
+  // Ranks map whole pages: what aligns rank 0's address aligns every rank's.
+  uint64_t skipped = -reinterpret_cast<uintptr_t>(data_) % kAlignment;
+  check(MPI_Bcast(&skipped, 1, MPI_UINT64_T, 0, node), "MPI_Bcast");
+  data_ += skipped;
+  require(reinterpret_cast<uintptr_t>(data_) % kAlignment == 0, "shared memory lies differently on rank {} of its node",
+          rank);
   // One epoch for the window's whole life: loads and stores, ordered by atomics and barriers.
   check(MPI_Win_lock_all(MPI_MODE_NOCHECK, window), "MPI_Win_lock_all");
 

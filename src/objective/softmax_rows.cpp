@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cstdint>
 
 #include "core/vector_clones.hpp"
 
@@ -27,8 +28,8 @@ INVARIA_INLINE float exp_below_0(float x) {
   p = p * r + 1.6666665459e-1F;
   p = p * r + 5.0000001201e-1F;
   p = p * r * r + r + 1.0F;
-  const int32_t exponent = std::bit_cast<int32_t>(rounded) - std::bit_cast<int32_t>(kRound);
-  return p * std::bit_cast<float>((exponent + 127) * (1 << 23));
+  const uint32_t exponent = std::bit_cast<uint32_t>(rounded) - std::bit_cast<uint32_t>(kRound);
+  return p * std::bit_cast<float>((exponent + 127U) << 23);  // of NaN, p is
 }
 
 }  // namespace

@@ -13,15 +13,10 @@ using namespace invaria::train::testing;
 
 namespace {
 
-/// As the pass rounds it: once where the machine multiplies and adds in one instruction, else twice.
-float moved(float average, float weight, float rate) {
-#if defined(__x86_64__)
-  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) {
-    const volatile float way = rate * (weight - average);
-    return average + way;
-  }
-#endif
-  return std::fma(rate, weight - average, average);
+/// As a compiler may round the pass: the product and the sum, or only their sum.
+bool is_moved(float found, float average, float weight, float rate) {
+  const volatile float way = rate * (weight - average);
+  return found == average + way || found == std::fma(rate, weight - average, average);
 }
 
 /// Averages of all of a model's weights that start away from them.
@@ -38,25 +33,29 @@ void step(Model& model, Optimizer& optimizer, uint64_t number, const WeightAvera
 
 }  // namespace
 
-TEST_CASE("averages moved in the optimiser's pass are those of a separate pass, bit for bit", "[train][oracle]") {
+TEST_CASE("averages moved in the optimiser's pass are those of a separate pass, to the last rounding",
+          "[train][oracle]") {
   const OptimizerSettings settings = settings_of(GENERATE(from_range(kAlgorithms)));
   Model fused, separate;
   Optimizer fused_optimizer(settings), separate_optimizer(settings);
   WeightAverages averages = averages_of(fused, 0.0);
-  model::StateDict expected;
-  for (const auto& [name, value] : averages.values) expected[name] = value.clone();
 
   for (uint64_t number = 0; number < 10; ++number) {
     averages.momentum = 0.9 + 0.01 * static_cast<double>(number);
+    model::StateDict before;
+    for (const auto& [name, value] : averages.values) before[name] = value.clone();
     step(fused, fused_optimizer, number, averages);
     step(separate, separate_optimizer, number, {});
     const auto rate = static_cast<float>(1.0 - averages.momentum);
     for (const auto& [name, weight] : separate.values()) {
       const float* w = weight.const_data_ptr<float>();
-      float* a = expected[name].mutable_data_ptr<float>();
-      for (int64_t index = 0; index < weight.numel(); ++index) a[index] = moved(a[index], w[index], rate);
+      const float* a = before[name].const_data_ptr<float>();
+      const float* found = averages.values[name].const_data_ptr<float>();
+      int64_t n_wrong = 0;
+      for (int64_t index = 0; index < weight.numel(); ++index)
+        n_wrong += is_moved(found[index], a[index], w[index], rate) ? 0 : 1;
       INFO(name << " after step " << number);
-      CHECK(at::equal(averages.values[name], expected[name]));
+      CHECK(n_wrong == 0);
       CHECK(at::equal(fused.values()[name], weight));  // averaging changes no weight
     }
   }
