@@ -6,13 +6,8 @@
 #include <xmmintrin.h>
 #endif
 
+#include "core/vector_clones.hpp"
 #include "train/update_rules.hpp"
-
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define INVARIA_CLONES __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
-#else
-#define INVARIA_CLONES
-#endif
 
 namespace invaria::train {
 namespace {
