@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <optional>
 
@@ -73,19 +74,17 @@ class Fitter {
     return readout(found, l2);
   }
 
-  /// At each penalty, from the largest.
-  std::vector<Readout> fit_path(const std::vector<double>& penalties) const {
-    std::vector<Readout> path;
+  /// At each penalty, from the largest: `visit` sees one readout after the other, which may be large.
+  void fit_path(const std::vector<double>& penalties, const std::function<void(const Readout&)>& visit) const {
     if (ridge_) {
-      for (const double l2 : penalties) path.push_back(readout(ridge_->fit(l2), l2));
-      return path;
+      for (const double l2 : penalties) visit(readout(ridge_->fit(l2), l2));
+      return;
     }
-    LogisticPath logistic_path(*logistic_, end_);
+    LogisticPath path(*logistic_, end_);
     for (const double l2 : penalties) {
-      logistic_path.fit(l2);
-      path.push_back(readout(logistic_path.parameters(), l2));
+      path.fit(l2);
+      visit(readout(path.parameters(), l2));
     }
-    return path;
   }
 
  private:
@@ -139,13 +138,13 @@ ChosenReadout choose_readout(const LabelledFeatures& train, const LabelledFeatur
   const Fitter fitter(train, settings.max_passes);
   ChosenReadout chosen;
   double best_value = -std::numeric_limits<double>::infinity();
-  for (const Readout& readout : fitter.fit_path(penalties)) {
+  fitter.fit_path(penalties, [&](const Readout& readout) {
     const double value = sign * evaluate(readout, validation, metric);
     if (value > best_value) {
       best_value = value;
       chosen.on_train = readout;
     }
-  }
+  });
   require(chosen.on_train.weight_DC.defined(), "choose_readout: no penalty gave a finite validation metric");
   chosen.final = chosen.on_train;
   if (settings.refit == Refit::kTrainAndValidation) {
