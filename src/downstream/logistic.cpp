@@ -10,8 +10,7 @@
 namespace invaria::downstream {
 namespace {
 
-/// Parameters in principal axes, outputs first: features lie in memory sample by sample, and the products with them are
-/// several times as fast so.
+/// A step or a slope in the parameters of a point.
 struct Turned {
   at::Tensor weight_CR, bias_C1;
 
@@ -112,31 +111,56 @@ LogisticRegression::LogisticRegression(const at::Tensor& features_BD, const at::
       truth_CB_(truth_BC.t().contiguous()),
       likelihood_(likelihood) {}
 
+LogisticRegression::Point LogisticRegression::Point::onward_from(const Point& other, double factor) const {
+  const auto onward = [&](const at::Tensor& here, const at::Tensor& there) { return here + factor * (here - there); };
+  return {onward(weight_CR, other.weight_CR), onward(bias_C1, other.bias_C1), onward(scores_CB, other.scores_CB)};
+}
+
+LogisticRegression::Point LogisticRegression::point(const LinearParameters& parameters) const {
+  const Turned turned{at::mm(parameters.weight_DC.t(), axes_.axis_DR), parameters.bias_C.unsqueeze(1)};
+  return {turned.weight_CR, turned.bias_C1, turned.scores(axes_.features_BR)};
+}
+
+LinearParameters LogisticRegression::parameters(const Point& point) const {
+  return {at::mm(axes_.axis_DR, point.weight_CR.t()), point.bias_C1.squeeze(1).contiguous()};
+}
+
 double LogisticRegression::minimise(double l2, LinearParameters& parameters, const LogisticEnd& end) const {
+  Point at = point(parameters);
+  const double value = minimise(l2, at, end);
+  parameters = this->parameters(at);
+  return value;
+}
+
+double LogisticRegression::minimise(double l2, Point& at, const LogisticEnd& end) const {
   const double n = static_cast<double>(truth_CB_.size(1));
   const auto objective = [&](const at::Tensor& scores_CB, double squared_weights) {
     return negative_log_likelihood(scores_CB, truth_CB_, likelihood_, 0) / n + 0.5 * l2 * squared_weights;
   };
-  Turned at{at::mm(parameters.weight_DC.t(), axes_.axis_DR), parameters.bias_C.unsqueeze(1)};
-  at::Tensor scores_CB = at.scores(axes_.features_BR);
-  double value = objective(scores_CB, at.weight_CR.square().sum().item<double>());
+  // Single precision leaves a slope of 1e-7 of its terms, which is the square of that in the objective. (Products of
+  // double precision with a few outputs take 2.6 times as long.)
+  constexpr double kSingleReaches = 1e-8;
+  const at::Tensor& features_BR = end.tolerance < kSingleReaches ? axes_.features_BR : single_BR_;
+  const auto type = features_BR.scalar_type();
+  double value = objective(at.scores_CB, at.weight_CR.square().sum().item<double>());
   require(std::isfinite(value), "readout: the objective of a logistic regression is {}", value);
   for (int64_t passes = 1; passes < end.max_passes;) {
-    const at::Tensor probability_CB = probabilities(scores_CB, likelihood_, 0);
+    const at::Tensor probability_CB = probabilities(at.scores_CB, likelihood_, 0);
     const at::Tensor error_CB = (probability_CB - truth_CB_) / n;
-    const Turned slope{at::addmm(at.weight_CR, error_CB, axes_.features_BR, l2), error_CB.sum(1, /*keepdim=*/true)};
+    const Turned slope{at::mm(error_CB.to(type), features_BR).to(at::kDouble).add_(at.weight_CR, l2),
+                       error_CB.sum(1, /*keepdim=*/true)};
     ++passes;
     // Three tenths of the slope are left to the next step, whose Hessian is a better one: single precision is enough.
     constexpr double kForcing = 0.3;
-    const Turned newton = Hessian(single_BR_, axes_.moment_R, probability_CB, likelihood_, l2)
-                              .solve(slope.to(at::kFloat), kForcing, end.max_passes - passes, passes)
-                              .to(at::kDouble);
+    const Turned newton_single = Hessian(single_BR_, axes_.moment_R, probability_CB, likelihood_, l2)
+                                     .solve(slope.to(at::kFloat), kForcing, end.max_passes - passes, passes);
+    const Turned newton = newton_single.to(at::kDouble);
     const double decrease = slope.dot(newton);  // twice what the quadratic model promises
     if (!(decrease > 0)) break;
 
     // Scores are linear in the step: looking along the line reads the features once. Backtracking to sufficient
     // decrease (Nocedal and Wright, Alg. 3.1), but for rounding of the objective.
-    const at::Tensor newton_CB = newton.scores(axes_.features_BR);
+    const at::Tensor newton_CB = newton_single.to(type).scores(features_BR).to(at::kDouble);
     ++passes;
     const double across = (at.weight_CR * newton.weight_CR).sum().item<double>();
     const double along = newton.weight_CR.square().sum().item<double>();
@@ -144,18 +168,21 @@ double LogisticRegression::minimise(double l2, LinearParameters& parameters, con
     constexpr double kSufficient = 1e-4, kRounding = 1e-14, kShortest = 1e-10;
     double step = 1.0, next = 0.0;
     for (; step > kShortest; step /= 2) {
-      next = objective(at::add(scores_CB, newton_CB, -step), squared - 2 * step * across + step * step * along);
+      next = objective(at::add(at.scores_CB, newton_CB, -step), squared - 2 * step * across + step * step * along);
       if (next <= value - kSufficient * step * decrease + kRounding * value) break;
     }
     if (step <= kShortest) break;
-    at = at.plus(newton, -step);
-    scores_CB = at::add(scores_CB, newton_CB, -step);
+    at = {at::add(at.weight_CR, newton.weight_CR, -step), at::add(at.bias_C1, newton.bias_C1, -step),
+          at::add(at.scores_CB, newton_CB, -step)};
     value = next;
     constexpr double kModelHolds = 0.5;
     const bool is_near = newton_CB.abs().max().item<double>() < kModelHolds;
     if (step == 1.0 && is_near && decrease / 2 < end.tolerance * value) break;
   }
-  parameters = {at::mm(axes_.axis_DR, at.weight_CR.t()), at.bias_C1.squeeze(1).contiguous()};
+  if (type == at::kFloat) {  // what rounding has left in the scores
+    at.scores_CB = Turned{at.weight_CR, at.bias_C1}.scores(axes_.features_BR);
+    value = objective(at.scores_CB, at.weight_CR.square().sum().item<double>());
+  }
   return value;
 }
 
@@ -183,23 +210,18 @@ LinearParameters LogisticRegression::zeros() const {
 LogisticPath::LogisticPath(const LogisticRegression& regression, const LogisticEnd& end)
     : regression_(regression), end_(end) {}
 
-LinearParameters LogisticPath::start(double log_l2) const {
-  if (minima_.empty()) return regression_.zeros();
-  const LinearParameters& last = minima_.back().parameters;
-  if (minima_.size() == 1) return {last.weight_DC.clone(), last.bias_C.clone()};
-  const Minimum& before = minima_.front();
-  const double further = (log_l2 - minima_.back().log_l2) / (minima_.back().log_l2 - before.log_l2);
-  return {last.weight_DC + further * (last.weight_DC - before.parameters.weight_DC),
-          last.bias_C + further * (last.bias_C - before.parameters.bias_C)};
-}
-
 double LogisticPath::fit(double l2) {
   const double log_l2 = std::log(l2);
   require(minima_.empty() || log_l2 < minima_.back().log_l2, "readout: penalties of a path must fall, {} does not", l2);
-  LinearParameters parameters = start(log_l2);
-  const double value = regression_.minimise(l2, parameters, end_);
-  if (minima_.size() == 2) minima_.erase(minima_.begin());
-  minima_.push_back({log_l2, std::move(parameters)});
+  Minimum next{log_l2, minima_.empty() ? regression_.point(regression_.zeros()) : minima_.back().at};
+  if (minima_.size() == 2) {
+    const Minimum& before = minima_.front();
+    const Minimum& last = minima_.back();
+    next.at = last.at.onward_from(before.at, (log_l2 - last.log_l2) / (last.log_l2 - before.log_l2));
+    minima_.erase(minima_.begin());
+  }
+  const double value = regression_.minimise(l2, next.at, end_);
+  minima_.push_back(std::move(next));
   return value;
 }
 

@@ -7,7 +7,7 @@
 /// on the sample, the Hessian of an output is there nearly the diagonal mean(p (1 - p)) moment + l2, by which the
 /// conjugate gradients are preconditioned.
 ///
-/// Shape legend: B samples, D features, C outputs (classes or attributes).
+/// Shape legend: B samples, D features, C outputs (classes or attributes), R principal axes.
 
 #include <ATen/core/Tensor.h>
 
@@ -60,8 +60,21 @@ class LogisticRegression {
   /// @param truth_BC  double, 0 or 1
   LogisticRegression(const at::Tensor& features_BD, const at::Tensor& truth_BC, Likelihood likelihood);
 
-  /// Minimise in place from where `parameters` are; returns the objective there.
+  /// Parameters in principal axes, with the scores that they give the training samples. Outputs first: features lie in
+  /// memory sample by sample, and the products with them are several times as fast so. Double.
+  struct Point {
+    at::Tensor weight_CR, bias_C1, scores_CB;
+
+    /// This and `factor` times the way from `other` to here: scores are linear in parameters.
+    Point onward_from(const Point& other, double factor) const;
+  };
+
+  Point point(const LinearParameters& parameters) const;
+  LinearParameters parameters(const Point& point) const;
+
+  /// Minimise in place from where `point` is; returns the objective there.
   /// @throws PreconditionError if the objective is not finite
+  double minimise(double l2, Point& point, const LogisticEnd& end = {}) const;
   double minimise(double l2, LinearParameters& parameters, const LogisticEnd& end = {}) const;
 
   /// All zero: from where a minimum is looked for if nothing better is known.
@@ -86,18 +99,18 @@ class LogisticPath {
   /// @param regression  must outlive the path
   explicit LogisticPath(const LogisticRegression& regression, const LogisticEnd& end = {});
 
-  /// Minimise at the next penalty; `parameters()` is then the minimum. Returns the objective there.
+  /// Minimise at the next penalty. Returns the objective there.
   /// @throws PreconditionError if the penalty is not below the last
   double fit(double l2);
 
-  const LinearParameters& parameters() const { return minima_.back().parameters; }
+  /// Of the last minimum.
+  LinearParameters parameters() const { return regression_.parameters(minima_.back().at); }
 
  private:
   struct Minimum {
     double log_l2;
-    LinearParameters parameters;
+    LogisticRegression::Point at;
   };
-  LinearParameters start(double log_l2) const;
 
   const LogisticRegression& regression_;
   LogisticEnd end_;

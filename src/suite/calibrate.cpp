@@ -33,7 +33,8 @@
 namespace invaria::suite {
 namespace {
 
-constexpr int kRounds = 5;  ///< of which the first warms up
+constexpr int64_t kRounds = 5;       ///< of which the first warms up
+constexpr int64_t kMostRounds = 41;  ///< of work so short that a few calls are only noise
 constexpr int64_t kMostImages = 256;
 
 /// Made samples: noise costs as much as a photograph or speech. Sounds are a quiet hiss.
@@ -56,9 +57,10 @@ data::DataSplit noise_samples(int64_t n, const config::StoredShape& shape) {
   return split;
 }
 
-/// Mean seconds of a few calls after one that warms up: fewer where each takes long.
-double mean_seconds(const comm::Communicator& comm, const std::function<void()>& work) {
-  constexpr double kMost_s = 4.0;
+/// Seconds of a call: the median of some after one that warms up; fewer where each takes long, more where one is short
+/// beside what else a machine does.
+double typical_seconds(const comm::Communicator& comm, const std::function<void()>& work) {
+  constexpr double kLeast_s = 0.4, kMost_s = 4.0;
   Timer warm_up;
   work();
   double slowest = warm_up.seconds();
@@ -66,10 +68,17 @@ double mean_seconds(const comm::Communicator& comm, const std::function<void()>&
     const std::vector<double> all = comm.all_gather(slowest);
     slowest = *std::max_element(all.begin(), all.end());
   }
-  const auto rounds = std::clamp<int64_t>(std::llround(kMost_s / std::max(slowest, 1e-9)), 1, kRounds - 1);
-  Timer timer;
-  for (int64_t round = 0; round < rounds; ++round) work();
-  return timer.seconds() / static_cast<double>(rounds);
+  const auto rounds_in = [&](double seconds) { return std::llround(seconds / std::max(slowest, 1e-9)); };
+  const int64_t rounds = std::max(std::clamp<int64_t>(rounds_in(kMost_s), 1, kRounds - 1),
+                                  std::min<int64_t>(rounds_in(kLeast_s), kMostRounds - 1));
+  std::vector<double> seconds;
+  for (int64_t round = 0; round < rounds; ++round) {
+    Timer timer;
+    work();
+    seconds.push_back(timer.seconds());
+  }
+  std::nth_element(seconds.begin(), seconds.begin() + rounds / 2, seconds.end());
+  return seconds[static_cast<size_t>(rounds / 2)];
 }
 
 /// Pictures that show what one takes: fewer of those that take long.
@@ -81,8 +90,8 @@ int64_t n_measured(const train::EncoderPlan& plan, const CalibrationPlace& place
 /// The same while `place.beside` threads do it at once, each as a rank would: cores share caches and memory. Slowest
 /// rank and thread, since all wait for it.
 /// @param make  gives a thread something of its own to repeat, on ranks of its own
-double mean_seconds(const CalibrationPlace& place,
-                    const std::function<std::function<void()>(const comm::Communicator&)>& make) {
+double typical_seconds(const CalibrationPlace& place,
+                       const std::function<std::function<void()>(const comm::Communicator&)>& make) {
   const int threads = at::get_num_threads();
   std::vector<comm::Communicator> others;
   for (int64_t n = 1; n < place.beside; ++n) others.push_back(comm::Communicator::alone());
@@ -91,7 +100,7 @@ double mean_seconds(const CalibrationPlace& place,
     at::set_num_threads(threads);  // a setting of each thread
     const std::function<void()> work = make(comm);
     start.arrive_and_wait();
-    return mean_seconds(comm, work);
+    return typical_seconds(comm, work);
   };
   std::vector<std::future<double>> theirs;
   for (const comm::Communicator& other : others)
@@ -105,9 +114,9 @@ double mean_seconds(const CalibrationPlace& place,
 /// A step over `pictures` on each rank.
 double measure_step(train::EncoderPlan plan, int64_t pictures, const CalibrationPlace& place) {
   plan.settings.global_batch = pictures * place.comm.size();
-  plan.settings.steps = std::max<int64_t>(plan.settings.steps, kRounds);  // schedules are asked for each of them
+  plan.settings.steps = std::max(plan.settings.steps, kMostRounds);  // schedules are asked for each of them
   const data::DataSplit made = noise_samples(plan.settings.global_batch * kRounds, plan.stored);
-  return mean_seconds(place, [&](const comm::Communicator& comm) {
+  return typical_seconds(place, [&](const comm::Communicator& comm) {
     auto state = std::make_shared<train::TrainState>(plan);
     state->to(place.device);
     auto trainer = std::make_shared<train::Trainer>(plan, made, comm, place.device, *state);
@@ -167,7 +176,7 @@ double measure_image(const train::EncoderPlan& plan, const model::Encoder& encod
   const model::Generated generated = encoder.generate(config::centre(plan.n_axes()));
   const int64_t n = n_measured(plan, place);
   const at::Tensor images_BCHW = zero_views(n, plan.view_shape());
-  const double all_s = mean_seconds(place, [&](const comm::Communicator&) {
+  const double all_s = typical_seconds(place, [&](const comm::Communicator&) {
     return [&] { downstream::extract_features(encoder, generated, model::BatchNormPass::running(), images_BCHW); };
   });
   return all_s / static_cast<double>(n);
@@ -205,7 +214,7 @@ double measure_projected(const train::EncoderPlan& plan, const model::Encoder& e
   settings.first_batch = settings.batch;
   const double step_s = shared(known, fmt::format("projected {} {}", n_classes, measured), [&] {
     const downstream::Samples samples = made_samples(measured, n_classes, plan.view_shape());
-    return mean_seconds(place, [&](const comm::Communicator&) {
+    return typical_seconds(place, [&](const comm::Communicator&) {
       return [&] { downstream::learn_projected(encoder, samples, n_classes, settings, 0, {}); };
     });
   });
@@ -229,7 +238,7 @@ double measure_joint(const train::EncoderPlan& plan, const model::Encoder& encod
     task.n_classes = n_classes;
     task.train = made_samples(batches, n_classes, plan.view_shape());
     task.validation = made_samples(2, n_classes, plan.view_shape());
-    return mean_seconds(place, [&](const comm::Communicator&) {
+    return typical_seconds(place, [&](const comm::Communicator&) {
       return [&] { downstream::learn_joint(encoder, task, settings, metric, 0, {}); };
     });
   });

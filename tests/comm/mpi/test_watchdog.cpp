@@ -1,5 +1,8 @@
 #include "comm/watchdog.hpp"
 
+#include <signal.h>
+#include <unistd.h>
+
 #include <chrono>
 #include <mutex>
 #include <optional>
@@ -55,4 +58,30 @@ TEST_CASE("who waits patiently, or not for long, is left alone", "[comm][mpi]") 
   const Communicator comm = Communicator::world();
   CHECK(said_of_late_rank(comm, 0.4, 1.2, true).empty());
   CHECK(said_of_late_rank(comm, 5.0, 0.2, false).empty());
+}
+
+TEST_CASE("a rank that stops while others wait for it is called silent, not late", "[comm][mpi]") {
+  const Communicator comm = Communicator::world();
+  if (comm.size() == 1) return;
+  const int last = comm.size() - 1;
+  const std::vector<std::string> pids = comm.all_gather(std::to_string(getpid()));
+  std::mutex mutex;
+  std::string first;
+  {
+    const Watchdog watchdog(comm, 1.0, [&](const std::string& what) {
+      const std::lock_guard lock(mutex);
+      if (first.empty()) first = what;
+      kill(std::stoi(pids[static_cast<size_t>(last)]), SIGCONT);
+    });
+    if (comm.rank() == last) {
+      sleep_s(0.45);  // the others wait, and it is still heard of
+      raise(SIGSTOP);
+    }
+    comm.barrier();
+  }
+  const std::string said = comm.all_gather(first).front();
+  INFO(said);
+  CHECK(said.find("rank " + std::to_string(last) + " on " + comm.host() + " has not been heard of") !=
+        std::string::npos);
+  CHECK(said.find("waits in a barrier") != std::string::npos);
 }
