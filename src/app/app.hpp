@@ -96,7 +96,7 @@ struct FeaturesOptions {
 };
 
 struct BenchOptions {
-  std::vector<std::string> stages;  ///< names, or what stands before their slash; empty: all
+  std::vector<std::string> stages;  ///< names, or what stands before their slash; empty: all but scale
   std::string python;               ///< that has the peers; empty: without them
   std::filesystem::path json;       ///< file to write; empty: none
   int64_t pairs = 7;
@@ -121,7 +121,7 @@ ExitCode report_command(const ReportOptions& options);
 ExitCode compare_command(const CompareOptions& options);
 ExitCode watch_command(const WatchOptions& options);
 ExitCode measure_command(const MeasureOptions& options, int* argc, char*** argv);
-ExitCode bench_command(const BenchOptions& options);
+ExitCode bench_command(const BenchOptions& options, int* argc, char*** argv);
 ExitCode verify_command(const VerifyOptions& options);
 ExitCode doctor_command(const std::filesystem::path& output, const std::vector<std::filesystem::path>& data_folders,
                         int* argc, char*** argv);

@@ -282,8 +282,9 @@ int main(int argc, char** argv) {
   CLI::App* bench_app = program.add_subcommand(
       "bench",
       "rates of the program's stages beside what limits them on this machine, and beside other programs that do the "
-      "same; a stage whose result is wrong has no rate");
-  bench_app->add_option("stage", bench.stages, "stages, or groups of them (sound); all if none is named");
+      "same; a stage whose result is wrong has no rate. \"mpirun -n 2 invaria bench scale\" measures what ranks do "
+      "together");
+  bench_app->add_option("stage", bench.stages, "stages, or groups of them (sound); all but scale if none is named");
   bench_app->add_flag("--list", bench.list, "say what stages there are, and measure nothing");
   bench_app
       ->add_option("--peers", bench.python,
@@ -323,7 +324,7 @@ int main(int argc, char** argv) {
     if (report_app->parsed()) return report_command(report);
     if (compare_app->parsed()) return compare_command(compare);
     if (watch_app->parsed()) return watch_command(watch);
-    if (bench_app->parsed()) return bench_command(bench);
+    if (bench_app->parsed()) return bench_command(bench, &argc, &argv);
     if (verify_app->parsed()) return verify_command(verify);
     if (doctor_app->parsed()) return doctor_command(doctor_output, doctor_data, &argc, &argv);
     if (export_app->parsed()) return export_command(exported, export_output);

@@ -1,6 +1,7 @@
 #include "bench/machine.hpp"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 
@@ -31,11 +32,21 @@ MachinePeaks measure_peaks() {
   at::Tensor c = at::empty({kSide, kSide});
   const double product_s = shortest([&] { at::mm_out(c, a, b); });
 
+  const at::Tensor a_half = a.to(at::kBFloat16), b_half = b.to(at::kBFloat16);
+  at::Tensor c_half = at::empty({kSide, kSide}, at::kBFloat16);
+  const double halves_s = shortest([&] { at::mm_out(c_half, a_half, b_half); });
+
   constexpr int64_t kFloats = int64_t{16} << 20;
   const at::Tensor x = at::rand({kFloats}), y = at::rand({kFloats});
   at::Tensor z = at::empty({kFloats});
   const double triad_s = shortest([&] { at::add_out(z, x, y, 0.5); });
-  return {2.0 * kSide * kSide * kSide / product_s, 3.0 * sizeof(float) * kFloats / triad_s};
+  constexpr double kFlops = 2.0 * kSide * kSide * kSide;
+  return {kFlops / product_s, 3.0 * sizeof(float) * kFloats / triad_s, kFlops / halves_s};
+}
+
+std::string text_of(const MachinePeaks& peaks) {
+  return fmt::format("{:.1f} GFLOP/s of float matrix products, {:.1f} of bfloat16, {:.1f} GB/s of triads",
+                     peaks.flops_per_s / 1e9, peaks.bfloat16_flops_per_s / 1e9, peaks.bytes_per_s / 1e9);
 }
 
 Limit limit_of(const Work& work, const MachinePeaks& peaks) {

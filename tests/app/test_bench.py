@@ -39,4 +39,19 @@ stages = {stage["stage"]: stage for stage in json.loads(record.read_text())["sta
 for name, peer in (("image/views-64-32", "torchvision"), ("readout/episodes", "scikit-learn")):
     rates = {rates["name"]: rates for rates in stages[name]["peers"]}[peer]
     assert rates["problem"] == "" and rates["per_s"][0] > 0, rates
+
+# What ranks do together needs ranks, and a call of its own.
+code, text = run("bench", "scale", "--pairs", 1)
+assert code == 2 and "mpirun -n 2" in text, text
+code, text = run("bench", "scale", "sound")
+assert code == 2 and "of their own" in text, text
+code, text = run("bench", "scale/all-reduce", "scale/pretrain-resnet18-16", "--pairs", 2, "--seconds", 0, "--json", record, ranks=2)
+assert code == 0 and "2 ranks of 1 thread on 1 node" in text, text
+written = json.loads(record.read_text())
+assert written["ranks"] == 2 and written["nodes"] == 1 and written["bfloat16_flops_per_s"] > 1e9, written
+reduce, steps = written["stages"]
+assert reduce["stage"] == "scale/all-reduce" and reduce["problem"] == "" and min(reduce["together_per_s"]) > 0.01, reduce
+assert steps["problem"] == "" and len(steps["efficiency"]) == 2 and all(0 <= share < 1 for share in steps["exposed"]), steps
+for alone, together, efficiency in zip(steps["alone_per_s"], steps["together_per_s"], steps["efficiency"]):
+    assert abs(together / alone / efficiency - 1) < 1e-6, steps
 print("ok")
