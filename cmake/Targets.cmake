@@ -31,6 +31,11 @@ find_file(INVARIA_TORCH_OPENMP libgomp.so.1 PATHS "${INVARIA_SITE_PACKAGES}/torc
 target_compile_options(invaria::torch INTERFACE $<$<COMPILE_LANGUAGE:CXX>:${OpenMP_CXX_FLAGS}>)
 target_link_libraries(invaria::torch INTERFACE "$<IF:$<BOOL:${INVARIA_TORCH_OPENMP}>,${INVARIA_TORCH_OPENMP},OpenMP::OpenMP_CXX>")
 
+if(INVARIA_FUZZ)
+  # Newer clang mangles constrained templates unlike the compiler that LibTorch was built with.
+  target_compile_options(invaria::torch INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fclang-abi-compat=17>)
+endif()
+
 # LibTorch's headers take ten seconds a file: they are compiled once. Readers and parsers (core, config, io) do without.
 add_library(invaria_torch_pch STATIC "${PROJECT_SOURCE_DIR}/cmake/torch_pch.cpp")
 target_precompile_headers(invaria_torch_pch PRIVATE <ATen/ATen.h> <torch/types.h> <torch/autograd.h>)

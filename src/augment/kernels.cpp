@@ -16,6 +16,7 @@ namespace {
 constexpr int64_t kLanes = 16;  // partial sums of a mean: independent, so that they fit in vector registers
 constexpr int64_t kTile = 8;    // side of the squares that transpose() turns
 constexpr int64_t kChunk = 32;  // neighbouring sums of a blend
+static_assert(kBlockRows <= kChunk);
 
 constexpr float kTiny = 1e-30f;  // instead of dividing by 0
 
@@ -112,6 +113,23 @@ INVARIA_CLONES void blend_rows(const float* rows, int64_t stride, const float* w
   blend_rows_impl(rows, stride, weights, taps, n, out);
 }
 
+INVARIA_CLONES void blend_columns(const float* columns, const ColumnWindows& windows, int64_t n_out, int64_t rows,
+                                  float* out, int64_t out_column, int64_t out_plane) {
+  constexpr int64_t kChannels = 3, kStride = kChannels * kBlockRows;
+  for (int64_t x = 0; x < n_out; ++x) {
+    const float* source = columns + (windows.first[x] - windows.origin) * kStride;
+    const float* weights = windows.weights + x * windows.taps;
+    for (int64_t channel = 0; channel < kChannels; ++channel) {
+      const float* of_channel = source + channel * kBlockRows;
+      float* to = out + x * out_column + channel * out_plane;
+      if (rows == kBlockRows)
+        blend_chunk(of_channel, kStride, weights, windows.count[x], kBlockRows, to);
+      else
+        blend_chunk(of_channel, kStride, weights, windows.count[x], rows, to);
+    }
+  }
+}
+
 INVARIA_CLONES void scale(const Planes& planes, float factor) {
   for (float* plane : {planes.red, planes.green, planes.blue}) {
     const int64_t n = planes.n;
@@ -192,9 +210,13 @@ INVARIA_CLONES void transpose(const float* in, int64_t rows, int64_t columns, in
                               float offset, float* out, int64_t out_stride) {
   const int64_t tiled_rows = rows / kTile * kTile;
   const int64_t tiled_columns = columns / kTile * kTile;
-  for (int64_t c = 0; c < tiled_columns; c += kTile) {
-    for (int64_t r = 0; r < tiled_rows; r += kTile)
+  for (int64_t c = 0; c < tiled_columns; c += 2 * kTile) {
+    for (int64_t r = 0; r < tiled_rows; r += kTile) {
       transpose_tile(in + r * in_stride + c, in_stride, factor, offset, out + c * out_stride + r, out_stride);
+      if (c + kTile < tiled_columns)
+        transpose_tile(in + r * in_stride + c + kTile, in_stride, factor, offset, out + (c + kTile) * out_stride + r,
+                       out_stride);
+    }
   }
   for (int64_t c = 0; c < columns; ++c) {
     const int64_t first = c < tiled_columns ? tiled_rows : 0;

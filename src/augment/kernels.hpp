@@ -23,6 +23,25 @@ struct Planes {
 void blend_rows(const uint8_t* rows, int64_t stride, const float* weights, int64_t taps, int64_t n, float* out);
 void blend_rows(const float* rows, int64_t stride, const float* weights, int64_t taps, int64_t n, float* out);
 
+/// Rows of a view that are resampled at a time: the block's columns stay in cache.
+inline constexpr int64_t kBlockRows = 32;
+
+/// Of each output column: the first input column that it sees, how many, and their weights, `taps` apart.
+struct ColumnWindows {
+  const int32_t* first;
+  const int32_t* count;
+  const float* weights;
+  int64_t taps;
+  int64_t origin;  ///< the input column that comes first in memory
+};
+
+/// The horizontal pass over a block: output column x of each of three channels is the sum of weighted input columns.
+/// @param columns     [input column, channel, kBlockRows], of which `rows` count
+/// @param out_column  from a column to the next, negative for a mirrored view
+/// @param out_plane   from a channel to the next
+void blend_columns(const float* columns, const ColumnWindows& windows, int64_t n_out, int64_t rows, float* out,
+                   int64_t out_column, int64_t out_plane);
+
 /// x <- clamp(factor x)
 void scale(const Planes& planes, float factor);
 /// x <- clamp(factor x + (1 - factor) mean of the grayscale image)

@@ -17,9 +17,9 @@ namespace invaria::augment {
 namespace {
 
 constexpr int64_t kChannels = 3;
-constexpr int64_t kBlockRows = 32;        // view rows resampled at a time: the block's columns stay in cache
 constexpr int64_t kGrain = 4;             // views that are worth a thread
 constexpr size_t kMostCachedAxes = 1024;  // of some KiB each; beyond, start again
+using kernels::kBlockRows;
 constexpr float kFromByte = 1.0f / 255.0f;
 
 /// What one thread reuses from view to view.
@@ -73,16 +73,12 @@ void resample(const uint8_t* pixels, int64_t image_width, const ViewParameters& 
                           n_values, rows + row * n_values);
     }
     kernels::transpose(rows, n_rows, n_values, n_values, kFromByte, 0.0f, columns, kBlockRows);
-    for (int64_t view_x = 0; view_x < view_size; ++view_x) {
-      const int64_t x = horizontal.offset + view_x;
-      const float* weights = across.weights.data() + x * across.taps;
-      const float* source = columns + (across.first[x] - first_column) * kChannels * kBlockRows;
-      const int64_t place = parameters.flip ? view_size - 1 - view_x : view_x;
-      for (int64_t channel = 0; channel < kChannels; ++channel) {
-        kernels::blend_rows(source + channel * kBlockRows, kChannels * kBlockRows, weights, across.count[x], n_rows,
-                            planes + (channel * view_size + place) * view_size + top);
-      }
-    }
+    const kernels::ColumnWindows windows{
+        across.first.data() + horizontal.offset, across.count.data() + horizontal.offset,
+        across.weights.data() + horizontal.offset * across.taps, across.taps, first_column};
+    const int64_t first_place = parameters.flip ? view_size - 1 : 0;
+    kernels::blend_columns(columns, windows, view_size, n_rows, planes + first_place * view_size + top,
+                           parameters.flip ? -view_size : view_size, view_size * view_size);
   }
 }
 

@@ -4,6 +4,7 @@
 #include <matio.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -30,18 +31,88 @@ struct MatVariableTraits {
   static void close(Type variable) noexcept { Mat_VarFree(variable); }
 };
 
-/// matio takes what a file cut off lacks for zeros: a version 5 file must end where its last element does.
-void check_complete(std::string_view bytes, const std::string& name) {
-  constexpr size_t kHeader = 128;
-  constexpr size_t kTag = 8;
-  if (bytes.size() < kHeader || bytes.substr(kHeader - 4, 4) != std::string_view("\x00\x01IM", 4)) return;
-  for (bytes.remove_prefix(kHeader); !bytes.empty();) {
-    uint32_t length = 0;
-    if (bytes.size() >= kTag) std::memcpy(&length, bytes.data() + 4, sizeof(length));
-    if (bytes.size() < kTag || bytes.size() - kTag < length) {
-      throw_config("{}: a MATLAB file that is cut off", name);
+constexpr size_t kMostCompressed = 1032;  // zlib's bound
+
+/// An element of a version 5 file, or of a matrix in it: a type and a length, then the bytes, in a matrix to a multiple
+/// of eight. (MATLAB, "MAT-File Format", 2006: a length of at most four may share the type's word.)
+struct MatElement {
+  uint32_t type = 0;
+  size_t length = 0;       ///< as it claims
+  std::string_view bytes;  ///< of which there are fewer if the file is cut off
+
+  static constexpr uint32_t kMatrix = 14, kCompressed = 15;
+
+  bool is_whole() const { return bytes.size() == length; }
+
+  /// Take the first element off `from`. @return false if there is not even its tag
+  bool take_from(std::string_view& from) {
+    uint32_t words[2];
+    if (from.size() < sizeof(words)) return false;
+    std::memcpy(words, from.data(), sizeof(words));
+    const bool is_small = (words[0] >> 16) != 0;
+    type = words[0] & 0xffff;
+    length = is_small ? words[0] >> 16 : words[1];
+    bytes = from.substr(is_small ? sizeof(words[0]) : sizeof(words), length);
+    const size_t padded = type == kCompressed ? length : (length + 7) / 8 * 8;
+    from.remove_prefix(std::min(from.size(), sizeof(words) + (is_small ? 0 : padded)));
+    return true;
+  }
+};
+
+/// matio makes room for all dimensions and elements that a matrix claims before it looks for them, in matrices within
+/// matrices too.
+/// @param matrix  its elements; they may end anywhere
+/// @param most    elements that anything in the file can have
+void check_claims(std::string_view matrix, size_t most, const std::string& name, int depth = 0) {
+  constexpr int kMostDepth = 32;
+  constexpr size_t kMostDimensions = 32;
+  if (depth == kMostDepth) throw_config("{}: MATLAB matrices in matrices to a depth of {}", name, kMostDepth);
+  MatElement element;
+  for (int place = 0; element.take_from(matrix); ++place) {  // flags, dimensions, a name, then what the matrix holds
+    if (element.type == MatElement::kMatrix) check_claims(element.bytes, most, name, depth + 1);
+    if (place != 1) continue;
+    if (element.length > kMostDimensions * sizeof(int32_t))
+      throw_config("{}: a matrix claims {} dimensions", name, element.length / sizeof(int32_t));
+    std::vector<int32_t> extents(element.bytes.size() / sizeof(int32_t));
+    std::memcpy(extents.data(), element.bytes.data(), extents.size() * sizeof(int32_t));
+    size_t n = 1;
+    for (const int32_t extent : extents) {
+      if (extent < 0 || __builtin_mul_overflow(n, static_cast<size_t>(extent), &n) || n > most)
+        throw_config("{}: a matrix claims {} elements, more than the file can hold", name, fmt::join(extents, " x "));
     }
-    bytes.remove_prefix(kTag + length);
+  }
+}
+
+/// The first bytes of what zlib has compressed; less if it is broken.
+std::string inflated(std::string_view bytes, size_t most) {
+  std::string out(std::min(most, kMostCompressed * bytes.size()), '\0');
+  z_stream stream{};
+  if (inflateInit(&stream) != Z_OK) return {};
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
+  stream.avail_in = static_cast<uInt>(bytes.size());
+  stream.next_out = reinterpret_cast<Bytef*>(out.data());
+  stream.avail_out = static_cast<uInt>(out.size());
+  inflate(&stream, Z_SYNC_FLUSH);
+  out.resize(stream.total_out);
+  inflateEnd(&stream);
+  return out;
+}
+
+/// matio takes what a file cut off lacks for zeros: a version 5 file must end where its last element does. What is
+/// compressed is looked at as far as lists of pictures go.
+void check_elements(std::string_view bytes, const std::string& name) {
+  constexpr size_t kHeader = 128, kLookedAt = size_t{1} << 20;
+  if (bytes.size() < kHeader || bytes.substr(kHeader - 4, 4) != std::string_view("\x00\x01IM", 4)) return;
+  const size_t most = kMostCompressed * bytes.size();
+  bytes.remove_prefix(kHeader);
+  for (MatElement element; !bytes.empty();) {
+    if (!element.take_from(bytes) || !element.is_whole()) throw_config("{}: a MATLAB file that is cut off", name);
+    if (element.type == MatElement::kMatrix) check_claims(element.bytes, most, name);
+    if (element.type != MatElement::kCompressed) continue;
+    const std::string beginning = inflated(element.bytes, kLookedAt);
+    std::string_view left = beginning;
+    if (MatElement inner; inner.take_from(left) && inner.type == MatElement::kMatrix)
+      check_claims(inner.bytes, most, name);
   }
 }
 
@@ -92,9 +163,8 @@ std::string dimensions(const matvar_t& variable) {
   return fmt::format("{}", fmt::join(std::span(variable.dims, static_cast<size_t>(variable.rank)), " x "));
 }
 
-/// matio makes room for as many elements as a header claims, before it looks for them: no file of `most` bytes, however
-/// compressed, has more.
-void check_claims(const matvar_t& variable, size_t most, const std::string& where) {
+/// The same of what matio has read of a header, for the other versions.
+void check_header(const matvar_t& variable, size_t most, const std::string& where) {
   size_t n = 1;
   for (const size_t extent : std::span(variable.dims, static_cast<size_t>(variable.rank))) {
     if (__builtin_mul_overflow(n, extent, &n) || n > most)
@@ -103,7 +173,7 @@ void check_claims(const matvar_t& variable, size_t most, const std::string& wher
   if (variable.data == nullptr || (variable.class_type != MAT_C_STRUCT && variable.class_type != MAT_C_CELL)) return;
   for (const matvar_t* inner :
        std::span(static_cast<matvar_t* const*>(variable.data), variable.nbytes / sizeof(matvar_t*))) {
-    if (inner != nullptr) check_claims(*inner, most, where);
+    if (inner != nullptr) check_header(*inner, most, where);
   }
 }
 
@@ -155,15 +225,14 @@ std::string field_text(const matvar_t* field, const std::string& where) {
 
 MatRows read_mat(std::string_view bytes, const std::string& variable, const std::vector<std::string>& fields,
                  const std::string& name) {
-  check_complete(bytes, name);
+  check_elements(bytes, name);
   const Descriptor memory = memory_file(bytes);
   const UniqueHandle<MatFileTraits> file(
       Mat_Open(fmt::format("/proc/self/fd/{}", memory.get()).c_str(), MAT_ACC_RDONLY));
   if (!file) throw_config("{}: not a readable MATLAB file", name);
   const std::string where = fmt::format("{}, variable {}", name, variable);
-  constexpr size_t kMostCompressed = 1032;  // zlib's bound
   const UniqueHandle<MatVariableTraits> header(Mat_VarReadInfo(file.get(), variable.c_str()));
-  if (header) check_claims(*header.get(), kMostCompressed * bytes.size(), where);
+  if (header) check_header(*header.get(), kMostCompressed * bytes.size(), where);
   const UniqueHandle<MatVariableTraits> found(Mat_VarRead(file.get(), variable.c_str()));
   if (!found) {
     size_t n = 0;

@@ -143,6 +143,9 @@ put("mat", "struct-without-fields.mat", zlib.decompress(base64.b64decode(
     "OpB0BcMedxckLCi4S0hATmSzIOZ44wMK4JsAvoahTsutm4Y4fReoutSyQ0zh86wC66nSHJf/6DDQrpyszOiyv8xdsK7BUY2Z/+pI5hcxiv5jsc"
     "kOfJ+Lfgzn/5Nye/75+4ULV1KefCnf/S3Y3Zj5w/pxPocXq9hML/4gCx/8eWHXum8mM+81kZAXtbe3VV3c0WzHdlb/w52PKMn3GHvd0NZ0k+hk"
     "g51TMAfjl3qw==")))
+# Likewise: more dimensions than memory, for which matio makes room when it reads the header.
+many = mat((2**30, 2**30, 16), (1, ), flags=2, name=b"synsets")
+put("mat", "claims-dimensions.mat", many[:156] + struct.pack("<I", 0xbe00000c) + many[160:])
 put("mat", "cut.mat", mat((1, 3), (1, 2, 3))[:-9])
 put("mat", "compressed-bomb.mat", b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM" + mat_element(15, zlib.compress(bytes(2_000_000), 9)))
 

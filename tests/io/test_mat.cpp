@@ -1,6 +1,10 @@
 #include "core/errors.hpp"
 #include "io/files.hpp"
 #include "io/mat.hpp"
+
+#include <zlib.h>
+
+#include <cstring>
 #include "tests/support/catch.hpp"
 
 using namespace invaria;
@@ -53,5 +57,38 @@ TEST_CASE("what is no such variable, field or file is an error that names it", "
       CAPTURE(whole, length);
       CHECK_THROWS_AS(read_mat(bytes.substr(0, length), "joints", {}, "n"), ConfigError);
     }
+  }
+}
+
+TEST_CASE("a matrix that claims more dimensions or elements than there can be is refused unread",
+          "[io][mat][corrupt]") {
+  // The first matrix of the file: its tag, flags, and the tag of its dimensions, whose length is at 156.
+  const auto with = [](std::string bytes, size_t place, uint32_t value) {
+    std::memcpy(bytes.data() + place, &value, sizeof(value));
+    return bytes;
+  };
+  const std::string plain = golden("joints-14x3.mat");
+  uint32_t type = 0;
+  std::memcpy(&type, plain.data() + 128, sizeof(type));
+  REQUIRE(type == 14);  // not compressed
+  // The same, compressed as MATLAB does by default.
+  const auto compressed = [](const std::string& bytes) {
+    std::string small(bytes.size() + 64, '\0');
+    uLongf size = small.size();
+    REQUIRE(compress(reinterpret_cast<Bytef*>(small.data()), &size, reinterpret_cast<const Bytef*>(bytes.data()) + 128,
+                     bytes.size() - 128) == Z_OK);
+    const uint32_t tag[2] = {15, static_cast<uint32_t>(size)};
+    return bytes.substr(0, 128) + std::string(reinterpret_cast<const char*>(tag), sizeof(tag)) + small.substr(0, size);
+  };
+  CHECK(read_mat(compressed(plain), "joints", {}, "n") == read_mat(plain, "joints", {}, "n"));
+  for (const bool is_compressed : {false, true}) {
+    INFO("compressed: " << is_compressed);
+    const auto read_with = [&](size_t place, uint32_t value) {
+      const std::string changed = with(plain, place, value);
+      return read_mat(is_compressed ? compressed(changed) : changed, "joints", {}, "n");
+    };
+    CHECK_THROWS_WITH(read_with(156, 0xbe00000c), Catch::Contains("claims 796917763 dimensions"));
+    CHECK_THROWS_WITH(read_with(160, 0x7fffffff),
+                      Catch::Contains("claims 2147483647 x") && Catch::Contains("more than the file can hold"));
   }
 }
