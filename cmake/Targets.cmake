@@ -32,8 +32,9 @@ target_compile_options(invaria::torch INTERFACE $<$<COMPILE_LANGUAGE:CXX>:${Open
 target_link_libraries(invaria::torch INTERFACE "$<IF:$<BOOL:${INVARIA_TORCH_OPENMP}>,${INVARIA_TORCH_OPENMP},OpenMP::OpenMP_CXX>")
 
 if(INVARIA_FUZZ)
-  # Newer clang mangles constrained templates unlike the compiler that LibTorch was built with.
+  # Newer clang mangles constrained templates unlike the compiler that LibTorch was built with, and calls a runtime of its own.
   target_compile_options(invaria::torch INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fclang-abi-compat=17>)
+  target_link_libraries(invaria::torch INTERFACE OpenMP::OpenMP_CXX)
 endif()
 
 # LibTorch's headers take ten seconds a file: they are compiled once. Readers and parsers (core, config, io) do without.

@@ -102,7 +102,8 @@ struct BenchOptions {
   int64_t pairs = 7;
   double seconds = 0.2;  ///< that one side of a pair runs at least
   int threads = 1;
-  bool list = false;  ///< say what there is, and measure nothing
+  std::string device = "cpu";  ///< "cpu" or "cuda"
+  bool list = false;           ///< say what there is, and measure nothing
 };
 
 struct DataOptions {

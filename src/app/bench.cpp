@@ -1,10 +1,13 @@
+#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <ATen/cuda/CUDAContext.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value_from.hpp>
+#include <iterator>
 
 #include "app/all_ranks.hpp"
 #include "app/app.hpp"
@@ -29,13 +32,24 @@ namespace {
 
 namespace json = boost::json;
 
-std::vector<bench::Stage> all_stages(const std::filesystem::path& folder) {
+/// Of sounds and readouts there are stages on the CPU only.
+std::vector<bench::Stage> all_stages(const std::filesystem::path& folder, c10::Device device) {
   std::vector<bench::Stage> stages;
-  for (const auto& of_kind :
-       {bench::image_stages, bench::sound_stages, bench::training_stages, bench::readout_stages}) {
-    for (bench::Stage& stage : of_kind(folder)) stages.push_back(std::move(stage));
-  }
+  const auto add = [&](std::vector<bench::Stage> of_kind) {
+    std::move(of_kind.begin(), of_kind.end(), std::back_inserter(stages));
+  };
+  add(bench::image_stages(folder, device));
+  if (device.is_cpu()) add(bench::sound_stages(folder));
+  add(bench::training_stages(folder, device));
+  if (device.is_cpu()) add(bench::readout_stages(folder));
   return stages;
+}
+
+/// @throws EnvironmentError for "cuda" without a GPU
+c10::Device device_named(const std::string& name) {
+  if (name == "cpu") return c10::kCPU;
+  if (!at::hasCUDA()) throw_environment("bench: --device cuda, and no GPU is seen here");
+  return c10::Device(c10::kCUDA, 0);
 }
 
 bool is_asked(const std::string& stage, const std::string& name) {
@@ -276,8 +290,11 @@ ExitCode bench_command(const BenchOptions& options, int* argc, char*** argv) {
     return on_all_ranks(argc, argv, [&](const comm::Communicator& comm) { return bench_scale(options, comm); });
 
   at::set_num_threads(options.threads);
+  const c10::Device device = device_named(options.device);
+  if (device.is_cuda() && !options.python.empty())
+    throw_config("bench: peers run on the CPU; with --device cuda leave --peers out");
   const bench::Scratch scratch;
-  std::vector<bench::Stage> stages = all_stages(scratch.path());
+  std::vector<bench::Stage> stages = all_stages(scratch.path(), device);
   std::vector<bench::ScaleStage> of_ranks = bench::scale_stages();
   std::vector<std::string> names = names_of_scale_stages();
   for (const bench::Stage& stage : stages) names.push_back(stage.name);
@@ -289,11 +306,12 @@ ExitCode bench_command(const BenchOptions& options, int* argc, char*** argv) {
     for (const bench::ScaleStage& stage : of_ranks) fmt::print("{:<26}{}\n", stage.name, stage.what);
     return ExitCode::kOk;
   }
-  const bench::MachinePeaks peaks = bench::measure_peaks();
-  fmt::print("{}, {} thread{}: {}\n", cpu_model(), options.threads, options.threads == 1 ? "" : "s",
+  const bench::MachinePeaks peaks = bench::measure_peaks(device);
+  fmt::print("{}, {} thread{}{}: {}\n", cpu_model(), options.threads, options.threads == 1 ? "" : "s",
+             device.is_cuda() ? fmt::format(", {}", at::cuda::getDeviceProperties(device.index())->name) : "",
              bench::text_of(peaks));
-  const bench::MeasureOptions measure{options.python, INVARIA_PEERS_DIR, options.pairs, options.seconds,
-                                      options.threads};
+  const bench::MeasureOptions measure{options.python,  INVARIA_PEERS_DIR, options.pairs,
+                                      options.seconds, options.threads,   device};
   std::vector<bench::StageRates> rates;
   {
     Progress progress("bench", std::ssize(stages), "stages");

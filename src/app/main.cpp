@@ -299,6 +299,11 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(0.0, 3600.0))
       ->capture_default_str();
   bench_app->add_option("--threads", bench.threads, "of both sides")->check(CLI::Range(1, 1024))->capture_default_str();
+  bench_app
+      ->add_option("--device", bench.device,
+                   "that views, losses and steps are made on; on cuda without peers, and only these")
+      ->check(CLI::IsMember({"cpu", "cuda"}))
+      ->capture_default_str();
 
   DataCommand data;
   data.add_to(program);

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "augment/pixel.hpp"
 #include "core/vector_clones.hpp"
 
 // Compiled with -fno-trapping-math: else branches are kept for the sake of floating-point traps, and the loops stay
@@ -13,30 +14,13 @@
 namespace invaria::augment::kernels {
 namespace {
 
+using pixel::clamp01;
+using pixel::luminance;
+
 constexpr int64_t kLanes = 16;  // partial sums of a mean: independent, so that they fit in vector registers
 constexpr int64_t kTile = 8;    // side of the squares that transpose() turns
 constexpr int64_t kChunk = 32;  // neighbouring sums of a blend
 static_assert(kBlockRows <= kChunk);
-
-constexpr float kTiny = 1e-30f;  // instead of dividing by 0
-
-INVARIA_INLINE float luminance(float red, float green, float blue) {
-  return 0.2989f * red + 0.587f * green + 0.114f * blue;
-}
-
-INVARIA_INLINE float clamp01(float x) {
-  return std::min(std::max(x, 0.0f), 1.0f);
-}
-
-/// One colour of HSV -> RGB without branches: value (1 - saturation max(0, min(k, 4 - k, 1))), k = (offset + hue) mod
-/// 6, or, the same, value (1 - saturation clamp(2 - d)) with d the distance of offset + hue from 2 on a circle of 6.
-/// @param hue in [-4, 8]
-INVARIA_INLINE float hsv_channel(float offset, float hue, float saturation, float value) {
-  const float along = std::abs(hue + offset - 2.0f);  // in [0, 11]
-  const float once_round = std::min(along, 12.0f - along);
-  const float distance = std::min(once_round, 6.0f - once_round);
-  return value - value * saturation * clamp01(2.0f - distance);
-}
 
 /// One chunk of `size` values, a constant once inlined: its sums stay in registers over the taps.
 template <class T>
@@ -150,12 +134,7 @@ INVARIA_CLONES void saturate(const Planes& planes, float factor) {
   float* __restrict green = planes.green;
   float* __restrict blue = planes.blue;
   const int64_t n = planes.n;
-  for (int64_t i = 0; i < n; ++i) {
-    const float offset = (1.0f - factor) * luminance(red[i], green[i], blue[i]);
-    red[i] = clamp01(red[i] * factor + offset);
-    green[i] = clamp01(green[i] * factor + offset);
-    blue[i] = clamp01(blue[i] * factor + offset);
-  }
+  for (int64_t i = 0; i < n; ++i) pixel::saturate(red[i], green[i], blue[i], factor);
 }
 
 INVARIA_CLONES void turn_hue(const Planes& planes, float turn) {
@@ -164,23 +143,7 @@ INVARIA_CLONES void turn_hue(const Planes& planes, float turn) {
   float* __restrict blue = planes.blue;
   const int64_t n = planes.n;
   const float turn6 = 6.0f * turn;
-  for (int64_t i = 0; i < n; ++i) {
-    const float r = red[i];
-    const float g = green[i];
-    const float b = blue[i];
-    const float value = std::max(std::max(r, g), b);
-    const float range = value - std::min(std::min(r, g), b);
-    // A gray pixel (range 0) has no hue; its saturation is 0 whatever the hue.
-    const float saturation = range / std::max(value, kTiny);
-    const float per_range = 1.0f / std::max(range, kTiny);
-    const float from_red = (g - b) * per_range;
-    const float from_green = 2.0f + (b - r) * per_range;
-    const float from_blue = 4.0f + (r - g) * per_range;
-    const float hue = (value == r ? from_red : value == g ? from_green : from_blue) + turn6;
-    red[i] = hsv_channel(5.0f, hue, saturation, value);
-    green[i] = hsv_channel(3.0f, hue, saturation, value);
-    blue[i] = hsv_channel(1.0f, hue, saturation, value);
-  }
+  for (int64_t i = 0; i < n; ++i) pixel::turn_hue(red[i], green[i], blue[i], turn6);
 }
 
 INVARIA_CLONES void gray(const Planes& planes) {
@@ -199,10 +162,7 @@ INVARIA_CLONES void gray(const Planes& planes) {
 INVARIA_CLONES void solarize(const Planes& planes, float threshold) {
   const int64_t n = planes.n;
   for (float* plane : {planes.red, planes.green, planes.blue}) {
-    for (int64_t i = 0; i < n; ++i) {
-      const float value = plane[i];
-      plane[i] = value >= threshold ? 1.0f - value : value;
-    }
+    for (int64_t i = 0; i < n; ++i) plane[i] = pixel::solarized(plane[i], threshold);
   }
 }
 

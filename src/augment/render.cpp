@@ -10,6 +10,7 @@
 
 #include "augment/kernels.hpp"
 #include "augment/view_map.hpp"
+#include "augment/view_program.hpp"
 #include "core/errors.hpp"
 #include "core/resample.hpp"
 
@@ -101,30 +102,6 @@ void jitter(const ViewParameters& parameters, const kernels::Planes& planes) {
   }
 }
 
-/// exp(-d^2 / (2 sigma^2)) over the kernel's pixels, summing to 1, without those at both ends that together weigh less
-/// than a hundred millionth: of a wide kernel with a small sigma, most.
-std::vector<float> gaussian(int64_t kernel, double sigma) {
-  const double farthest = sigma * std::sqrt(2.0 * std::log(1e9));
-  const int64_t half = std::min(kernel / 2, static_cast<int64_t>(std::ceil(farthest)));
-  std::vector<double> weights;
-  for (int64_t tap = -half; tap <= half; ++tap) {
-    const double distance = static_cast<double>(tap) / sigma;
-    weights.push_back(std::exp(-0.5 * distance * distance));
-  }
-  const double total = std::accumulate(weights.begin(), weights.end(), 0.0);
-  std::vector<float> normalised;
-  for (const double weight : weights) normalised.push_back(static_cast<float>(weight / total));
-  return normalised;
-}
-
-/// Position `at` of a line mirrored at its first and last element, as often as it takes.
-int64_t reflected(int64_t at, int64_t size) {
-  if (size == 1) return 0;
-  const int64_t period = 2 * (size - 1);
-  const int64_t within = ((at % period) + period) % period;
-  return within < size ? within : period - within;
-}
-
 /// Separable: along the stored lines, then across them. Each pass reads from a copy with mirrored borders.
 void blur(const std::vector<float>& weights, int64_t size, Scratch& scratch, float* plane) {
   const int64_t taps = static_cast<int64_t>(weights.size());
@@ -136,14 +113,14 @@ void blur(const std::vector<float>& weights, int64_t size, Scratch& scratch, flo
     float* values = plane + line * size;
     std::copy_n(values, size, padded + border);
     for (int64_t n = 0; n < border; ++n) {
-      padded[n] = values[reflected(n - border, size)];
-      padded[border + size + n] = values[reflected(size + n, size)];
+      padded[n] = values[mirrored(n - border, size)];
+      padded[border + size + n] = values[mirrored(size + n, size)];
     }
     kernels::blend_rows(padded, 1, weights.data(), taps, size, values);
   }
 
   for (int64_t n = 0; n < padded_size; ++n)
-    std::copy_n(plane + reflected(n - border, size) * size, size, padded + n * size);
+    std::copy_n(plane + mirrored(n - border, size) * size, size, padded + n * size);
   kernels::blend_rows(padded, size, weights.data(), taps, size * size, plane);
 }
 
@@ -156,7 +133,7 @@ void render_view(const uint8_t* pixels, int64_t image_width, const ViewParameter
   jitter(parameters, planes);
   if (parameters.grayscale) kernels::gray(planes);
   if (parameters.blur_sigma != 0.0) {
-    const std::vector<float> weights = gaussian(blur_kernel(settings.blur, view_size), parameters.blur_sigma);
+    const std::vector<float> weights = blur_weights(settings.blur, view_size, parameters.blur_sigma);
     for (int64_t channel = 0; channel < kChannels; ++channel) blur(weights, view_size, scratch, values + channel * n);
   }
   if (parameters.solarize) kernels::solarize(planes, static_cast<float>(settings.solarize.threshold));
@@ -167,24 +144,42 @@ void render_view(const uint8_t* pixels, int64_t image_width, const ViewParameter
   }
 }
 
-void require_inside(const Box& box, const ImageBatch& images, size_t index) {
-  require(box.top >= 0 && box.left >= 0 && box.height >= 1 && box.width >= 1 && box.top + box.height <= images.height &&
-              box.left + box.width <= images.width,
-          "render_views: view {} shows rows {} + {}, columns {} + {}, which is not inside an image of {} x {}", index,
-          box.top, box.height, box.left, box.width, images.height, images.width);
+}  // namespace
+
+std::vector<float> blur_weights(const BlurSettings& settings, int64_t view_size, double sigma) {
+  const double farthest = sigma * std::sqrt(2.0 * std::log(1e9));
+  const int64_t half = std::min(blur_kernel(settings, view_size) / 2, static_cast<int64_t>(std::ceil(farthest)));
+  std::vector<double> weights;
+  for (int64_t tap = -half; tap <= half; ++tap) {
+    const double distance = static_cast<double>(tap) / sigma;
+    weights.push_back(std::exp(-0.5 * distance * distance));
+  }
+  const double total = std::accumulate(weights.begin(), weights.end(), 0.0);
+  std::vector<float> normalised;
+  for (const double weight : weights) normalised.push_back(static_cast<float>(weight / total));
+  return normalised;
 }
 
-}  // namespace
+void require_renderable(const ImageBatch& images, std::span<const ViewParameters> parameters, int64_t view_size) {
+  const size_t n_images = images.pixels.size();
+  require(view_size >= 1, "render_views: a view of {} pixels", view_size);
+  require(parameters.size() == n_images, "render_views: {} images and {} parameters", n_images, parameters.size());
+  for (size_t n = 0; n < n_images; ++n) {
+    const Box& box = parameters[n].box;
+    require(box.top >= 0 && box.left >= 0 && box.height >= 1 && box.width >= 1 &&
+                box.top + box.height <= images.height && box.left + box.width <= images.width,
+            "render_views: view {} shows rows {} + {}, columns {} + {}, which is not inside an image of {} x {}", n,
+            box.top, box.height, box.left, box.width, images.height, images.width);
+  }
+}
 
 void render_views_into(std::span<float> out, const ImageBatch& images, std::span<const ViewParameters> parameters,
                        int64_t view_size, const AugmentSettings& settings) {
   const size_t n_images = images.pixels.size();
-  require(view_size >= 1, "render_views: a view of {} pixels", view_size);
-  require(parameters.size() == n_images, "render_views: {} images and {} parameters", n_images, parameters.size());
+  require_renderable(images, parameters, view_size);
   const int64_t view_values = kChannels * view_size * view_size;
   require(out.size() == n_images * static_cast<size_t>(view_values), "render_views: room for {} floats, expected {}",
           out.size(), n_images * static_cast<size_t>(view_values));
-  for (size_t n = 0; n < n_images; ++n) require_inside(parameters[n].box, images, n);
 
   at::parallel_for(0, static_cast<int64_t>(n_images), kGrain, [&](int64_t begin, int64_t end) {
     thread_local Scratch scratch;

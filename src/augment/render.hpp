@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "augment/view_parameters.hpp"
 
@@ -33,6 +34,13 @@ struct ViewPair {
     return both.narrow(0, both.size(0) / 2, both.size(0) / 2);
   }  ///< [B, 3, S, S], shares memory
 };
+
+/// exp(-d^2 / (2 sigma^2)) over the kernel's pixels, summing to 1, without those at both ends that together weigh less
+/// than a hundred millionth: of a wide kernel with a small sigma, most.
+std::vector<float> blur_weights(const BlurSettings& settings, int64_t view_size, double sigma);
+
+/// @throws PreconditionError if counts disagree, a box is not inside its image, or the view has no pixel
+void require_renderable(const ImageBatch& images, std::span<const ViewParameters> parameters, int64_t view_size);
 
 /// Render view n of image n by parameters n, with at::get_num_threads() threads.
 /// @param view_size  S, pixels, at least 1

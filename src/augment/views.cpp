@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "augment/device_views.hpp"
 #include "augment/render.hpp"
 #include "core/errors.hpp"
 
@@ -43,6 +44,14 @@ class PictureViews : public Views {
   at::Tensor render(std::span<const uint8_t* const> stored, std::span<const Parameters> parameters) const override {
     return render_views({stored, stored_.height, stored_.width}, all_as<ViewParameters>(parameters), shape_.height,
                         settings_);
+  }
+
+  std::function<at::Tensor()> begin(std::span<const uint8_t* const> stored, std::span<const Parameters> parameters,
+                                    c10::Device device) const override {
+    if (!device.is_cuda()) return Views::begin(stored, parameters, device);
+    return [packed = pack_views({stored, stored_.height, stored_.width}, all_as<ViewParameters>(parameters),
+                                shape_.height, settings_, device),
+            device] { return render_packed(packed, device); };
   }
 
  private:
@@ -98,6 +107,14 @@ ViewSettings ViewSettings::framed_as(const ViewSettings& other) const {
   framed.sound.augment.method = other.sound.augment.method;
   framed.sound.augment.vocoder_n_fft = other.sound.augment.vocoder_n_fft;
   return framed;
+}
+
+std::function<at::Tensor()> Views::begin(std::span<const uint8_t* const> stored, std::span<const Parameters> parameters,
+                                         c10::Device device) const {
+  at::Tensor views_BCHW = render(stored, parameters);
+  if (device.is_cuda())
+    views_BCHW = views_BCHW.pin_memory();  // then the copy runs beside the kernels of the step before
+  return [views_BCHW, device] { return views_BCHW.to(device, /*non_blocking=*/true); };
 }
 
 std::shared_ptr<const Views> make_views(const ViewSettings& settings, const config::StoredShape& stored) {

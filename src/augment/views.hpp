@@ -5,8 +5,10 @@
 /// Shape legend: B views, C channels, H rows, W columns of a view.
 
 #include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <variant>
@@ -47,6 +49,10 @@ class Views {
   /// View n of stored sample n by parameters n: float [B, C, H, W] on the CPU.
   /// @param stored  config::StoredShape::bytes() each
   virtual at::Tensor render(std::span<const uint8_t* const> stored, std::span<const Parameters> parameters) const = 0;
+  /// The host's part of rendering on `device`: what comes back does the rest when it is called, on CUDA by the current
+  /// stream, and gives the views there. `stored` is free once this returns.
+  virtual std::function<at::Tensor()> begin(std::span<const uint8_t* const> stored,
+                                            std::span<const Parameters> parameters, c10::Device device) const;
 };
 
 std::shared_ptr<const Views> make_views(const ViewSettings& settings, const config::StoredShape& stored);

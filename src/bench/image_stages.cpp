@@ -8,6 +8,7 @@
 #include <memory>
 #include <numeric>
 
+#include "augment/device_views.hpp"
 #include "augment/operations.hpp"
 #include "augment/render.hpp"
 #include "bench/checks.hpp"
@@ -70,28 +71,41 @@ std::vector<uint64_t> ids_of(int64_t n) {
   return ids;
 }
 
-/// What is timed.
-at::Tensor views_at_once(const Pictures& pictures, int64_t view_size, const augment::AugmentSettings& settings) {
-  const std::vector<const uint8_t*> each = pictures.each();
-  return augment::make_views({each, pictures.height, pictures.width}, settings, all_operations(), view_size, kSeed, 0,
-                             ids_of(pictures.n))
-      .both;
-}
-
-/// The same, by the operations one after the other.
-at::Tensor views_slowly(const Pictures& pictures, int64_t view_size, const augment::AugmentSettings& settings) {
-  std::vector<at::Tensor> views;
+/// Drawn for all pictures, their first views, then their second ones.
+std::vector<augment::ViewParameters> drawn(const Pictures& pictures, const augment::AugmentSettings& settings) {
+  std::vector<augment::ViewParameters> parameters;
   for (const uint32_t view : {0u, 1u}) {
-    std::vector<augment::ViewParameters> parameters;
     for (const uint64_t id : ids_of(pictures.n)) {
       parameters.push_back(
           augment::draw(settings, all_operations(), pictures.height, pictures.width, kSeed, 0, id, view));
     }
-    const std::vector<const uint8_t*> each = pictures.each();
-    views.push_back(
-        augment::render_views_slowly({each, pictures.height, pictures.width}, parameters, view_size, settings));
   }
-  return at::cat(views);
+  return parameters;
+}
+
+/// What is timed.
+at::Tensor views_at_once(const Pictures& pictures, int64_t view_size, const augment::AugmentSettings& settings,
+                         c10::Device device) {
+  std::vector<const uint8_t*> each = pictures.each();
+  if (!device.is_cuda()) {
+    return augment::make_views({each, pictures.height, pictures.width}, settings, all_operations(), view_size, kSeed, 0,
+                               ids_of(pictures.n))
+        .both;
+  }
+  const std::vector<const uint8_t*> once = each;
+  each.insert(each.end(), once.begin(), once.end());
+  return augment::render_packed(augment::pack_views({each, pictures.height, pictures.width}, drawn(pictures, settings),
+                                                    view_size, settings, device),
+                                device);
+}
+
+/// The same, by the operations one after the other.
+at::Tensor views_slowly(const Pictures& pictures, int64_t view_size, const augment::AugmentSettings& settings) {
+  std::vector<const uint8_t*> each = pictures.each();
+  const std::vector<const uint8_t*> once = each;
+  each.insert(each.end(), once.begin(), once.end());
+  return augment::render_views_slowly({each, pictures.height, pictures.width}, drawn(pictures, settings), view_size,
+                                      settings);
 }
 
 /// Others draw for themselves: views of the right size whose values spread as ours do.
@@ -132,7 +146,7 @@ json::object request_of(const Pictures& pictures, int64_t view_size, const augme
   return request;
 }
 
-Stage of_memory(const std::filesystem::path& folder, int64_t n, int64_t stored, int64_t view_size) {
+Stage of_memory(const std::filesystem::path& folder, int64_t n, int64_t stored, int64_t view_size, c10::Device device) {
   const augment::AugmentSettings settings;
   const std::string name = fmt::format("{}-{}", stored, view_size);
   const std::filesystem::path file = folder / fmt::format("pictures-{}.u8", stored);
@@ -150,7 +164,7 @@ Stage of_memory(const std::filesystem::path& folder, int64_t n, int64_t stored, 
       .unit = "views",
       .items = 2.0 * static_cast<double>(n),
       .work = views_work(shape, view_size),
-      .run = [=] { return std::vector{views_at_once(pictures->get(), view_size, settings)}; },
+      .run = [=] { return std::vector{views_at_once(pictures->get(), view_size, settings, device)}; },
       .check = [=](const at::Tensor& made) { expect_near(made, slowly->get(), kTolerance); },
       .adapter = "image.py",
       .peers = {}};
@@ -208,7 +222,7 @@ Stage of_files(const std::filesystem::path& folder, int64_t n, int64_t height, i
               .unit = "pictures",
               .items = static_cast<double>(n),
               .work = views_work(shape, view_size),
-              .run = [=] { return std::vector{views_at_once(decoded(), view_size, settings)}; },
+              .run = [=] { return std::vector{views_at_once(decoded(), view_size, settings, c10::kCPU)}; },
               .check = [=](const at::Tensor& made) { expect_near(made, slowly->get(), kTolerance); },
               .adapter = "image.py",
               .peers = {}};
@@ -222,9 +236,15 @@ Stage of_files(const std::filesystem::path& folder, int64_t n, int64_t height, i
 
 }  // namespace
 
-std::vector<Stage> image_stages(const std::filesystem::path& folder) {
-  return {of_memory(folder, 64, 64, 32), of_memory(folder, 64, 64, 64), of_memory(folder, 8, 256, 224),
-          of_files(folder, 128, 64, 64, 32), of_files(folder, 8, 375, 500, 224)};
+std::vector<Stage> image_stages(const std::filesystem::path& folder, c10::Device device) {
+  const int64_t times = device.is_cuda() ? 16 : 1;  // pictures that keep a device busy
+  std::vector<Stage> stages{of_memory(folder, 64 * times, 64, 32, device),
+                            of_memory(folder, 64 * times, 64, 64, device),
+                            of_memory(folder, 8 * times, 256, 224, device)};
+  if (device.is_cuda()) return stages;
+  stages.push_back(of_files(folder, 128, 64, 64, 32));
+  stages.push_back(of_files(folder, 8, 375, 500, 224));
+  return stages;
 }
 
 }  // namespace invaria::bench

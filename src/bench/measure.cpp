@@ -70,11 +70,12 @@ class Peer {
   const PeerStage& stage_;
 };
 
-double seconds_of(const Stage& stage, double at_least) {
+double seconds_of(const Stage& stage, double at_least, c10::Device device) {
   const Timer timer;
   int64_t runs = 0;
   while (timer.seconds() < at_least || runs == 0) {
     stage.run();
+    wait_for(device);
     ++runs;
   }
   return timer.seconds() / static_cast<double>(runs);
@@ -98,7 +99,7 @@ StageRates measure(const Stage& stage, const MachinePeaks& peaks, const MeasureO
   const at::NoGradGuard no_grad;
   StageRates rates{stage.name, stage.what, stage.unit, {}, {}, 0.0, false, {}};
   try {
-    stage.check(stacked(stage.run()));
+    stage.check(stacked(stage.run()).cpu());
   } catch (const WrongResult& wrong) {
     rates.problem = wrong.what();
     return rates;
@@ -114,7 +115,7 @@ StageRates measure(const Stage& stage, const MachinePeaks& peaks, const MeasureO
     for (const PeerStage& peer : stage.peers) peers.push_back(std::make_unique<Peer>(*process, peer));
   }
   for (int64_t pair = 0; pair < options.pairs; ++pair) {
-    const double ours_s = seconds_of(stage, options.seconds);
+    const double ours_s = seconds_of(stage, options.seconds, options.device);
     rates.per_s.push_back(stage.items / ours_s);
     for (const auto& peer : peers) {
       if (!peer->rates.problem.empty()) continue;

@@ -3,6 +3,8 @@
 /// Stages timed beside their peers: in turn, in one process's time, on the same data, so that a noisy machine disturbs
 /// both alike.
 
+#include <c10/core/Device.h>
+
 #include <filesystem>
 #include <functional>
 #include <optional>
@@ -44,6 +46,7 @@ struct MeasureOptions {
   int64_t pairs = 7;
   double seconds = 0.2;  ///< that one side of a pair runs at least
   int threads = 1;
+  c10::Device device = c10::kCPU;  ///< that the stages were made for
 };
 
 /// Check a stage and its peers, then time them in turn. What fails its check has a problem and no rate.

@@ -31,12 +31,12 @@ constexpr double kMomentum = 0.99;  ///< of the averages that an update moves al
 at::Tensor plain_nt_xent(const at::Tensor& first_nC, const at::Tensor& second_nC) {
   const int64_t n = first_nC.size(0);
   const at::Tensor rows_MC = objective::unit_rows(at::cat({first_nC, second_nC}));
-  const at::Tensor logits_MM =
-      (at::mm(rows_MC, rows_MC.t()) / kTemperature).masked_fill(at::eye(2 * n, at::kBool), -INFINITY);
-  return at::cross_entropy_loss(logits_MM, at::arange(2 * n, at::kLong).roll(n));
+  const at::Tensor logits_MM = (at::mm(rows_MC, rows_MC.t()) / kTemperature)
+                                   .masked_fill(at::eye(2 * n, rows_MC.options().dtype(at::kBool)), -INFINITY);
+  return at::cross_entropy_loss(logits_MM, at::arange(2 * n, rows_MC.options().dtype(at::kLong)).roll(n));
 }
 
-Stage nt_xent_stage(const std::filesystem::path& folder, int64_t rows) {
+Stage nt_xent_stage(const std::filesystem::path& folder, int64_t rows, c10::Device device) {
   constexpr int64_t kChannels = 128;
   const int64_t n = rows / 2;
   const std::filesystem::path file = folder / fmt::format("embeddings-{}.f32", rows);
@@ -44,7 +44,7 @@ Stage nt_xent_stage(const std::filesystem::path& folder, int64_t rows) {
     const at::Tensor shared_nC = normals({n, kChannels}, 1);
     const at::Tensor made_2nC = at::stack({shared_nC, shared_nC + normals({n, kChannels}, 2)}).to(at::kFloat);
     write_values(file, made_2nC);
-    return made_2nC;
+    return made_2nC.to(device);
   });
   const auto gradient_of = [](const at::Tensor& given_2nC, const auto& loss_of) {
     const at::AutoGradMode with_gradient(true);
@@ -53,7 +53,7 @@ Stage nt_xent_stage(const std::filesystem::path& folder, int64_t rows) {
     return leaf_2nC.grad();
   };
   const auto expected = std::make_shared<Lazy<at::Tensor>>(
-      [=] { return (gradient_of(views_2nC->get().to(at::kDouble), plain_nt_xent) * rows).to(at::kFloat); });
+      [=] { return (gradient_of(views_2nC->get().to(at::kDouble), plain_nt_xent) * rows).to(at::kFloat).cpu(); });
   const auto is_gradient = [=](const at::Tensor& made_2nC) { expect_near(made_2nC * rows, expected->get(), 1e-4); };
   const auto work = static_cast<double>(rows * rows);
   Stage stage{.name = fmt::format("train/nt-xent-{}", rows),
@@ -83,11 +83,13 @@ Stage nt_xent_stage(const std::filesystem::path& folder, int64_t rows) {
 /// A SimCLR step of an encoder without conditioning on views that are there.
 class PlainStep {
  public:
-  PlainStep(const model::EncoderSettings& settings, int64_t pictures, int64_t view_size)
+  PlainStep(const model::EncoderSettings& settings, int64_t pictures, int64_t view_size, c10::Device device)
       : encoder_(settings, 0, 1, view_size),
         heads_(model::ProjectionSettings{}, encoder_.feature_dim(), 1, 2),
         optimizer_({}),
-        views_BCHW_(normals({2 * pictures, 3, view_size, view_size}, 3).to(at::kFloat)) {
+        views_BCHW_(normals({2 * pictures, 3, view_size, view_size}, 3).to(at::kFloat).to(device)) {
+    encoder_.to(device);
+    heads_.to(device);
     for (const model::Parameter& parameter : encoder_.parameters()) trained_.push_back(&parameter);
     for (const model::Parameter& parameter : heads_.parameters(0)) trained_.push_back(&parameter);
   }
@@ -138,7 +140,7 @@ class PlainStep {
 };
 
 Stage step_stage(const std::filesystem::path& folder, const std::string& name, const std::string& what,
-                 model::EncoderSettings settings, int64_t pictures, int64_t view_size) {
+                 model::EncoderSettings settings, int64_t pictures, int64_t view_size, c10::Device device) {
   settings.conditioning = model::Conditioning::kNone;
   const std::filesystem::path views_file = folder / (name + ".views.f32"), weights_file = folder / (name + ".f32"),
                               positions_file = folder / (name + ".positions.f32");
@@ -148,13 +150,14 @@ Stage step_stage(const std::filesystem::path& folder, const std::string& name, c
     at::Tensor expected_loss;
   };
   const auto start = std::make_shared<Lazy<Start>>([=] {
-    const auto step = std::make_shared<PlainStep>(settings, pictures, view_size);
+    const auto step = std::make_shared<PlainStep>(settings, pictures, view_size, device);
     write_values(views_file, step->views());
     write_values(positions_file, step->positions());
     std::vector<at::Tensor> values;
-    for (const model::Parameter* parameter : step->trained()) values.push_back(parameter->value.detach().flatten());
+    for (const model::Parameter* parameter : step->trained())
+      values.push_back(parameter->value.detach().flatten().cpu());
     write_values(weights_file, at::cat(values));
-    return Start{step, step->expected_loss()};
+    return Start{step, step->expected_loss().cpu()};
   });
   const auto is_loss = [=](const at::Tensor& made) { expect_near(made, start->get().expected_loss, 2e-3); };
   const double views = 2.0 * static_cast<double>(pictures);
@@ -200,8 +203,9 @@ class Amortisation {
   static constexpr int64_t kPeriod = 1009, kGradientPeriod = 997;
   static constexpr double kStep = 1e-4, kGradientStep = 1e-5;
 
-  explicit Amortisation(const model::EncoderSettings& settings)
+  Amortisation(const model::EncoderSettings& settings, c10::Device device)
       : encoder_(settings, 2, 1, 32), optimizer_({.weight_decay = 0.0}) {
+    encoder_.to(device);
     for (const model::FactoredParameter& parameter : encoder_.factored_parameters()) {
       at::Tensor A_PH = parameter.value_PH;
       A_PH.copy_(saw(A_PH.numel(), kPeriod, kStep).view_as(A_PH));
@@ -209,7 +213,7 @@ class Amortisation {
     }
     averages_.momentum = kMomentum;
     for (const at::Tensor& kernel : generated().tensors)
-      g_.push_back(saw(kernel.numel(), kGradientPeriod, kGradientStep).view_as(kernel));
+      g_.push_back(saw(kernel.numel(), kGradientPeriod, kGradientStep).view_as(kernel).to(device));
   }
 
   model::Generated generated() const { return encoder_.generate({0.3, 0.8}); }
@@ -233,7 +237,7 @@ class Amortisation {
     const model::Generated made = generated();
     for (size_t n = 0; n < made.tensors.size(); ++n) {
       sizes.emplace_back(made.tensors[n].numel());
-      hidden.emplace_back(json::value_from(model::to_doubles(made.kept[n])));
+      hidden.emplace_back(json::value_from(model::to_doubles(made.kept[n].cpu())));
     }
     return {{"sizes", std::move(sizes)}, {"hidden", std::move(hidden)}};
   }
@@ -241,9 +245,9 @@ class Amortisation {
   /// The first step, as equations say it: Adam's first step is the gradient over its size.
   at::Tensor expected() const {
     const model::Generated made = generated();
-    const at::Tensor h_H = made.kept.front().to(at::kDouble);
+    const at::Tensor h_H = made.kept.front().cpu().to(at::kDouble);
     const at::Tensor A_RH = saw(kRows * h_H.numel(), kPeriod, kStep).to(at::kDouble).view({kRows, -1});
-    const at::Tensor g_R = g_.front().flatten().narrow(0, 0, kRows).to(at::kDouble);
+    const at::Tensor g_R = g_.front().flatten().narrow(0, 0, kRows).cpu().to(at::kDouble);
     const at::Tensor gradient_RH = at::outer(g_R, h_H);
     const at::Tensor after_RH = A_RH - kLearningRate * gradient_RH / (gradient_RH.abs() + 1e-8);
     const at::Tensor average_RH = kMomentum * A_RH + (1.0 - kMomentum) * after_RH;
@@ -264,14 +268,15 @@ class Amortisation {
 };
 
 Stage amortisation_stage(const std::filesystem::path& folder, const std::string& name, const std::string& what,
-                         const model::EncoderSettings& settings, const std::vector<std::string>& peers) {
+                         const model::EncoderSettings& settings, const std::vector<std::string>& peers,
+                         c10::Device device) {
   struct Start {
     std::shared_ptr<Amortisation> step;
     at::Tensor expected;
   };
   const std::filesystem::path file = folder / (name + ".convolutions.json");
   const auto start = std::make_shared<Lazy<Start>>([=] {
-    const auto step = std::make_shared<Amortisation>(settings);
+    const auto step = std::make_shared<Amortisation>(settings, device);
     io::write_file_atomically(file, json::serialize(step->convolutions()));
     return Start{step, step->expected()};
   });
@@ -320,17 +325,22 @@ model::EncoderSettings imagenet(model::Architecture backbone) {
 
 }  // namespace
 
-std::vector<Stage> training_stages(const std::filesystem::path& folder) {
+std::vector<Stage> training_stages(const std::filesystem::path& folder, c10::Device device) {
   const std::vector<std::string> eager{"torch naive", "torch factored"};
-  return {nt_xent_stage(folder, 2048), nt_xent_stage(folder, 8192),
-          step_stage(folder, "resnet18-16", "ResNet-18 of width 16", resnet18(16), 64, 32),
-          step_stage(folder, "resnet18-64", "ResNet-18 of width 64", resnet18(64), 16, 32),
-          step_stage(folder, "resnet50", "ResNet-50", imagenet(model::Architecture::kResNet50), 4, 224),
-          step_stage(folder, "vit-small", "ViT-S/16", imagenet(model::Architecture::kVitSmall), 4, 224),
-          amortisation_stage(folder, "resnet18-16", "ResNet-18 of width 16", resnet18(16), eager),
-          amortisation_stage(folder, "resnet18-64", "ResNet-18 of width 64", resnet18(64), eager),
+  const int64_t times = device.is_cuda() ? 16 : 1;  // pictures that keep a device busy
+  const auto step = [&](const std::string& name, const std::string& what, const model::EncoderSettings& settings,
+                        int64_t pictures, int64_t view_size) {
+    return step_stage(folder, name, what, settings, times * pictures, view_size, device);
+  };
+  return {nt_xent_stage(folder, 2048, device), nt_xent_stage(folder, 8192, device),
+          step("resnet18-16", "ResNet-18 of width 16", resnet18(16), 64, 32),
+          step("resnet18-64", "ResNet-18 of width 64", resnet18(64), 16, 32),
+          step("resnet50", "ResNet-50", imagenet(model::Architecture::kResNet50), 4, 224),
+          step("vit-small", "ViT-S/16", imagenet(model::Architecture::kVitSmall), 4, 224),
+          amortisation_stage(folder, "resnet18-16", "ResNet-18 of width 16", resnet18(16), eager, device),
+          amortisation_stage(folder, "resnet18-64", "ResNet-18 of width 64", resnet18(64), eager, device),
           // Beside a peer it would not fit into the memory of a usual machine.
-          amortisation_stage(folder, "resnet50", "ResNet-50", imagenet(model::Architecture::kResNet50), {})};
+          amortisation_stage(folder, "resnet50", "ResNet-50", imagenet(model::Architecture::kResNet50), {}, device)};
 }
 
 }  // namespace invaria::bench

@@ -7,15 +7,11 @@
 /// moments). Scalars are computed in double and rounded once, in the order of operations of torch.optim, so that both
 /// agree to a few units in the last place. Free of LibTorch, and of what nvcc in C++17 cannot read.
 
-#ifdef __CUDACC__
-#define INVARIA_HOST_DEVICE __host__ __device__ __forceinline__
-#else
-#define INVARIA_HOST_DEVICE inline __attribute__((always_inline))
-#endif
-
 #include <cmath>
 #include <cstdint>
 #include <variant>
+
+#include "core/host_device.hpp"
 
 namespace invaria::train {
 

@@ -18,23 +18,23 @@ ViewLoader::ViewLoader(const EncoderPlan& plan, const data::DataSplit& pictures,
       thread_(loading == Loading::kAhead ? std::make_unique<WorkerThread>() : nullptr) {}
 
 StepViews ViewLoader::views(int64_t step) {
-  StepViews views;
+  Begun begun;
   if (next_is_made_.valid()) {
     next_is_made_.get();
-    if (next_step_ == step) views = std::move(next_views_);  // else the caller went elsewhere
+    if (next_step_ == step) begun = std::move(next_);  // else the caller went elsewhere
   }
-  if (!views.views_BCHW.defined()) views = make(step);
+  if (!begun.finish) begun = begin(step);
   if (thread_ && step + 1 < plan_.settings.steps) {
     next_step_ = step + 1;
-    next_is_made_ = thread_->submit([this, next = next_step_] { next_views_ = make(next); });
+    next_is_made_ = thread_->submit([this, next = next_step_] { next_ = begin(next); });
   }
-  // Out of pinned memory the copy runs beside the kernels of the step before.
-  views.views_BCHW = views.views_BCHW.to(device_, /*non_blocking=*/true);
-  return views;
+  begun.step.views_BCHW = begun.finish();
+  return std::move(begun.step);
 }
 
-StepViews ViewLoader::make(int64_t step) {
-  StepViews made{{}, which_(step), sampler_.batch(step)};
+ViewLoader::Begun ViewLoader::begin(int64_t step) {
+  Begun begun{{{}, which_(step), sampler_.batch(step)}, {}};
+  const StepViews& made = begun.step;
   std::vector<std::vector<augment::Operation>> active;  // [block]
   const std::vector<CornerBlock> blocks = plan_.blocks(step);
   for (const CornerBlock& block : blocks)
@@ -50,9 +50,8 @@ StepViews ViewLoader::make(int64_t step) {
         how_->draw(active[block_of(blocks, place.position)], seed, epoch, static_cast<uint64_t>(picture), place.view));
   }
   const data::HeldSamples held = pictures_.samples(shown, at::get_num_threads());
-  made.views_BCHW = how_->render(held.bytes, parameters);
-  if (device_.is_cuda()) made.views_BCHW = made.views_BCHW.pin_memory();
-  return made;
+  begun.finish = how_->begin(held.bytes, parameters, device_);
+  return begun;
 }
 
 }  // namespace invaria::train

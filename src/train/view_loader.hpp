@@ -47,7 +47,12 @@ class ViewLoader {
   StepViews views(int64_t step);
 
  private:
-  StepViews make(int64_t step);
+  /// The host's part of a step: all but the views, and what makes these on the device.
+  struct Begun {
+    StepViews step;
+    std::function<at::Tensor()> finish;
+  };
+  Begun begin(int64_t step);
 
   const EncoderPlan& plan_;
   const data::DataSplit& pictures_;
@@ -56,7 +61,7 @@ class ViewLoader {
   WhichViews which_;
   c10::Device device_;
   int64_t next_step_ = -1;
-  StepViews next_views_;
+  Begun next_;
   std::future<void> next_is_made_;
   std::unique_ptr<WorkerThread> thread_;  // last: it uses the others
 };
