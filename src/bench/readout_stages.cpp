@@ -7,6 +7,7 @@
 #include <cmath>
 #include <iterator>
 #include <memory>
+#include <numeric>
 #include <utility>
 
 #include "bench/checks.hpp"
@@ -132,8 +133,15 @@ Stage episodes_stage(const std::filesystem::path& folder) {
   // One at a time, in double: what many at once have to be.
   const auto expected = std::make_shared<Lazy<at::Tensor>>([=] {
     std::vector<at::Tensor> each;
-    for (const downstream::Episode& episode : pool->get().episodes)
-      each.push_back(accuracies(pool->get().features_BD.to(at::kDouble), {episode}));
+    for (const downstream::Episode& episode : pool->get().episodes) {
+      std::vector<int64_t> rows = episode.support;
+      rows.insert(rows.end(), episode.queries.begin(), episode.queries.end());
+      downstream::Episode own = episode;  // the same samples as all there are
+      std::iota(own.support.begin(), own.support.end(), int64_t{0});
+      std::iota(own.queries.begin(), own.queries.end(), std::ssize(own.support));
+      const at::Tensor samples_AD = pool->get().features_BD.index_select(0, at::tensor(rows, at::kLong));
+      each.push_back(accuracies(samples_AD.to(at::kDouble), {own}));
+    }
     return at::cat(each);
   });
   // A query on the border between two classes may fall to either side.
