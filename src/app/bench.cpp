@@ -52,6 +52,11 @@ c10::Device device_named(const std::string& name) {
   return c10::Device(c10::kCUDA, 0);
 }
 
+/// "cpu", or the GPU's name.
+std::string device_text(const BenchOptions& options) {
+  return options.device == "cpu" ? options.device : at::cuda::getDeviceProperties(0)->name;
+}
+
 bool is_asked(const std::string& stage, const std::string& name) {
   return stage == name || stage.starts_with(name + "/");
 }
@@ -215,16 +220,17 @@ json::object record_of(const bench::ScaleRates& stage) {
 
 /// All that a call measured, on which machine, when and by what, for --json.
 template <class Rates>
-json::object record_of(const std::vector<Rates>& rates, int threads, const bench::MachinePeaks& peaks) {
+json::object record_of(const std::vector<Rates>& rates, const BenchOptions& options, const bench::MachinePeaks& peaks) {
   json::array records;
   for (const Rates& stage : rates) records.emplace_back(record_of(stage));
   return {{"cpu", cpu_model()},
-          {"threads", threads},
+          {"device", device_text(options)},
+          {"threads", options.threads},
           {"date", utc_now()},
           {"version", version_text()},
           {"flops_per_s", peaks.flops_per_s},
-          {"bytes_per_s", peaks.bytes_per_s},
           {"bfloat16_flops_per_s", peaks.bfloat16_flops_per_s},
+          {"bytes_per_s", peaks.bytes_per_s},
           {"stages", std::move(records)}};
 }
 
@@ -248,6 +254,8 @@ std::vector<std::string> names_of_scale_stages() {
 /// On all ranks of a launcher.
 ExitCode bench_scale(const BenchOptions& options, const comm::Communicator& comm) {
   refuse_unknown(options.stages, names_of_scale_stages());
+  if (options.device != "cpu" || !options.python.empty())
+    throw_config("bench: scale is of ranks on the CPU, without peers: leave --device and --peers out");
   if (comm.size() == 1) throw_config("bench: scale takes two ranks or more: mpirun -n 2 invaria bench scale");
   at::set_num_threads(options.threads);
   std::vector<bench::ScaleStage> stages = bench::scale_stages();
@@ -255,7 +263,7 @@ ExitCode bench_scale(const BenchOptions& options, const comm::Communicator& comm
   bench::MachinePeaks peaks;
   if (comm.is_root()) {
     peaks = bench::measure_peaks();
-    fmt::print("{}, {} ranks of {} thread{} on {} node{}, {}; of one thread: {}\n", cpu_model(), comm.size(),
+    fmt::print("{}, {} ranks of {} thread{} on {} node{}, {}; of one rank: {}\n", cpu_model(), comm.size(),
                options.threads, options.threads == 1 ? "" : "s", comm.n_nodes(), comm.n_nodes() == 1 ? "" : "s",
                comm.transport() == comm::Transport::kWindow ? "sums in shared memory" : "sums by messages",
                bench::text_of(peaks));
@@ -269,7 +277,7 @@ ExitCode bench_scale(const BenchOptions& options, const comm::Communicator& comm
   if (comm.is_root()) {
     fmt::print("\n{}", report::text_of(section_of(rates, comm.size()), style_here()));
     if (!options.json.empty()) {
-      json::object record = record_of(rates, options.threads, peaks);
+      json::object record = record_of(rates, options, peaks);
       record["ranks"] = comm.size();
       record["nodes"] = comm.n_nodes();
       io::write_file_atomically(options.json, json::serialize(record) + "\n");
@@ -308,8 +316,7 @@ ExitCode bench_command(const BenchOptions& options, int* argc, char*** argv) {
   }
   const bench::MachinePeaks peaks = bench::measure_peaks(device);
   fmt::print("{}, {} thread{}{}: {}\n", cpu_model(), options.threads, options.threads == 1 ? "" : "s",
-             device.is_cuda() ? fmt::format(", {}", at::cuda::getDeviceProperties(device.index())->name) : "",
-             bench::text_of(peaks));
+             device.is_cuda() ? ", " + device_text(options) : "", bench::text_of(peaks));
   const bench::MeasureOptions measure{options.python,  INVARIA_PEERS_DIR, options.pairs,
                                       options.seconds, options.threads,   device};
   std::vector<bench::StageRates> rates;
@@ -323,7 +330,7 @@ ExitCode bench_command(const BenchOptions& options, int* argc, char*** argv) {
   }
   fmt::print("\n{}", report::text_of(section_of(rates), style_here()));
   if (!options.json.empty())
-    io::write_file_atomically(options.json, json::serialize(record_of(rates, options.threads, peaks)) + "\n");
+    io::write_file_atomically(options.json, json::serialize(record_of(rates, options, peaks)) + "\n");
   return code_of(rates);
 }
 

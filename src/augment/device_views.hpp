@@ -3,7 +3,8 @@
 /// Views of pictures rendered where an encoder is: the host draws parameters and hands over bytes, a quarter of what
 /// finished views take; one block of threads makes each view.
 ///
-/// Equal to render_views() within 1e-5 before normalisation.
+/// Equal to render_views() within 1e-5 before normalisation, where nothing jumps: solarize at a threshold other than a
+/// half may turn a pixel that lies at it.
 ///
 /// Shape legend: N pictures, B views, S = side of the square view.
 

@@ -112,8 +112,7 @@ ViewSettings ViewSettings::framed_as(const ViewSettings& other) const {
 std::function<at::Tensor()> Views::begin(std::span<const uint8_t* const> stored, std::span<const Parameters> parameters,
                                          c10::Device device) const {
   at::Tensor views_BCHW = render(stored, parameters);
-  if (device.is_cuda())
-    views_BCHW = views_BCHW.pin_memory();  // then the copy runs beside the kernels of the step before
+  if (device.is_cuda()) views_BCHW = views_BCHW.pin_memory();  // then the host need not wait for the copy
   return [views_BCHW, device] { return views_BCHW.to(device, /*non_blocking=*/true); };
 }
 

@@ -33,10 +33,11 @@ struct Pictures {
   int64_t n = 0, height = 0, width = 0;
   at::Tensor pixels_BHW3;  ///< uint8
 
-  std::vector<const uint8_t*> each() const {
+  /// Each so often.
+  std::vector<const uint8_t*> each(int64_t times) const {
     std::vector<const uint8_t*> pointers;
-    for (int64_t picture = 0; picture < n; ++picture)
-      pointers.push_back(pixels_BHW3[picture].const_data_ptr<uint8_t>());
+    for (int64_t place = 0; place < times * n; ++place)
+      pointers.push_back(pixels_BHW3[place % n].const_data_ptr<uint8_t>());
     return pointers;
   }
 };
@@ -86,14 +87,13 @@ std::vector<augment::ViewParameters> drawn(const Pictures& pictures, const augme
 /// What is timed.
 at::Tensor views_at_once(const Pictures& pictures, int64_t view_size, const augment::AugmentSettings& settings,
                          c10::Device device) {
-  std::vector<const uint8_t*> each = pictures.each();
   if (!device.is_cuda()) {
+    const std::vector<const uint8_t*> each = pictures.each(1);
     return augment::make_views({each, pictures.height, pictures.width}, settings, all_operations(), view_size, kSeed, 0,
                                ids_of(pictures.n))
         .both;
   }
-  const std::vector<const uint8_t*> once = each;
-  each.insert(each.end(), once.begin(), once.end());
+  const std::vector<const uint8_t*> each = pictures.each(2);
   return augment::render_packed(augment::pack_views({each, pictures.height, pictures.width}, drawn(pictures, settings),
                                                     view_size, settings, device),
                                 device);
@@ -101,9 +101,7 @@ at::Tensor views_at_once(const Pictures& pictures, int64_t view_size, const augm
 
 /// The same, by the operations one after the other.
 at::Tensor views_slowly(const Pictures& pictures, int64_t view_size, const augment::AugmentSettings& settings) {
-  std::vector<const uint8_t*> each = pictures.each();
-  const std::vector<const uint8_t*> once = each;
-  each.insert(each.end(), once.begin(), once.end());
+  const std::vector<const uint8_t*> each = pictures.each(2);
   return augment::render_views_slowly({each, pictures.height, pictures.width}, drawn(pictures, settings), view_size,
                                       settings);
 }

@@ -18,8 +18,15 @@ at::Tensor normals(at::IntArrayRef shape, uint64_t sample) {
 }
 
 void write_values(const std::filesystem::path& file, const at::Tensor& values) {
-  const at::Tensor whole = values.contiguous();
+  const at::Tensor whole = values.cpu().contiguous();
   io::write_file_atomically(file, std::string_view(static_cast<const char*>(whole.const_data_ptr()), whole.nbytes()));
+}
+
+model::EncoderSettings resnet18(int64_t width) {
+  model::EncoderSettings settings;
+  settings.width = width;
+  settings.stem_stride = 1;
+  return settings;
 }
 
 }  // namespace invaria::bench

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <filesystem>
 
+#include "model/encoder_settings.hpp"
+
 namespace invaria::bench {
 
 /// N(0, 1), double; of each `sample` others, always the same.
@@ -14,5 +16,8 @@ at::Tensor normals(at::IntArrayRef shape, uint64_t sample);
 
 /// The values' bytes and nothing else, in row-major order.
 void write_values(const std::filesystem::path& file, const at::Tensor& values);
+
+/// For pictures of 32 pixels.
+model::EncoderSettings resnet18(int64_t width);
 
 }  // namespace invaria::bench

@@ -308,13 +308,6 @@ Stage amortisation_stage(const std::filesystem::path& folder, const std::string&
   return stage;
 }
 
-model::EncoderSettings resnet18(int64_t width) {
-  model::EncoderSettings settings;
-  settings.width = width;
-  settings.stem_stride = 1;
-  return settings;
-}
-
 model::EncoderSettings imagenet(model::Architecture backbone) {
   model::EncoderSettings settings;
   settings.backbone = backbone;

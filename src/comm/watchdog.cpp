@@ -196,7 +196,7 @@ struct Watchdog::Impl {
     for (size_t rank = 0; rank < reports.size() && late.size() < 200; ++rank) {
       if (reports[rank].waits_s >= 0) continue;
       // What it said is old, and it may be silent rather than late: it tells, or has been silent for too long, soon.
-      if (seconds_since(heard_ns[rank]) > timeout_s / 2) return;
+      if (reports[rank].is_last == 0 && seconds_since(heard_ns[rank]) > timeout_s / 2) return;
       late += fmt::format("{}{}, which was last in {}", late.empty() ? "" : "; ", who(rank), reports[rank].name());
     }
     on_hang(fmt::format("{} waits in {} for {:.1f} s; late is {}", who(waiting), reports[waiting].name(),

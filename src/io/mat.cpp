@@ -33,53 +33,67 @@ struct MatVariableTraits {
 
 constexpr size_t kMostCompressed = 1032;  // zlib's bound
 
-/// An element of a version 5 file, or of a matrix in it: a type and a length, then the bytes, in a matrix to a multiple
-/// of eight. (MATLAB, "MAT-File Format", 2006: a length of at most four may share the type's word.)
+/// An element of a version 5 file, or of a matrix in it: a type and a length, then the bytes (MATLAB, "MAT-File
+/// Format", 2006).
 struct MatElement {
   uint32_t type = 0;
   size_t length = 0;       ///< as it claims
   std::string_view bytes;  ///< of which there are fewer if the file is cut off
 
-  static constexpr uint32_t kMatrix = 14, kCompressed = 15;
+  static constexpr uint32_t kUint32 = 6, kMatrix = 14, kCompressed = 15;
 
   bool is_whole() const { return bytes.size() == length; }
 
-  /// Take the first element off `from`. @return false if there is not even its tag
-  bool take_from(std::string_view& from) {
+  /// Take the first element off those of a file. @return false if there is not even its tag
+  bool take_from_file(std::string_view& from) { return take(from, false); }
+  /// The same within a matrix, where elements fill multiples of eight bytes, and a length of at most four may share the
+  /// type's word.
+  bool take_from_matrix(std::string_view& from) { return take(from, true); }
+
+ private:
+  bool take(std::string_view& from, bool in_matrix) {
     uint32_t words[2];
     if (from.size() < sizeof(words)) return false;
     std::memcpy(words, from.data(), sizeof(words));
-    const bool is_small = (words[0] >> 16) != 0;
-    type = words[0] & 0xffff;
+    const bool is_small = in_matrix && (words[0] >> 16) != 0;
+    type = is_small ? words[0] & 0xffff : words[0];
     length = is_small ? words[0] >> 16 : words[1];
     bytes = from.substr(is_small ? sizeof(words[0]) : sizeof(words), length);
-    const size_t padded = type == kCompressed ? length : (length + 7) / 8 * 8;
-    from.remove_prefix(std::min(from.size(), sizeof(words) + (is_small ? 0 : padded)));
+    const size_t filled = in_matrix ? (length + 7) / 8 * 8 : length;
+    from.remove_prefix(std::min(from.size(), sizeof(words) + (is_small ? 0 : filled)));
     return true;
   }
 };
 
 /// matio makes room for all dimensions and elements that a matrix claims before it looks for them, in matrices within
 /// matrices too.
-/// @param matrix  its elements; they may end anywhere
+/// @param matrix  its elements: flags, dimensions, a name, then what it holds; they may end anywhere
 /// @param most    elements that anything in the file can have
 void check_claims(std::string_view matrix, size_t most, const std::string& name, int depth = 0) {
   constexpr int kMostDepth = 32;
-  constexpr size_t kMostDimensions = 32;
+  constexpr size_t kMostDimensions = 32, kFlags = 8;
+  constexpr uint32_t kSparse = 5, kOpaque = 17;
   if (depth == kMostDepth) throw_config("{}: MATLAB matrices in matrices to a depth of {}", name, kMostDepth);
   MatElement element;
-  for (int place = 0; element.take_from(matrix); ++place) {  // flags, dimensions, a name, then what the matrix holds
+  if (!element.take_from_matrix(matrix)) return;
+  if (element.type != MatElement::kUint32 || element.length != kFlags) throw_config("{}: a matrix without flags", name);
+  uint32_t flags = 0;
+  std::memcpy(&flags, element.bytes.data(), std::min(sizeof(flags), element.bytes.size()));
+  const uint32_t kind = flags & 0xff;
+  if (kind == kOpaque) return;  // an object, which has no dimensions, and which nobody reads
+  if (!element.take_from_matrix(matrix)) return;
+  if (element.length > kMostDimensions * sizeof(int32_t))
+    throw_config("{}: a matrix claims {} dimensions", name, element.length / sizeof(int32_t));
+  std::vector<int32_t> extents(element.bytes.size() / sizeof(int32_t));
+  std::memcpy(extents.data(), element.bytes.data(), extents.size() * sizeof(int32_t));
+  size_t n = 1;
+  for (const int32_t extent : extents) {
+    if (kind == kSparse) break;  // most of its elements are in no file
+    if (extent < 0 || __builtin_mul_overflow(n, static_cast<size_t>(extent), &n) || n > most)
+      throw_config("{}: a matrix claims {} elements, more than the file can hold", name, fmt::join(extents, " x "));
+  }
+  while (element.take_from_matrix(matrix)) {
     if (element.type == MatElement::kMatrix) check_claims(element.bytes, most, name, depth + 1);
-    if (place != 1) continue;
-    if (element.length > kMostDimensions * sizeof(int32_t))
-      throw_config("{}: a matrix claims {} dimensions", name, element.length / sizeof(int32_t));
-    std::vector<int32_t> extents(element.bytes.size() / sizeof(int32_t));
-    std::memcpy(extents.data(), element.bytes.data(), extents.size() * sizeof(int32_t));
-    size_t n = 1;
-    for (const int32_t extent : extents) {
-      if (extent < 0 || __builtin_mul_overflow(n, static_cast<size_t>(extent), &n) || n > most)
-        throw_config("{}: a matrix claims {} elements, more than the file can hold", name, fmt::join(extents, " x "));
-    }
   }
 }
 
@@ -102,16 +116,19 @@ std::string inflated(std::string_view bytes, size_t most) {
 /// compressed is looked at as far as lists of pictures go.
 void check_elements(std::string_view bytes, const std::string& name) {
   constexpr size_t kHeader = 128, kLookedAt = size_t{1} << 20;
-  if (bytes.size() < kHeader || bytes.substr(kHeader - 4, 4) != std::string_view("\x00\x01IM", 4)) return;
+  const std::string_view version = bytes.substr(std::min(bytes.size(), kHeader - 4), 4);
+  if (version == std::string_view("\x01\x00MI", 4))
+    throw_config("{}: a MATLAB file of a big-endian machine; load it and save it again", name);
+  if (bytes.size() < kHeader || version != std::string_view("\x00\x01IM", 4)) return;
   const size_t most = kMostCompressed * bytes.size();
   bytes.remove_prefix(kHeader);
   for (MatElement element; !bytes.empty();) {
-    if (!element.take_from(bytes) || !element.is_whole()) throw_config("{}: a MATLAB file that is cut off", name);
+    if (!element.take_from_file(bytes) || !element.is_whole()) throw_config("{}: a MATLAB file that is cut off", name);
     if (element.type == MatElement::kMatrix) check_claims(element.bytes, most, name);
     if (element.type != MatElement::kCompressed) continue;
     const std::string beginning = inflated(element.bytes, kLookedAt);
     std::string_view left = beginning;
-    if (MatElement inner; inner.take_from(left) && inner.type == MatElement::kMatrix)
+    if (MatElement inner; inner.take_from_file(left) && inner.type == MatElement::kMatrix)
       check_claims(inner.bytes, most, name);
   }
 }

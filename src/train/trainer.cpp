@@ -17,8 +17,6 @@
 namespace invaria::train {
 namespace {
 
-constexpr int64_t kBucketBytes = int64_t{8} << 20;
-
 /// Called by the backward pass with a leaf whose gradient is complete.
 class WhenComplete final : public torch::autograd::PostAccumulateGradHook {
  public:

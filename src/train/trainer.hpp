@@ -29,6 +29,9 @@ namespace invaria::train {
 /// Of how many pictures of a batch the spread of embeddings is watched.
 inline constexpr int64_t kHealthPictures = 256;
 
+/// Gradients travel in buckets of this size.
+inline constexpr int64_t kBucketBytes = int64_t{8} << 20;
+
 /// One step as it is logged. Waits are this rank's.
 struct StepReport {
   double loss = 0.0;  ///< over the global batch, in nats
@@ -58,9 +61,9 @@ struct TrainState {
 /// Runs steps. References must outlive it.
 class Trainer {
  public:
-  /// Collective. @param overlap  whether the next views are made, and gradients travel, while a step computes; changes
-  /// no number. A GPU always leaves the host free for both. @throws PreconditionError if a batch does not fit the
-  /// pictures
+  /// Collective. @param overlap  whether the next views are made (on CUDA: the host's part of them), and gradients
+  /// travel, while a step computes; changes no number. A GPU always leaves the host free for both. @throws
+  /// PreconditionError if a batch does not fit the pictures
   Trainer(const EncoderPlan& plan, const data::DataSplit& pictures, const comm::Communicator& comm, c10::Device device,
           TrainState& state, comm::Overlap overlap = comm::Overlap::kAutomatic);
   ~Trainer();

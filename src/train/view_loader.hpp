@@ -25,7 +25,7 @@ namespace invaria::train {
 /// When views are made.
 enum class Loading {
   kInStep,  ///< when asked for
-  kAhead,   ///< those of the next step on a thread, while the caller works on the present ones
+  kAhead,   ///< the host's part of the next step's on a thread, while the caller works on the present ones
 };
 
 /// What a rank loads for a step.

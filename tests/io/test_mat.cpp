@@ -60,6 +60,28 @@ TEST_CASE("what is no such variable, field or file is an error that names it", "
   }
 }
 
+TEST_CASE("matrices that nobody asks for are passed over, whatever they are", "[io][mat]") {
+  // An object has a name where others have dimensions; a sparse matrix has few of the elements that it claims.
+  const auto element = [](uint32_t type, std::string bytes) {
+    const uint32_t tag[2] = {type, static_cast<uint32_t>(bytes.size())};
+    bytes.resize((bytes.size() + 7) / 8 * 8);
+    return std::string(reinterpret_cast<const char*>(tag), sizeof(tag)) + bytes;
+  };
+  const auto words = [](std::vector<uint32_t> values) {
+    return std::string(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(uint32_t));
+  };
+  const std::string object = element(14, element(6, words({17, 0})) + element(1, "birthdays of everybody"));
+  const std::string sparse =
+      element(14, element(6, words({5, 1})) + element(5, words({1000000, 1000000})) + element(1, "links"));
+  const std::string plain = golden("imagelabels.mat");
+  const std::string all = plain.substr(0, 128) + object + sparse + plain.substr(128);
+  CHECK(read_mat(all, "labels", {}, "l") == read_mat(plain, "labels", {}, "l"));
+  CHECK_THROWS_WITH(read_mat(plain.substr(0, 128) + element(14, element(6, words({6}))), "labels", {}, "l"),
+                    Catch::Contains("without flags"));
+  CHECK_THROWS_WITH(read_mat(plain.substr(0, 124) + std::string("\x01\x00MI", 4), "labels", {}, "l"),
+                    Catch::Contains("big-endian"));
+}
+
 TEST_CASE("a matrix that claims more dimensions or elements than there can be is refused unread",
           "[io][mat][corrupt]") {
   // The first matrix of the file: its tag, flags, and the tag of its dimensions, whose length is at 156.
