@@ -59,8 +59,8 @@ data::DataSplit noise_samples(int64_t n, const config::StoredShape& shape) {
 
 /// Seconds of a call: the median of some after one that warms up; fewer where each takes long, more where one is short
 /// beside what else a machine does.
-double typical_seconds(const comm::Communicator& comm, const std::function<void()>& work) {
-  constexpr double kLeast_s = 0.4, kMost_s = 4.0;
+double typical_seconds(const comm::Communicator& comm, double least_s, const std::function<void()>& work) {
+  constexpr double kMost_s = 4.0;
   Timer warm_up;
   work();
   double slowest = warm_up.seconds();
@@ -70,7 +70,7 @@ double typical_seconds(const comm::Communicator& comm, const std::function<void(
   }
   const auto rounds_in = [&](double seconds) { return std::llround(seconds / std::max(slowest, 1e-9)); };
   const int64_t rounds = std::max(std::clamp<int64_t>(rounds_in(kMost_s), 1, kRounds - 1),
-                                  std::min<int64_t>(rounds_in(kLeast_s), kMostRounds - 1));
+                                  std::min<int64_t>(rounds_in(least_s), kMostRounds - 1));
   std::vector<double> seconds;
   for (int64_t round = 0; round < rounds; ++round) {
     Timer timer;
@@ -101,7 +101,7 @@ double typical_seconds(const CalibrationPlace& place,
     at::set_num_threads(threads);  // a setting of each thread
     const std::function<void()> work = make(comm);
     start.arrive_and_wait();
-    return typical_seconds(comm, work);
+    return typical_seconds(comm, place.least_s, work);
   };
   std::vector<std::future<double>> theirs;
   for (const comm::Communicator& other : others)

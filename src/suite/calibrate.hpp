@@ -26,6 +26,8 @@ struct CalibrationPlace {
   /// What one measurement should take at most, in floating-point operations: seconds on one core. Steps and passes that
   /// take more are measured on fewer pictures.
   double operations = kOperations;
+  /// That short work is repeated for at least, in seconds, since other work on the machine shows less so.
+  double least_s = 0.1;
 
   static constexpr double kOperations = 2e11;
 };
