@@ -7,6 +7,7 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cmath>
 #include <cstdint>
@@ -40,7 +41,7 @@ struct MatElement {
   size_t length = 0;       ///< as it claims
   std::string_view bytes;  ///< of which there are fewer if the file is cut off
 
-  static constexpr uint32_t kUint32 = 6, kMatrix = 14, kCompressed = 15;
+  static constexpr uint32_t kInt32 = 5, kUint32 = 6, kMatrix = 14, kCompressed = 15;
 
   bool is_whole() const { return bytes.size() == length; }
 
@@ -65,35 +66,46 @@ struct MatElement {
   }
 };
 
-/// matio makes room for all dimensions and elements that a matrix claims before it looks for them, in matrices within
-/// matrices too.
-/// @param matrix  its elements: flags, dimensions, a name, then what it holds; they may end anywhere
+/// matio makes room for all that a matrix claims to have, dimensions, elements, names, before it looks for it, in
+/// matrices within matrices too.
+/// @param matrix  its elements: flags, dimensions, a name, then what it holds
+/// @param is_all  whether these are all of its bytes, or only the first
 /// @param most    elements that anything in the file can have
-void check_claims(std::string_view matrix, size_t most, const std::string& name, int depth = 0) {
+void check_claims(std::string_view matrix, bool is_all, size_t most, const std::string& name, int depth = 0) {
   constexpr int kMostDepth = 32;
-  constexpr size_t kMostDimensions = 32, kFlags = 8;
+  constexpr size_t kMostDimensions = 32, kLongestName = 4096, kFlags = 8;
   constexpr uint32_t kSparse = 5, kOpaque = 17;
   if (depth == kMostDepth) throw_config("{}: MATLAB matrices in matrices to a depth of {}", name, kMostDepth);
+  uint32_t kind = 0;
   MatElement element;
-  if (!element.take_from_matrix(matrix)) return;
-  if (element.type != MatElement::kUint32 || element.length != kFlags) throw_config("{}: a matrix without flags", name);
-  uint32_t flags = 0;
-  std::memcpy(&flags, element.bytes.data(), std::min(sizeof(flags), element.bytes.size()));
-  const uint32_t kind = flags & 0xff;
-  if (kind == kOpaque) return;  // an object, which has no dimensions, and which nobody reads
-  if (!element.take_from_matrix(matrix)) return;
-  if (element.length > kMostDimensions * sizeof(int32_t))
-    throw_config("{}: a matrix claims {} dimensions", name, element.length / sizeof(int32_t));
-  std::vector<int32_t> extents(element.bytes.size() / sizeof(int32_t));
-  std::memcpy(extents.data(), element.bytes.data(), extents.size() * sizeof(int32_t));
-  size_t n = 1;
-  for (const int32_t extent : extents) {
-    if (kind == kSparse) break;  // most of its elements are in no file
-    if (extent < 0 || __builtin_mul_overflow(n, static_cast<size_t>(extent), &n) || n > most)
-      throw_config("{}: a matrix claims {} elements, more than the file can hold", name, fmt::join(extents, " x "));
-  }
-  while (element.take_from_matrix(matrix)) {
-    if (element.type == MatElement::kMatrix) check_claims(element.bytes, most, name, depth + 1);
+  for (int place = 0; element.take_from_matrix(matrix); ++place) {
+    if (place == 0) {
+      if (element.type != MatElement::kUint32 || element.length != kFlags)
+        throw_config("{}: a matrix without flags", name);
+      uint32_t flags = 0;
+      std::memcpy(&flags, element.bytes.data(), std::min(sizeof(flags), element.bytes.size()));
+      kind = flags & 0xff;
+      if (kind == kOpaque) return;  // an object, which has no dimensions, and which nobody reads
+    } else if (place == 1) {
+      const size_t n_dimensions = element.length / sizeof(int32_t);
+      if (element.type != MatElement::kInt32 || n_dimensions < 2 || n_dimensions > kMostDimensions)
+        throw_config("{}: a matrix claims {} dimensions", name, n_dimensions);
+      std::array<int32_t, kMostDimensions> extents{};
+      std::memcpy(extents.data(), element.bytes.data(), element.bytes.size());
+      size_t n = 1;
+      for (const int32_t extent : std::span(extents).first(element.bytes.size() / sizeof(int32_t))) {
+        if (kind == kSparse) break;  // most of its elements are in no file
+        if (extent < 0 || __builtin_mul_overflow(n, static_cast<size_t>(extent), &n) || n > most) {
+          throw_config("{}: a matrix claims {} elements, more than the file can hold", name,
+                       fmt::join(std::span(extents).first(n_dimensions), " x "));
+        }
+      }
+    } else if (place == 2) {
+      if (element.length > kLongestName) throw_config("{}: a matrix with a name of {} bytes", name, element.length);
+    } else if (element.type == MatElement::kMatrix) {
+      check_claims(element.bytes, element.is_whole(), most, name, depth + 1);
+    }
+    if (is_all && !element.is_whole()) throw_config("{}: a matrix that is cut off", name);
   }
 }
 
@@ -124,12 +136,12 @@ void check_elements(std::string_view bytes, const std::string& name) {
   bytes.remove_prefix(kHeader);
   for (MatElement element; !bytes.empty();) {
     if (!element.take_from_file(bytes) || !element.is_whole()) throw_config("{}: a MATLAB file that is cut off", name);
-    if (element.type == MatElement::kMatrix) check_claims(element.bytes, most, name);
+    if (element.type == MatElement::kMatrix) check_claims(element.bytes, true, most, name);
     if (element.type != MatElement::kCompressed) continue;
     const std::string beginning = inflated(element.bytes, kLookedAt);
     std::string_view left = beginning;
     if (MatElement inner; inner.take_from_file(left) && inner.type == MatElement::kMatrix)
-      check_claims(inner.bytes, most, name);
+      check_claims(inner.bytes, inner.is_whole(), most, name);
   }
 }
 

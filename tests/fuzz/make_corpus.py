@@ -146,6 +146,8 @@ put("mat", "struct-without-fields.mat", zlib.decompress(base64.b64decode(
 # Likewise: more dimensions than memory, for which matio makes room when it reads the header.
 many = mat((2**30, 2**30, 16), (1, ), flags=2, name=b"synsets")
 put("mat", "claims-dimensions.mat", many[:156] + struct.pack("<I", 0xbe00000c) + many[160:])
+long = mat((1, 3), (1, 2, 3))
+put("mat", "claims-name.mat", long[:172] + struct.pack("<I", 0xc3000006) + long[176:])
 put("mat", "cut.mat", mat((1, 3), (1, 2, 3))[:-9])
 put("mat", "compressed-bomb.mat", b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM" + mat_element(15, zlib.compress(bytes(2_000_000), 9)))
 

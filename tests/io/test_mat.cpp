@@ -110,6 +110,9 @@ TEST_CASE("a matrix that claims more dimensions or elements than there can be is
       return read_mat(is_compressed ? compressed(changed) : changed, "joints", {}, "n");
     };
     CHECK_THROWS_WITH(read_with(156, 0xbe00000c), Catch::Contains("claims 796917763 dimensions"));
+    CHECK_THROWS_WITH(read_with(156, 4), Catch::Contains("claims 1 dimensions"));
+    CHECK_THROWS_WITH(read_with(180, 0xc3000006), Catch::Contains("a name of 3271557126 bytes"));
+    CHECK_THROWS_WITH(read_with(180, 4000), Catch::Contains("cut off"));
     CHECK_THROWS_WITH(read_with(160, 0x7fffffff),
                       Catch::Contains("claims 2147483647 x") && Catch::Contains("more than the file can hold"));
   }
