@@ -85,8 +85,8 @@ void check_claims(std::string_view matrix, bool is_all, size_t most, const std::
       uint32_t flags = 0;
       std::memcpy(&flags, element.bytes.data(), std::min(sizeof(flags), element.bytes.size()));
       kind = flags & 0xff;
-      if (kind == kOpaque) return;  // an object, which has no dimensions, and which nobody reads
     } else if (place == 1) {
+      if (kind == kOpaque && element.type != MatElement::kInt32) return;  // an object has a name here; nobody reads it
       const size_t n_dimensions = element.length / sizeof(int32_t);
       if (element.type != MatElement::kInt32 || n_dimensions < 2 || n_dimensions > kMostDimensions)
         throw_config("{}: a matrix claims {} dimensions", name, n_dimensions);
