@@ -74,7 +74,7 @@ TEST_CASE("a rank that stops while others wait for it is called silent, not late
       kill(std::stoi(pids[static_cast<size_t>(last)]), SIGCONT);
     });
     if (comm.rank() == last) {
-      sleep_s(0.45);  // the others wait, and it is still heard of
+      sleep_s(0.25);  // the others wait, and it is still heard of
       raise(SIGSTOP);
     }
     comm.barrier();
