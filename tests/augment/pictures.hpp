@@ -47,6 +47,16 @@ inline Pictures random_pictures(size_t count, int64_t height, int64_t width, uin
   return pictures;
 }
 
+/// Settings under which every operation happens often.
+inline AugmentSettings busy_settings() {
+  AugmentSettings settings;
+  settings.grayscale_p = settings.blur.p = settings.solarize.p = 0.5;
+  settings.jitter.hue = 0.5;
+  settings.crop_area = {0.01, 1.0};
+  settings.crop_ratio = {0.3, 3.0};
+  return settings;
+}
+
 inline std::vector<Operation> all_operations() {
   return {Operation::kCrop,      Operation::kFlip, Operation::kColorJitter,
           Operation::kGrayscale, Operation::kBlur, Operation::kSolarize};

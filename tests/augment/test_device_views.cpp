@@ -20,16 +20,6 @@ namespace {
 constexpr double kTolerance = 1e-5 / 0.224;
 const c10::Device kHost(c10::kCPU);
 
-/// Settings under which every operation happens often.
-AugmentSettings busy_settings() {
-  AugmentSettings settings;
-  settings.grayscale_p = settings.blur.p = settings.solarize.p = 0.5;
-  settings.jitter.hue = 0.5;
-  settings.crop_area = {0.01, 1.0};
-  settings.crop_ratio = {0.3, 3.0};
-  return settings;
-}
-
 std::vector<ViewParameters> draw_all(const AugmentSettings& settings, const ImageBatch& images, bool centre) {
   std::vector<ViewParameters> parameters;
   for (uint64_t n = 0; n < images.pixels.size(); ++n) {

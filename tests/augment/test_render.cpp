@@ -28,16 +28,6 @@ double largest_difference(const at::Tensor& a, const at::Tensor& b) {
   return (a - b).abs().max().item<double>();
 }
 
-/// Settings under which every operation happens often.
-AugmentSettings busy_settings() {
-  AugmentSettings settings;
-  settings.grayscale_p = settings.blur.p = settings.solarize.p = 0.5;
-  settings.jitter.hue = 0.5;
-  settings.crop_area = {0.01, 1.0};
-  settings.crop_ratio = {0.3, 3.0};
-  return settings;
-}
-
 std::vector<ViewParameters> draw_all(const AugmentSettings& settings, const ImageBatch& images, uint64_t seed) {
   std::vector<ViewParameters> parameters;
   for (uint64_t n = 0; n < images.pixels.size(); ++n) {
