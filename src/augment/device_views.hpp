@@ -37,9 +37,4 @@ PackedViews pack_views(const ImageBatch& images, std::span<const ViewParameters>
 /// @throws EnvironmentError if CUDA refuses
 at::Tensor render_packed(const PackedViews& packed, c10::Device device);
 
-/// The kernel, on a CUDA stream. All pointers are the device's. @param spare  [n_blocks, 3, S, S]
-/// @throws EnvironmentError if it cannot be launched
-void render_cuda(const ViewProgram* programs, int64_t n_views, const RenderShape& shape, const uint8_t* pictures,
-                 const float* weights, float* spare, int64_t n_blocks, float* out, void* stream);
-
 }  // namespace invaria::augment

@@ -8,9 +8,6 @@
 
 namespace invaria::augment {
 
-void render_cuda(const ViewProgram* programs, int64_t n_views, const RenderShape& shape, const uint8_t* pictures,
-                 const float* weights, float* spare, int64_t n_blocks, float* out, void* stream);
-
 namespace {
 
 constexpr int kThreads = 256;

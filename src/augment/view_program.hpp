@@ -209,4 +209,9 @@ INVARIA_HOST_DEVICE void render_block(const Block& block, const ViewProgram& vie
   block.sync();  // `places` and `spare` are free for the next view
 }
 
+/// The kernel of render_block(), on a CUDA stream. All pointers are the device's. @param spare  [n_blocks, 3, S, S]
+/// @throws EnvironmentError if it cannot be launched
+void render_cuda(const ViewProgram* programs, int64_t n_views, const RenderShape& shape, const uint8_t* pictures,
+                 const float* weights, float* spare, int64_t n_blocks, float* out, void* stream);
+
 }  // namespace invaria::augment

@@ -24,6 +24,10 @@ struct Turned {
   Turned to(at::ScalarType type) const { return {weight_CR.to(type), bias_C1.to(type)}; }
 };
 
+Turned turned(const LinearParameters& parameters, const at::Tensor& axis_DR) {
+  return {at::mm(parameters.weight_DC.t(), axis_DR), parameters.bias_C.unsqueeze(1)};
+}
+
 /// The objective's second derivatives at one point.
 class Hessian {
  public:
@@ -117,8 +121,8 @@ LogisticRegression::Point LogisticRegression::Point::onward_from(const Point& ot
 }
 
 LogisticRegression::Point LogisticRegression::point(const LinearParameters& parameters) const {
-  const Turned turned{at::mm(parameters.weight_DC.t(), axes_.axis_DR), parameters.bias_C.unsqueeze(1)};
-  return {turned.weight_CR, turned.bias_C1, turned.scores(axes_.features_BR)};
+  const Turned at = turned(parameters, axes_.axis_DR);
+  return {at.weight_CR, at.bias_C1, at.scores(axes_.features_BR)};
 }
 
 LinearParameters LogisticRegression::parameters(const Point& point) const {
@@ -190,11 +194,8 @@ LinearParameters LogisticRegression::inverse_hessian_times(const LinearParameter
                                                            const LinearParameters& parameters) const {
   constexpr double kTolerance = 1e-8;
   constexpr int64_t kMaxPasses = 500;
-  const auto turned = [&](const LinearParameters& given) {
-    return Turned{at::mm(given.weight_DC.t(), axes_.axis_DR), given.bias_C.unsqueeze(1)};
-  };
-  const at::Tensor probability_CB = probabilities(turned(parameters).scores(axes_.features_BR), likelihood_, 0);
-  const Turned g_turned = turned(g);
+  const at::Tensor probability_CB = probabilities(point(parameters).scores_CB, likelihood_, 0);
+  const Turned g_turned = turned(g, axes_.axis_DR);
   int64_t passes = 0;
   const Turned inside = Hessian(axes_.features_BR, axes_.moment_R, probability_CB, likelihood_, l2)
                             .solve(g_turned, kTolerance, kMaxPasses, passes);

@@ -7,12 +7,10 @@
 #include <boost/json/serialize.hpp>
 
 #include <algorithm>
-#include <barrier>
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <functional>
-#include <future>
 #include <map>
 #include <memory>
 #include <thread>
@@ -28,14 +26,14 @@
 #include "downstream/learned_invariance.hpp"
 #include "downstream/readout.hpp"
 #include "model/cost.hpp"
+#include "suite/typical_seconds.hpp"
 #include "train/trainer.hpp"
 
 namespace invaria::suite {
 namespace {
 
-constexpr int64_t kRounds = 5;       ///< of which the first warms up
-constexpr int64_t kMostRounds = 41;  ///< of work so short that a few calls are only noise
 constexpr int64_t kMostImages = 256;
+constexpr int64_t kBatches = 5;  ///< that a step's pictures are made for
 
 /// Made samples: noise costs as much as a photograph or speech. Sounds are a quiet hiss.
 data::DataSplit noise_samples(int64_t n, const config::StoredShape& shape) {
@@ -57,66 +55,17 @@ data::DataSplit noise_samples(int64_t n, const config::StoredShape& shape) {
   return split;
 }
 
-/// Seconds of a call: the median of some after one that warms up; fewer where each takes long, more where one is short
-/// beside what else a machine does.
-double typical_seconds(const comm::Communicator& comm, double least_s, const std::function<void()>& work) {
-  constexpr double kMost_s = 4.0;
-  Timer warm_up;
-  work();
-  double slowest = warm_up.seconds();
-  if (comm.size() > 1) {  // ranks that wait for each other agree on rounds; of one rank several threads may be here
-    const std::vector<double> all = comm.all_gather(slowest);
-    slowest = *std::max_element(all.begin(), all.end());
-  }
-  const auto rounds_in = [&](double seconds) { return std::llround(seconds / std::max(slowest, 1e-9)); };
-  const int64_t rounds = std::max(std::clamp<int64_t>(rounds_in(kMost_s), 1, kRounds - 1),
-                                  std::min<int64_t>(rounds_in(least_s), kMostRounds - 1));
-  std::vector<double> seconds;
-  for (int64_t round = 0; round < rounds; ++round) {
-    Timer timer;
-    work();
-    seconds.push_back(timer.seconds());
-  }
-  std::sort(seconds.begin(), seconds.end());
-  const size_t middle = seconds.size() / 2;
-  return seconds.size() % 2 == 1 ? seconds[middle] : 0.5 * (seconds[middle - 1] + seconds[middle]);
-}
-
 /// Pictures that show what one takes: fewer of those that take long.
 int64_t n_measured(const train::EncoderPlan& plan, const CalibrationPlace& place) {
   const double each = model::flops_per_image(plan.settings.model, plan.view_shape());
   return std::clamp<int64_t>(static_cast<int64_t>(place.operations / each), 8, kMostImages);
 }
 
-/// The same while `place.beside` threads do it at once, each as a rank would: cores share caches and memory. Slowest
-/// rank and thread, since all wait for it.
-/// @param make  gives a thread something of its own to repeat, on ranks of its own
-double typical_seconds(const CalibrationPlace& place,
-                       const std::function<std::function<void()>(const comm::Communicator&)>& make) {
-  const int threads = at::get_num_threads();
-  std::vector<comm::Communicator> others;
-  for (int64_t n = 1; n < place.beside; ++n) others.push_back(comm::Communicator::alone());
-  std::barrier start(static_cast<std::ptrdiff_t>(place.beside));
-  const auto measure = [&](const comm::Communicator& comm) {
-    at::set_num_threads(threads);  // a setting of each thread
-    const std::function<void()> work = make(comm);
-    start.arrive_and_wait();
-    return typical_seconds(comm, place.least_s, work);
-  };
-  std::vector<std::future<double>> theirs;
-  for (const comm::Communicator& other : others)
-    theirs.push_back(std::async(std::launch::async, measure, std::cref(other)));
-  double slowest = measure(place.comm);
-  for (std::future<double>& their : theirs) slowest = std::max(slowest, their.get());
-  const std::vector<double> all = place.comm.all_gather(slowest);
-  return *std::max_element(all.begin(), all.end());
-}
-
 /// A step over `pictures` on each rank.
 double measure_step(train::EncoderPlan plan, int64_t pictures, const CalibrationPlace& place) {
   plan.settings.global_batch = pictures * place.comm.size();
-  plan.settings.steps = std::max(plan.settings.steps, kMostRounds);  // schedules are asked for each of them
-  const data::DataSplit made = noise_samples(plan.settings.global_batch * kRounds, plan.stored);
+  plan.settings.steps = std::max(plan.settings.steps, kMostCalls);  // schedules are asked for each of them
+  const data::DataSplit made = noise_samples(plan.settings.global_batch * kBatches, plan.stored);
   return typical_seconds(place, [&](const comm::Communicator& comm) {
     auto state = std::make_shared<train::TrainState>(plan);
     state->to(place.device);
