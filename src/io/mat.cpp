@@ -59,7 +59,8 @@ struct MatElement {
     const bool is_small = in_matrix && (words[0] >> 16) != 0;
     type = is_small ? words[0] & 0xffff : words[0];
     length = is_small ? words[0] >> 16 : words[1];
-    bytes = from.substr(is_small ? sizeof(words[0]) : sizeof(words), length);
+    bytes = is_small ? from.substr(sizeof(words[0]), std::min(length, sizeof(words[1])))
+                     : from.substr(sizeof(words), length);
     const size_t filled = in_matrix ? (length + 7) / 8 * 8 : length;
     from.remove_prefix(std::min(from.size(), sizeof(words) + (is_small ? 0 : filled)));
     return true;
@@ -88,7 +89,7 @@ void check_claims(std::string_view matrix, bool is_all, size_t most, const std::
     } else if (place == 1) {
       if (kind == kOpaque && element.type != MatElement::kInt32) return;  // an object has a name here; nobody reads it
       const size_t n_dimensions = element.length / sizeof(int32_t);
-      if (element.type != MatElement::kInt32 || n_dimensions < 2 || n_dimensions > kMostDimensions)
+      if (element.type != MatElement::kInt32 || n_dimensions < 2 || element.length > kMostDimensions * sizeof(int32_t))
         throw_config("{}: a matrix claims {} dimensions", name, n_dimensions);
       std::array<int32_t, kMostDimensions> extents{};
       std::memcpy(extents.data(), element.bytes.data(), element.bytes.size());

@@ -111,6 +111,8 @@ TEST_CASE("a matrix that claims more dimensions or elements than there can be is
     };
     CHECK_THROWS_WITH(read_with(156, 0xbe00000c), Catch::Contains("claims 796917763 dimensions"));
     CHECK_THROWS_WITH(read_with(156, 4), Catch::Contains("claims 1 dimensions"));
+    CHECK_THROWS_WITH(read_with(156, 131), Catch::Contains("claims 32 dimensions"));
+    CHECK_THROWS_WITH(read_with(152, 5 | 100 << 16), Catch::Contains("cut off"));  // more than its word has room for
     CHECK_THROWS_WITH(read_mat(with(with(plain, 144, 17), 156, 0xbe00000c), "joints", {}, "n"),  // as an object
                       Catch::Contains("claims 796917763 dimensions"));
     CHECK_THROWS_WITH(read_with(180, 0xc3000006), Catch::Contains("a name of 3271557126 bytes"));
