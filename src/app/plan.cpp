@@ -30,7 +30,7 @@ namespace {
 
 constexpr double kMiB = 1048576.0;
 
-/// Of one rank while it pretrains, in floats: weights, gradient and two moments of what is dense; A and two moments of
+/// Of one rank while it pretrains: weights, gradient and two moments of what is dense; A and two moments of
 /// what is factored; the activations of its share of the views, which the backward pass keeps; a momentum encoder's
 /// weights and remembered keys where the objective has them.
 /// @param pictures  of a step on one rank
@@ -39,12 +39,13 @@ double pretraining_memory_MiB(const train::EncoderPlan& encoder, double pictures
   const model::ParameterCounts n = model::count_parameters(settings, encoder.n_axes(), encoder.view_shape());
   const train::Footprint extra = train::kind_of(encoder.settings.objective).footprint(encoder.settings.objective);
   const double views = static_cast<double>(extra.views_kept) * pictures;
-  const double activations = views * model::activations_per_image(settings, encoder.view_shape());
+  const double activations =
+      views * model::activation_bytes_per_image(settings, encoder.view_shape(), encoder.settings.precision);
   const double averages = extra.momentum_encoder ? static_cast<double>(n.dense + n.factored) : 0.0;
   const double keys = static_cast<double>(extra.keys_per_corner * encoder.settings.projection.out) *
                       static_cast<double>(encoder.corners.size());
-  return (4.0 * static_cast<double>(n.dense) + 3.0 * static_cast<double>(n.factored) + activations + averages + keys) *
-         sizeof(float) / kMiB;
+  const double numbers = 4.0 * static_cast<double>(n.dense) + 3.0 * static_cast<double>(n.factored) + averages + keys;
+  return (numbers * sizeof(float) + activations) / kMiB;
 }
 
 /// Of one rank in the sweep, as floats: the largest task's features, a batch of its pictures (of a known task, which

@@ -61,7 +61,9 @@ std::string text_of(const MachinePeaks& peaks) {
 }
 
 Limit limit_of(const Work& work, const MachinePeaks& peaks) {
-  const double arithmetic_s = work.flops / peaks.flops_per_s, memory_s = work.bytes / peaks.bytes_per_s;
+  const bool is_float = work.precision == model::Precision::kFloat32;
+  const double arithmetic_s = work.flops / (is_float ? peaks.flops_per_s : peaks.bfloat16_flops_per_s);
+  const double memory_s = work.bytes / peaks.bytes_per_s;
   return {std::max(arithmetic_s, memory_s), memory_s > arithmetic_s};
 }
 

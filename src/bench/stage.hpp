@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "model/precision.hpp"
+
 namespace invaria::bench {
 
 /// What a run was timed for is wrong: no rate of it may be printed.
@@ -20,7 +22,8 @@ struct WrongResult : std::runtime_error {
 /// What a run cannot do without, counted from its definition; the machine's peaks (machine.hpp) make a limit of it.
 struct Work {
   double flops = 0.0;
-  double bytes = 0.0;  ///< read and written in memory, each once
+  double bytes = 0.0;                                       ///< read and written in memory, each once
+  model::Precision precision = model::Precision::kFloat32;  ///< of the arithmetic
 };
 
 /// The same work by another program, which an adapter (peers/*.py) calls.

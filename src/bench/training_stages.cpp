@@ -80,14 +80,23 @@ Stage nt_xent_stage(const std::filesystem::path& folder, int64_t rows, c10::Devi
   return stage;
 }
 
+/// What a step is timed of.
+struct StepSize {
+  model::EncoderSettings encoder;
+  int64_t pictures = 0;
+  int64_t view_size = 0;
+  model::Precision precision = model::Precision::kFloat32;
+};
+
 /// A SimCLR step of an encoder without conditioning on views that are there.
 class PlainStep {
  public:
-  PlainStep(const model::EncoderSettings& settings, int64_t pictures, int64_t view_size, c10::Device device)
-      : encoder_(settings, 0, 1, view_size),
+  PlainStep(const StepSize& size, c10::Device device)
+      : precision_(size.precision),
+        encoder_(size.encoder, 0, 1, size.view_size),
         heads_(model::ProjectionSettings{}, encoder_.feature_dim(), 1, 2),
         optimizer_({}),
-        views_BCHW_(normals({2 * pictures, 3, view_size, view_size}, 3).to(at::kFloat).to(device)) {
+        views_BCHW_(normals({2 * size.pictures, 3, size.view_size, size.view_size}, 3).to(at::kFloat).to(device)) {
     encoder_.to(device);
     heads_.to(device);
     for (const model::Parameter& parameter : encoder_.parameters()) trained_.push_back(&parameter);
@@ -125,13 +134,15 @@ class PlainStep {
 
  private:
   std::pair<at::Tensor, at::Tensor> embeddings() const {
-    const auto pass = model::BatchNormPass::train({});
+    model::ForwardPass pass(model::BatchNormPass::train({}));
+    pass.precision = precision_;
     const at::Tensor features_BD = encoder_.forward(views_BCHW_, {}, pass);
-    const at::Tensor embeddings_BC = heads_.forward(0, features_BD, pass);
+    const at::Tensor embeddings_BC = heads_.forward(0, features_BD, pass.batch_norm);
     const int64_t n = embeddings_BC.size(0) / 2;
     return {embeddings_BC.narrow(0, 0, n), embeddings_BC.narrow(0, n, n)};
   }
 
+  model::Precision precision_;
   model::Encoder encoder_;
   model::ProjectionHeads heads_;
   train::Optimizer optimizer_;
@@ -140,8 +151,9 @@ class PlainStep {
 };
 
 Stage step_stage(const std::filesystem::path& folder, const std::string& name, const std::string& what,
-                 model::EncoderSettings settings, int64_t pictures, int64_t view_size, c10::Device device) {
-  settings.conditioning = model::Conditioning::kNone;
+                 const StepSize& size, c10::Device device) {
+  const model::EncoderSettings& settings = size.encoder;
+  const bool is_float = size.precision == model::Precision::kFloat32;
   const std::filesystem::path views_file = folder / (name + ".views.f32"), weights_file = folder / (name + ".f32"),
                               positions_file = folder / (name + ".positions.f32");
   // The first loss is what is compared: later ones differ as trainings do.
@@ -150,7 +162,7 @@ Stage step_stage(const std::filesystem::path& folder, const std::string& name, c
     at::Tensor expected_loss;
   };
   const auto start = std::make_shared<Lazy<Start>>([=] {
-    const auto step = std::make_shared<PlainStep>(settings, pictures, view_size, device);
+    const auto step = std::make_shared<PlainStep>(size, device);
     write_values(views_file, step->views());
     write_values(positions_file, step->positions());
     std::vector<at::Tensor> values;
@@ -159,26 +171,29 @@ Stage step_stage(const std::filesystem::path& folder, const std::string& name, c
     write_values(weights_file, at::cat(values));
     return Start{step, step->expected_loss().cpu()};
   });
-  const auto is_loss = [=](const at::Tensor& made) { expect_near(made, start->get().expected_loss, 2e-3); };
-  const double views = 2.0 * static_cast<double>(pictures);
-  Stage stage{
-      .name = "train/step-" + name,
-      .what = fmt::format("SimCLR step of {} without conditioning, {} views of {} pixels", what, views, view_size),
-      .unit = "views",
-      .items = views,
-      .work = {3.0 * views * model::flops_per_image(settings, view_size), 0.0},
-      .run = [=] { return std::vector{(*start->get().step)()}; },
-      .check = is_loss,
-      .adapter = "training.py",
-      .peers = {}};
+  const auto is_loss = [=](const at::Tensor& made) {
+    expect_near(made, start->get().expected_loss, is_float ? 2e-3 : 2e-2);
+  };
+  const double views = 2.0 * static_cast<double>(size.pictures);
+  Stage stage{.name = "train/step-" + name,
+              .what = fmt::format("SimCLR step of {} without conditioning, {} views of {} pixels, {}", what, views,
+                                  size.view_size, config::name_of(size.precision)),
+              .unit = "views",
+              .items = views,
+              .work = {3.0 * views * model::flops_per_image(settings, size.view_size), 0.0, size.precision},
+              .run = [=] { return std::vector{(*start->get().step)()}; },
+              .check = is_loss,
+              .adapter = "training.py",
+              .peers = {}};
   json::object request{{"stage", "step"},
                        {"input", views_file.string()},
-                       {"shape", {2 * pictures, 3, view_size, view_size}},
+                       {"shape", {2 * size.pictures, 3, size.view_size, size.view_size}},
                        {"weights", weights_file.string()},
                        {"positions", positions_file.string()},
                        {"backbone", config::name_of(settings.backbone)},
                        {"imagenet_stem", settings.stem == model::Stem::kImagenet},
                        {"width", settings.width},
+                       {"bfloat16", !is_float},
                        {"temperature", kTemperature},
                        {"rate", kLearningRate},
                        {"decay", train::OptimizerSettings{}.weight_decay},
@@ -321,19 +336,32 @@ model::EncoderSettings imagenet(model::Architecture backbone) {
 std::vector<Stage> training_stages(const std::filesystem::path& folder, c10::Device device) {
   const std::vector<std::string> eager{"torch naive", "torch factored"};
   const int64_t times = device.is_cuda() ? 16 : 1;  // pictures that keep a device busy
-  const auto step = [&](const std::string& name, const std::string& what, const model::EncoderSettings& settings,
+  const auto step = [&](const std::string& name, const std::string& what, model::EncoderSettings settings,
                         int64_t pictures, int64_t view_size) {
-    return step_stage(folder, name, what, settings, times * pictures, view_size, device);
+    settings.conditioning = model::Conditioning::kNone;
+    return step_stage(folder, name, what, {settings, times * pictures, view_size}, device);
   };
+  // The same in bfloat16.
+  const auto rounded_step = [&](const std::string& name, const std::string& what, model::EncoderSettings settings,
+                                int64_t pictures, int64_t view_size) {
+    settings.conditioning = model::Conditioning::kNone;
+    return step_stage(folder, name + "-bfloat16", what,
+                      {settings, times * pictures, view_size, model::Precision::kBfloat16}, device);
+  };
+  const model::EncoderSettings resnet50 = imagenet(model::Architecture::kResNet50),
+                               vit_small = imagenet(model::Architecture::kVitSmall);
   return {nt_xent_stage(folder, 2048, device), nt_xent_stage(folder, 8192, device),
           step("resnet18-16", "ResNet-18 of width 16", resnet18(16), 64, 32),
           step("resnet18-64", "ResNet-18 of width 64", resnet18(64), 16, 32),
-          step("resnet50", "ResNet-50", imagenet(model::Architecture::kResNet50), 4, 224),
-          step("vit-small", "ViT-S/16", imagenet(model::Architecture::kVitSmall), 4, 224),
+          step("resnet50", "ResNet-50", resnet50, 4, 224), step("vit-small", "ViT-S/16", vit_small, 4, 224),
+          rounded_step("resnet18-16", "ResNet-18 of width 16", resnet18(16), 64, 32),
+          rounded_step("resnet18-64", "ResNet-18 of width 64", resnet18(64), 16, 32),
+          rounded_step("resnet50", "ResNet-50", resnet50, 4, 224),
+          rounded_step("vit-small", "ViT-S/16", vit_small, 4, 224),
           amortisation_stage(folder, "resnet18-16", "ResNet-18 of width 16", resnet18(16), eager, device),
           amortisation_stage(folder, "resnet18-64", "ResNet-18 of width 64", resnet18(64), eager, device),
           // Beside a peer it would not fit into the memory of a usual machine.
-          amortisation_stage(folder, "resnet50", "ResNet-50", imagenet(model::Architecture::kResNet50), {}, device)};
+          amortisation_stage(folder, "resnet50", "ResNet-50", resnet50, {}, device)};
 }
 
 }  // namespace invaria::bench

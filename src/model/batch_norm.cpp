@@ -38,22 +38,23 @@ void normalise_rows(const at::Tensor& x, const at::Tensor& weight_C, const at::T
   const at::Tensor invstd_C = moments.invstd_GC().squeeze(0);
   const bool relu = activation == Activation::kRelu;
   if (x.is_cuda()) {
-    const at::Tensor result = at::batch_norm_elemt(x, weight_C, bias_C, mean_C.to(x.scalar_type()),
-                                                   invstd_C.to(x.scalar_type()), kBatchNormEpsilon);
+    const at::Tensor result = at::batch_norm_elemt(x, weight_C, bias_C, mean_C.to(layer_type(x)),
+                                                   invstd_C.to(layer_type(x)), kBatchNormEpsilon);
     if (residual.defined()) result.add_(residual);
     if (relu) result.relu_();
     y.copy_(result);
     return;
   }
   const at::Tensor scale_C = weight_C.to(at::kDouble) * invstd_C;
-  const at::Tensor shift_C = (bias_C.to(at::kDouble) - mean_C * scale_C).to(x.scalar_type());
-  const at::Tensor cast_scale_C = scale_C.to(x.scalar_type());
+  const at::Tensor shift_C = (bias_C.to(at::kDouble) - mean_C * scale_C).to(layer_type(x));
+  const at::Tensor cast_scale_C = scale_C.to(layer_type(x));
   with_element_type(x, [&]<class T>(T) {
+    using Coefficient = at::opmath_type<T>;
     column_affine<T>({.size = matrix_size(x),
                       .x = x.const_data_ptr<T>(),
                       .residual = data_or_null<T>(residual),
-                      .scale = cast_scale_C.const_data_ptr<T>(),
-                      .shift = shift_C.const_data_ptr<T>(),
+                      .scale = cast_scale_C.const_data_ptr<Coefficient>(),
+                      .shift = shift_C.const_data_ptr<Coefficient>(),
                       .relu = relu,
                       .y = y.mutable_data_ptr<T>()});
   });
@@ -122,8 +123,8 @@ class BatchNormTrain : public torch::autograd::Function<BatchNormTrain> {
       gradient_sums({rows_of(x, rows), rows_of(dy, rows), rows_of(g, rows), rows_of(y, rows)}, saved[kWeight],
                     moments.groups(group, 1), sums[group]);
     }
-    const at::Tensor dbias_C = sums.narrow(1, 0, n_channels).sum(0).to(x.scalar_type());
-    const at::Tensor dweight_C = sums.narrow(1, n_channels, n_channels).sum(0).to(x.scalar_type());
+    const at::Tensor dbias_C = sums.narrow(1, 0, n_channels).sum(0).to(layer_type(x));
+    const at::Tensor dweight_C = sums.narrow(1, n_channels, n_channels).sum(0).to(layer_type(x));
     if (holder->sum_over_ranks) {
       at::Tensor all = at::zeros({holder->groups.total, 2 * n_channels}, sums.options());
       all.narrow(0, holder->groups.first, n_groups).copy_(sums);
@@ -155,19 +156,20 @@ class BatchNormTrain : public torch::autograd::Function<BatchNormTrain> {
   /// sums [2 C] double: sum g, then sum g xhat.
   static void gradient_sums(const Rows& rows, const at::Tensor& weight_C, const Moments& moments, at::Tensor sums) {
     const at::Tensor& x = rows.x;
-    const at::Tensor mean_C = moments.mean_GC.squeeze(0).to(x.scalar_type());
+    const at::Tensor mean_C = moments.mean_GC.squeeze(0).to(layer_type(x));
     const at::Tensor invstd_C = moments.invstd_GC().squeeze(0);
     const int64_t n_channels = x.size(1);
     if (x.is_cuda()) {
       const auto reduced =
-          at::batch_norm_backward_reduce(rows.g, x, mean_C, invstd_C.to(x.scalar_type()), weight_C, true, false, false);
+          at::batch_norm_backward_reduce(rows.g, x, mean_C, invstd_C.to(layer_type(x)), weight_C, true, false, false);
       sums.copy_(at::cat({std::get<0>(reduced).to(at::kDouble), std::get<1>(reduced).to(at::kDouble) * invstd_C}));
       return;
     }
     double* sum_g = sums.mutable_data_ptr<double>();
     with_element_type(x, [&]<class T>(T) {
       column_gradient_sums<T>(matrix_size(x), {rows.dy.const_data_ptr<T>(), data_or_null<T>(rows.y)},
-                              x.const_data_ptr<T>(), mean_C.const_data_ptr<T>(), sum_g, sum_g + n_channels);
+                              x.const_data_ptr<T>(), mean_C.const_data_ptr<at::opmath_type<T>>(), sum_g,
+                              sum_g + n_channels);
     });
     sums.narrow(0, n_channels, n_channels).mul_(invstd_C);
   }
@@ -180,26 +182,27 @@ class BatchNormTrain : public torch::autograd::Function<BatchNormTrain> {
     const at::Tensor sum_g_C = sums.narrow(0, 0, n_channels);
     const at::Tensor sum_g_xhat_C = sums.narrow(0, n_channels, n_channels);
     const at::Tensor invstd_C = moments.invstd_GC().squeeze(0);
-    const at::Tensor mean_C = moments.mean_GC.squeeze(0).to(x.scalar_type());
+    const at::Tensor mean_C = moments.mean_GC.squeeze(0).to(layer_type(x));
     const at::Tensor count_1 = moments.count_G1.squeeze(0);
     if (x.is_cuda()) {
-      dx.copy_(at::batch_norm_backward_elemt(rows.g, x, mean_C, invstd_C.to(x.scalar_type()), weight_C,
-                                             sum_g_C.to(x.scalar_type()), (sum_g_xhat_C / invstd_C).to(x.scalar_type()),
+      dx.copy_(at::batch_norm_backward_elemt(rows.g, x, mean_C, invstd_C.to(layer_type(x)), weight_C,
+                                             sum_g_C.to(layer_type(x)), (sum_g_xhat_C / invstd_C).to(layer_type(x)),
                                              count_1.to(at::kInt)));
       return;
     }
     const at::Tensor a_C = weight_C.to(at::kDouble) * invstd_C;
-    const at::Tensor b_C = (-a_C * invstd_C * sum_g_xhat_C / count_1).to(x.scalar_type());
-    const at::Tensor c_C = (-a_C * sum_g_C / count_1).to(x.scalar_type());
-    const at::Tensor cast_a_C = a_C.to(x.scalar_type());
+    const at::Tensor b_C = (-a_C * invstd_C * sum_g_xhat_C / count_1).to(layer_type(x));
+    const at::Tensor c_C = (-a_C * sum_g_C / count_1).to(layer_type(x));
+    const at::Tensor cast_a_C = a_C.to(layer_type(x));
     with_element_type(x, [&]<class T>(T) {
+      using Coefficient = at::opmath_type<T>;
       column_affine_backward<T>({.size = matrix_size(x),
                                  .gradient = {rows.dy.const_data_ptr<T>(), data_or_null<T>(rows.y)},
                                  .x = x.const_data_ptr<T>(),
-                                 .mean = mean_C.const_data_ptr<T>(),
-                                 .a = cast_a_C.const_data_ptr<T>(),
-                                 .b = b_C.const_data_ptr<T>(),
-                                 .c = c_C.const_data_ptr<T>(),
+                                 .mean = mean_C.const_data_ptr<Coefficient>(),
+                                 .a = cast_a_C.const_data_ptr<Coefficient>(),
+                                 .b = b_C.const_data_ptr<Coefficient>(),
+                                 .c = c_C.const_data_ptr<Coefficient>(),
                                  .dx = dx.mutable_data_ptr<T>(),
                                  .dresidual = dresidual.defined() ? dresidual.mutable_data_ptr<T>() : nullptr});
     });
@@ -214,7 +217,7 @@ class BatchNormFrozen : public torch::autograd::Function<BatchNormFrozen> {
                             Activation activation) {
     const at::Tensor y = empty_channels_last(x);
     normalise_rows(x, weight_C, bias_C, moments, residual.value_or(at::Tensor()), activation, y);
-    const at::Tensor scale_C = (weight_C.to(at::kDouble) * moments.invstd_GC().squeeze(0)).to(x.scalar_type());
+    const at::Tensor scale_C = (weight_C.to(at::kDouble) * moments.invstd_GC().squeeze(0)).to(layer_type(x));
     context->save_for_backward({activation == Activation::kRelu ? y : at::Tensor(), scale_C});
     context->saved_data["residual"] = residual.has_value() && residual->requires_grad();
     return y;
@@ -228,7 +231,7 @@ class BatchNormFrozen : public torch::autograd::Function<BatchNormFrozen> {
     at::Tensor dx, dresidual;
     if (dy.is_cuda()) {
       const at::Tensor g = behind_relu(dy, y);
-      dx = g * (dy.dim() == 4 ? saved[1].view({1, -1, 1, 1}) : saved[1]);
+      dx = (g * (dy.dim() == 4 ? saved[1].view({1, -1, 1, 1}) : saved[1])).to(dy.scalar_type());
       if (wants_residual) dresidual = g;
     } else {
       dx = empty_channels_last(dy);
@@ -236,7 +239,7 @@ class BatchNormFrozen : public torch::autograd::Function<BatchNormFrozen> {
       with_element_type(dy, [&]<class T>(T) {
         column_affine_backward<T>({.size = matrix_size(dy),
                                    .gradient = {dy.const_data_ptr<T>(), data_or_null<T>(y)},
-                                   .a = saved[1].const_data_ptr<T>(),
+                                   .a = saved[1].const_data_ptr<at::opmath_type<T>>(),
                                    .dx = dx.mutable_data_ptr<T>(),
                                    .dresidual = wants_residual ? dresidual.mutable_data_ptr<T>() : nullptr});
       });
@@ -249,13 +252,14 @@ class BatchNormFrozen : public torch::autograd::Function<BatchNormFrozen> {
 
 at::Tensor batch_norm(const at::Tensor& x_any, const BatchNormLayer& layer, size_t layer_index,
                       const BatchNormPass& pass, Activation activation, const at::Tensor& residual_any) {
-  require((x_any.dim() == 4 || x_any.dim() == 2) && x_any.scalar_type() == layer.weight_C.scalar_type() &&
+  require((x_any.dim() == 4 || x_any.dim() == 2) && layer_type(x_any) == layer.weight_C.scalar_type() &&
               x_any.size(1) == layer.weight_C.size(0),
           "batch_norm: x is {} of shape [{}], expected {} [B, {}] or [B, {}, H, W]", c10::toString(x_any.scalar_type()),
           fmt::join(x_any.sizes(), ", "), c10::toString(layer.weight_C.scalar_type()), layer.weight_C.size(0),
           layer.weight_C.size(0));
-  require(!residual_any.defined() || residual_any.sizes() == x_any.sizes(),
-          "batch_norm: the residual's shape differs from x's");
+  require(!residual_any.defined() ||
+              (residual_any.sizes() == x_any.sizes() && residual_any.scalar_type() == x_any.scalar_type()),
+          "batch_norm: the residual's shape or type differs from x's");
   at::Tensor x = channels_last(x_any);
   const at::Tensor residual = residual_any.defined() ? channels_last(residual_any) : at::Tensor();
   const BatchNormGroups groups = groups_of_pass(x, pass);

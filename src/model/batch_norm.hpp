@@ -109,14 +109,14 @@ inline constexpr double kBatchNormMomentum = 0.1;
 /// split.
 ///
 /// @param x         [B, C, H, W] (any strides; channels-last is fastest) or [B, C], of the layer's type, float or
-/// double. Consumed: where no gradient is recorded
-///                  the result may take its place.
+///                  double, or bfloat16 before a float layer. Consumed: where no gradient is recorded the result may
+///                  take its place.
 /// @param layer_index  its place in BatchNormStatistics; kCollect writes that place of `pass.collected->back()`, sized
 /// by the caller
-/// @param residual  same shape as x, or undefined
-/// @return same shape as x, channels-last
-/// @throws PreconditionError if shapes disagree, groups do not cover the rows, or batch statistics are asked of a
-/// single number a channel
+/// @param residual  same shape and type as x, or undefined
+/// @return same shape and type as x, channels-last
+/// @throws PreconditionError if shapes or types disagree, groups do not cover the rows, or batch statistics are asked
+/// of a single number a channel
 at::Tensor batch_norm(const at::Tensor& x, const BatchNormLayer& layer, size_t layer_index, const BatchNormPass& pass,
                       Activation activation, const at::Tensor& residual = {});
 

@@ -128,8 +128,8 @@ Moments moments_of_pass(const at::Tensor& x, const BatchNormLayer& layer, size_t
   }
   require(pass.collected != nullptr && !pass.collected->empty() && layer_index < pass.collected->back().mean_C.size(),
           "batch_norm: kCollect without a place for layer {}", layer_index);
-  pass.collected->back().mean_C[layer_index] = local.mean_GC.squeeze(0).to(x.scalar_type());
-  pass.collected->back().var_C[layer_index] = local.var_GC.squeeze(0).to(x.scalar_type());
+  pass.collected->back().mean_C[layer_index] = local.mean_GC.squeeze(0).to(layer_type(x));
+  pass.collected->back().var_C[layer_index] = local.var_GC.squeeze(0).to(layer_type(x));
   return local;
 }
 

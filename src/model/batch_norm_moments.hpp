@@ -5,6 +5,7 @@
 ///
 /// Shape legend: B images, C channels, G groups of rows.
 
+#include <ATen/OpMathType.h>
 #include <ATen/core/Tensor.h>
 
 #include <cstddef>
@@ -43,14 +44,22 @@ BatchNormGroups groups_of_pass(const at::Tensor& x, const BatchNormPass& pass);
 Moments moments_of_pass(const at::Tensor& x, const BatchNormLayer& layer, size_t layer_index, const BatchNormPass& pass,
                         const BatchNormGroups& groups);
 
-/// body(T{}) for the tensor's element type, float or double.
+/// body(T{}) for the tensor's element type: double, float or bfloat16.
 template <class Body>
 void with_element_type(const at::Tensor& x, const Body& body) {
-  if (x.scalar_type() == at::kDouble) {
-    body(double{});
-  } else {
-    body(float{});
+  switch (x.scalar_type()) {
+    case at::kDouble:
+      return body(double{});
+    case at::kBFloat16:
+      return body(c10::BFloat16{});
+    default:
+      return body(float{});
   }
+}
+
+/// The type of a layer's own tensors, and of the coefficients of a pass over x: float for bfloat16, else x's.
+inline at::ScalarType layer_type(const at::Tensor& x) {
+  return at::toOpMathType(x.scalar_type());
 }
 
 }  // namespace invaria::model

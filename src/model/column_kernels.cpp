@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <type_traits>
 #include <vector>
 
 #include "core/vector_clones.hpp"
@@ -12,6 +13,30 @@ namespace {
 
 constexpr int64_t kChunkBytes = 32 << 10;  // of x: what is read twice stays in the first-level cache
 constexpr int64_t kWideColumns = 128;      // enough independent sums to hide the latency of an addition
+
+// c10::BFloat16's own conversions would not be inlined into the clones.
+INVARIA_INLINE float widen(float value) {
+  return value;
+}
+INVARIA_INLINE double widen(double value) {
+  return value;
+}
+INVARIA_INLINE float widen(c10::BFloat16 value) {
+  return __builtin_bit_cast(float, static_cast<uint32_t>(value.x) << 16);
+}
+
+/// To nearest, ties to even; a NaN stays one.
+template <class T>
+INVARIA_INLINE T narrow(at::opmath_type<T> value) {
+  if constexpr (std::is_same_v<T, c10::BFloat16>) {
+    const auto bits = __builtin_bit_cast(uint32_t, value);
+    const auto rounded = static_cast<uint16_t>((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
+    constexpr uint16_t kNan = 0x7FC0;
+    return __builtin_bit_cast(c10::BFloat16, value != value ? kNan : rounded);
+  } else {
+    return value;
+  }
+}
 
 /// The matrix with `copies` neighbouring rows joined to one, so that narrow matrices (16 channels) fill vector
 /// registers too.
@@ -56,18 +81,19 @@ struct Folded {
 };
 
 template <class T>
-INVARIA_INLINE void add_rows_impl(const T* __restrict x, int64_t rows, int64_t columns, T* __restrict sum) {
+INVARIA_INLINE void add_rows_impl(const T* __restrict x, int64_t rows, int64_t columns,
+                                  at::opmath_type<T>* __restrict sum) {
   for (int64_t row = 0; row < rows; ++row, x += columns) {
-    for (int64_t column = 0; column < columns; ++column) sum[column] += x[column];
+    for (int64_t column = 0; column < columns; ++column) sum[column] += widen(x[column]);
   }
 }
 
 template <class T>
-INVARIA_INLINE void add_squares_impl(const T* __restrict x, const T* __restrict mean, int64_t rows, int64_t columns,
-                                     T* __restrict sum) {
+INVARIA_INLINE void add_squares_impl(const T* __restrict x, const at::opmath_type<T>* __restrict mean, int64_t rows,
+                                     int64_t columns, at::opmath_type<T>* __restrict sum) {
   for (int64_t row = 0; row < rows; ++row, x += columns) {
     for (int64_t column = 0; column < columns; ++column) {
-      const T deviation = x[column] - mean[column];
+      const auto deviation = widen(x[column]) - mean[column];
       sum[column] += deviation * deviation;
     }
   }
@@ -77,18 +103,18 @@ template <bool kRelu, bool kResidual, class T>
 INVARIA_INLINE void affine_loop(const AffineForward<T>& p) {
   const T* x = p.x;  // y may be x, so no __restrict: elements of a row do not depend on each other all the same
   const T* residual = p.residual;
-  const T* __restrict scale = p.scale;
-  const T* __restrict shift = p.shift;
+  const at::opmath_type<T>* __restrict scale = p.scale;
+  const at::opmath_type<T>* __restrict shift = p.shift;
   T* y = p.y;
   const int64_t columns = p.size.columns;
   for (int64_t row = 0; row < p.size.rows; ++row) {
     const int64_t offset = row * columns;
 #pragma GCC ivdep
     for (int64_t column = 0; column < columns; ++column) {
-      T value = x[offset + column] * scale[column] + shift[column];
-      if constexpr (kResidual) value += residual[offset + column];
-      if constexpr (kRelu) value = value < 0 ? T{0} : value;  // this way round a NaN stays one
-      y[offset + column] = value;
+      auto value = widen(x[offset + column]) * scale[column] + shift[column];
+      if constexpr (kResidual) value += widen(residual[offset + column]);
+      if constexpr (kRelu) value = value < 0 ? 0 : value;  // this way round a NaN stays one
+      y[offset + column] = narrow<T>(value);
     }
   }
 }
@@ -107,11 +133,11 @@ INVARIA_INLINE void affine_impl(const AffineForward<T>& p) {
 }
 
 template <bool kRelu, class T>
-INVARIA_INLINE T incoming(const T* dy, const T* y, int64_t index) {
+INVARIA_INLINE at::opmath_type<T> incoming(const T* dy, const T* y, int64_t index) {
   if constexpr (kRelu) {
-    return y[index] > 0 ? dy[index] : T{0};
+    return widen(y[index]) > 0 ? widen(dy[index]) : 0;
   } else {
-    return dy[index];
+    return widen(dy[index]);
   }
 }
 
@@ -121,9 +147,9 @@ struct SumRows {
   const T* dy;
   const T* y;
   const T* x;
-  const T* mean;
-  T* sum_g;
-  T* sum_g_deviation;
+  const at::opmath_type<T>* mean;
+  at::opmath_type<T>* sum_g;
+  at::opmath_type<T>* sum_g_deviation;
   int64_t rows;
   int64_t columns;
 };
@@ -133,15 +159,15 @@ INVARIA_INLINE void gradient_sums_loop(const SumRows<T>& p) {
   const T* __restrict dy = p.dy;
   const T* __restrict y = p.y;
   const T* __restrict x = p.x;
-  const T* __restrict mean = p.mean;
-  T* __restrict sum_g = p.sum_g;
-  T* __restrict sum_g_deviation = p.sum_g_deviation;
+  const at::opmath_type<T>* __restrict mean = p.mean;
+  at::opmath_type<T>* __restrict sum_g = p.sum_g;
+  at::opmath_type<T>* __restrict sum_g_deviation = p.sum_g_deviation;
   for (int64_t row = 0; row < p.rows; ++row) {
     const int64_t offset = row * p.columns;
     for (int64_t column = 0; column < p.columns; ++column) {
-      const T g = incoming<kRelu>(dy, y, offset + column);
+      const auto g = incoming<kRelu>(dy, y, offset + column);
       sum_g[column] += g;
-      sum_g_deviation[column] += g * (x[offset + column] - mean[column]);
+      sum_g_deviation[column] += g * (widen(x[offset + column]) - mean[column]);
     }
   }
 }
@@ -160,10 +186,10 @@ INVARIA_INLINE void backward_loop(const AffineBackward<T>& p) {
   const T* __restrict dy = p.gradient.dy;
   const T* __restrict y = p.gradient.y;
   const T* __restrict x = p.x;
-  const T* __restrict mean = p.mean;
-  const T* __restrict a = p.a;
-  const T* __restrict b = p.b;
-  const T* __restrict c = p.c;
+  const at::opmath_type<T>* __restrict mean = p.mean;
+  const at::opmath_type<T>* __restrict a = p.a;
+  const at::opmath_type<T>* __restrict b = p.b;
+  const at::opmath_type<T>* __restrict c = p.c;
   T* __restrict dx = p.dx;
   T* __restrict dresidual = p.dresidual;
   const int64_t columns = p.size.columns;
@@ -171,11 +197,11 @@ INVARIA_INLINE void backward_loop(const AffineBackward<T>& p) {
     const int64_t offset = row * columns;
     for (int64_t column = 0; column < columns; ++column) {
       const int64_t index = offset + column;
-      const T g = incoming<kRelu>(dy, y, index);
-      T gradient = a[column] * g;
-      if constexpr (kStatistics) gradient += b[column] * (x[index] - mean[column]) + c[column];
-      dx[index] = gradient;
-      if constexpr (kResidual) dresidual[index] = g;
+      const auto g = incoming<kRelu>(dy, y, index);
+      auto gradient = a[column] * g;
+      if constexpr (kStatistics) gradient += b[column] * (widen(x[index]) - mean[column]) + c[column];
+      dx[index] = narrow<T>(gradient);
+      if constexpr (kResidual) dresidual[index] = narrow<T>(g);
     }
   }
 }
@@ -206,11 +232,17 @@ INVARIA_INLINE void backward_impl(const AffineBackward<T>& p) {
 INVARIA_CLONES void add_rows(const float* x, int64_t rows, int64_t columns, float* sum) {
   add_rows_impl(x, rows, columns, sum);
 }
+INVARIA_CLONES void add_rows(const c10::BFloat16* x, int64_t rows, int64_t columns, float* sum) {
+  add_rows_impl(x, rows, columns, sum);
+}
 void add_rows(const double* x, int64_t rows, int64_t columns, double* sum) {
   add_rows_impl(x, rows, columns, sum);
 }
 
 INVARIA_CLONES void add_squares(const float* x, const float* mean, int64_t rows, int64_t columns, float* sum) {
+  add_squares_impl(x, mean, rows, columns, sum);
+}
+INVARIA_CLONES void add_squares(const c10::BFloat16* x, const float* mean, int64_t rows, int64_t columns, float* sum) {
   add_squares_impl(x, mean, rows, columns, sum);
 }
 void add_squares(const double* x, const double* mean, int64_t rows, int64_t columns, double* sum) {
@@ -220,6 +252,9 @@ void add_squares(const double* x, const double* mean, int64_t rows, int64_t colu
 INVARIA_CLONES void affine_rows(const AffineForward<float>& p) {
   affine_impl(p);
 }
+INVARIA_CLONES void affine_rows(const AffineForward<c10::BFloat16>& p) {
+  affine_impl(p);
+}
 void affine_rows(const AffineForward<double>& p) {
   affine_impl(p);
 }
@@ -227,11 +262,17 @@ void affine_rows(const AffineForward<double>& p) {
 INVARIA_CLONES void gradient_sums_rows(const SumRows<float>& p) {
   gradient_sums_impl(p);
 }
+INVARIA_CLONES void gradient_sums_rows(const SumRows<c10::BFloat16>& p) {
+  gradient_sums_impl(p);
+}
 void gradient_sums_rows(const SumRows<double>& p) {
   gradient_sums_impl(p);
 }
 
 INVARIA_CLONES void backward_rows(const AffineBackward<float>& p) {
+  backward_impl(p);
+}
+INVARIA_CLONES void backward_rows(const AffineBackward<c10::BFloat16>& p) {
   backward_impl(p);
 }
 void backward_rows(const AffineBackward<double>& p) {
@@ -249,20 +290,21 @@ template <class T>
 void column_moments(MatrixSize size, const T* x, double* mean, double* squared_deviations) {
   const Folded folded(size, sizeof(T));
   const auto width = static_cast<size_t>(folded.columns);
-  std::vector<T> chunk_mean(static_cast<size_t>(folded.n_chunks) * width, T{0});
-  std::vector<T> chunk_squares(chunk_mean.size(), T{0});
+  using Sum = at::opmath_type<T>;
+  std::vector<Sum> chunk_mean(static_cast<size_t>(folded.n_chunks) * width, Sum{0});
+  std::vector<Sum> chunk_squares(chunk_mean.size(), Sum{0});
   folded.for_each_chunk([&](int64_t chunk, int64_t rows, int64_t offset) {
-    T* sum = chunk_mean.data() + static_cast<size_t>(chunk) * width;
+    Sum* sum = chunk_mean.data() + static_cast<size_t>(chunk) * width;
     add_rows(x + offset, rows, folded.columns, sum);
-    for (size_t column = 0; column < width; ++column) sum[column] /= static_cast<T>(rows);
+    for (size_t column = 0; column < width; ++column) sum[column] /= static_cast<Sum>(rows);
     add_squares(x + offset, sum, rows, folded.columns, chunk_squares.data() + static_cast<size_t>(chunk) * width);
   });
 
   std::fill(mean, mean + size.columns, 0.0);
   std::fill(squared_deviations, squared_deviations + size.columns, 0.0);
   double counted = 0.0;
-  const T* means = chunk_mean.data();
-  const T* squares = chunk_squares.data();
+  const Sum* means = chunk_mean.data();
+  const Sum* squares = chunk_squares.data();
   for (int64_t chunk = 0; chunk < folded.n_chunks; ++chunk) {
     const double rows = static_cast<double>(std::min(folded.chunk_rows, folded.rows - chunk * folded.chunk_rows));
     for (int64_t copy = 0; copy < folded.copies; ++copy, counted += rows) {
@@ -279,8 +321,8 @@ void column_moments(MatrixSize size, const T* x, double* mean, double* squared_d
 template <class T>
 void column_affine(const AffineForward<T>& pass) {
   const Folded folded(pass.size, sizeof(T));
-  const std::vector<T> scale = folded.repeat(pass.scale);
-  const std::vector<T> shift = folded.repeat(pass.shift);
+  const auto scale = folded.repeat(pass.scale);
+  const auto shift = folded.repeat(pass.shift);
   folded.for_each_chunk([&](int64_t, int64_t rows, int64_t offset) {
     AffineForward<T> part = pass;
     part.size = {rows, folded.columns};
@@ -294,20 +336,21 @@ void column_affine(const AffineForward<T>& pass) {
 }
 
 template <class T>
-void column_gradient_sums(MatrixSize size, IncomingGradient<T> gradient, const T* x, const T* mean, double* sum_g,
-                          double* sum_g_deviation) {
+void column_gradient_sums(MatrixSize size, IncomingGradient<T> gradient, const T* x, const at::opmath_type<T>* mean,
+                          double* sum_g, double* sum_g_deviation) {
+  using Sum = at::opmath_type<T>;
   const Folded folded(size, sizeof(T));
   const auto width = static_cast<size_t>(folded.columns);
-  const std::vector<T> means = folded.repeat(mean);
-  std::vector<T> chunk_sums(static_cast<size_t>(folded.n_chunks) * 2 * width, T{0});
+  const std::vector<Sum> means = folded.repeat(mean);
+  std::vector<Sum> chunk_sums(static_cast<size_t>(folded.n_chunks) * 2 * width, Sum{0});
   folded.for_each_chunk([&](int64_t chunk, int64_t rows, int64_t offset) {
-    T* sums = chunk_sums.data() + static_cast<size_t>(chunk) * 2 * width;
+    Sum* sums = chunk_sums.data() + static_cast<size_t>(chunk) * 2 * width;
     gradient_sums_rows(SumRows<T>{gradient.dy + offset, shifted(gradient.y, offset), x + offset, means.data(), sums,
                                   sums + width, rows, folded.columns});
   });
   std::fill(sum_g, sum_g + size.columns, 0.0);
   std::fill(sum_g_deviation, sum_g_deviation + size.columns, 0.0);
-  const T* sums = chunk_sums.data();
+  const Sum* sums = chunk_sums.data();
   for (int64_t chunk = 0; chunk < folded.n_chunks; ++chunk) {
     for (double* total : {sum_g, sum_g_deviation}) {
       for (int64_t copy = 0; copy < folded.copies; ++copy) {
@@ -320,11 +363,12 @@ void column_gradient_sums(MatrixSize size, IncomingGradient<T> gradient, const T
 template <class T>
 void column_affine_backward(const AffineBackward<T>& pass) {
   const Folded folded(pass.size, sizeof(T));
+  using Coefficients = std::vector<at::opmath_type<T>>;
   const bool has_statistics = pass.x != nullptr;
-  const std::vector<T> a = folded.repeat(pass.a);
-  const std::vector<T> b = has_statistics ? folded.repeat(pass.b) : std::vector<T>();
-  const std::vector<T> c = has_statistics ? folded.repeat(pass.c) : std::vector<T>();
-  const std::vector<T> mean = has_statistics ? folded.repeat(pass.mean) : std::vector<T>();
+  const Coefficients a = folded.repeat(pass.a);
+  const Coefficients b = has_statistics ? folded.repeat(pass.b) : Coefficients();
+  const Coefficients c = has_statistics ? folded.repeat(pass.c) : Coefficients();
+  const Coefficients mean = has_statistics ? folded.repeat(pass.mean) : Coefficients();
   folded.for_each_chunk([&](int64_t, int64_t rows, int64_t offset) {
     backward_rows(AffineBackward<T>{.size = {rows, folded.columns},
                                     .gradient = {pass.gradient.dy + offset, shifted(pass.gradient.y, offset)},
@@ -338,14 +382,15 @@ void column_affine_backward(const AffineBackward<T>& pass) {
   });
 }
 
-template void column_moments(MatrixSize, const float*, double*, double*);
-template void column_moments(MatrixSize, const double*, double*, double*);
-template void column_affine(const AffineForward<float>&);
-template void column_affine(const AffineForward<double>&);
-template void column_gradient_sums(MatrixSize, IncomingGradient<float>, const float*, const float*, double*, double*);
-template void column_gradient_sums(MatrixSize, IncomingGradient<double>, const double*, const double*, double*,
-                                   double*);
-template void column_affine_backward(const AffineBackward<float>&);
-template void column_affine_backward(const AffineBackward<double>&);
+#define INVARIA_FOR_ELEMENTS(T)                                                                                     \
+  template void column_moments(MatrixSize, const T*, double*, double*);                                             \
+  template void column_affine(const AffineForward<T>&);                                                             \
+  template void column_gradient_sums(MatrixSize, IncomingGradient<T>, const T*, const at::opmath_type<T>*, double*, \
+                                     double*);                                                                      \
+  template void column_affine_backward(const AffineBackward<T>&)
+INVARIA_FOR_ELEMENTS(float);
+INVARIA_FOR_ELEMENTS(double);
+INVARIA_FOR_ELEMENTS(c10::BFloat16);
+#undef INVARIA_FOR_ELEMENTS
 
 }  // namespace invaria::model

@@ -4,8 +4,11 @@
 /// channels-last images (rows B H W, columns C) and to embeddings (rows B). Memory-bound, so what can share a pass
 /// does: ReLU and the residual sum.
 ///
-/// Sums are taken in float within fixed chunks of rows and in double across them, in order: results do not depend on
-/// threads.
+/// T is float, double or c10::BFloat16, whose numbers are computed with as float and rounded to nearest, ties to even.
+/// Sums are taken in float (of double: in double) within fixed chunks of rows and in double across them, in order:
+/// results do not depend on threads.
+
+#include <ATen/OpMathType.h>
 
 #include <cstdint>
 
@@ -28,8 +31,8 @@ struct AffineForward {
   MatrixSize size;
   const T* x = nullptr;
   const T* residual = nullptr;
-  const T* scale = nullptr;  ///< [columns]
-  const T* shift = nullptr;  ///< [columns]
+  const at::opmath_type<T>* scale = nullptr;  ///< [columns]
+  const at::opmath_type<T>* shift = nullptr;  ///< [columns]
   bool relu = false;
   T* y = nullptr;
 };
@@ -45,8 +48,8 @@ struct IncomingGradient {
 
 /// Per column sum g and sum g (x - mean), g the incoming gradient.
 template <class T>
-void column_gradient_sums(MatrixSize size, IncomingGradient<T> gradient, const T* x, const T* mean, double* sum_g,
-                          double* sum_g_deviation);
+void column_gradient_sums(MatrixSize size, IncomingGradient<T> gradient, const T* x, const at::opmath_type<T>* mean,
+                          double* sum_g, double* sum_g_deviation);
 
 /// dx = a g + b (x - mean) + c per column; with `x` null, dx = a g. `dresidual` = g if given.
 template <class T>
@@ -54,10 +57,10 @@ struct AffineBackward {
   MatrixSize size;
   IncomingGradient<T> gradient;
   const T* x = nullptr;
-  const T* mean = nullptr;
-  const T* a = nullptr;
-  const T* b = nullptr;
-  const T* c = nullptr;
+  const at::opmath_type<T>* mean = nullptr;
+  const at::opmath_type<T>* a = nullptr;
+  const at::opmath_type<T>* b = nullptr;
+  const at::opmath_type<T>* c = nullptr;
   T* dx = nullptr;
   T* dresidual = nullptr;
 };

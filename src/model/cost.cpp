@@ -95,18 +95,22 @@ double flops_per_image(const EncoderSettings& settings, const config::ViewShape&
   return 2.0 * multiply_adds;
 }
 
-double activations_per_image(const EncoderSettings& settings, const config::ViewShape& image) {
+double activation_bytes_per_image(const EncoderSettings& settings, const config::ViewShape& image,
+                                  Precision precision) {
+  const double factor = precision == Precision::kBfloat16 ? 2.0 : sizeof(float);
   if (settings.is_vit()) {
-    // A block keeps, a token: both LayerNorms' inputs and outputs (4 D), q, k, v and the attention's output (4 D), and
-    // the MLP's hidden numbers before and behind GELU (8 D). Attention weights are computed again in backward.
+    // A block keeps, a token: both LayerNorms' inputs (2 D floats), and as factors of products their outputs (2 D), q,
+    // k, v and the attention's output (4 D), and the MLP's hidden numbers before and behind GELU (8 D). Attention
+    // weights are computed again in backward.
     const VitLayout layout = vit_layout(settings, image.width);
-    return 16.0 * static_cast<double>(layout.depth * n_tokens(settings, layout) * layout.width);
+    return (2.0 * sizeof(float) + 14.0 * factor) *
+           static_cast<double>(layout.depth * n_tokens(settings, layout) * layout.width);
   }
   double numbers = 0.0;
   walk(resnet_layout(settings, image.channels), image, [&](const ConvolutionLayout& convolution, double pixels) {
     numbers += 2.0 * static_cast<double>(convolution.out) * pixels;
   });
-  return numbers;
+  return numbers * factor;
 }
 
 int64_t feature_dim(const EncoderSettings& settings) {

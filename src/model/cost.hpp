@@ -6,6 +6,7 @@
 
 #include "config/stored_shape.hpp"
 #include "model/encoder_settings.hpp"
+#include "model/precision.hpp"
 
 namespace invaria::model {
 
@@ -13,9 +14,9 @@ namespace invaria::model {
 /// given, for an image of this shape.
 double flops_per_image(const EncoderSettings& settings, const config::ViewShape& image);
 
-/// Numbers that a forward pass keeps for the backward one. A ResNet: input and output of every convolution's BatchNorm;
+/// Bytes that a forward pass keeps for the backward one. A ResNet: input and output of every convolution's BatchNorm;
 /// a ViT: what its blocks keep.
-double activations_per_image(const EncoderSettings& settings, const config::ViewShape& image);
+double activation_bytes_per_image(const EncoderSettings& settings, const config::ViewShape& image, Precision precision);
 
 /// D, the features of an image.
 int64_t feature_dim(const EncoderSettings& settings);

@@ -1,6 +1,6 @@
 #pragma once
 /// @file
-/// How an encoder runs once: its BatchNorm statistics, and where the draws of its training live.
+/// How an encoder runs once: its BatchNorm statistics, its precision, and where the draws of its training live.
 
 #include <cstdint>
 #include <optional>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "model/batch_norm.hpp"
+#include "model/precision.hpp"
 
 namespace invaria::model {
 
@@ -20,13 +21,14 @@ struct SampleDraws {
 };
 
 struct ForwardPass {
-  // Implicit: most passes draw nothing.
+  // Implicit: most passes draw nothing, and are not rounded.
   ForwardPass(BatchNormPass pass) : batch_norm(std::move(pass)) {}
   ForwardPass(BatchNormPass pass, SampleDraws sample_draws)
       : batch_norm(std::move(pass)), draws(std::move(sample_draws)) {}
 
   BatchNormPass batch_norm;
   std::optional<SampleDraws> draws;  ///< needed in kTrain by a ViT with drop path
+  Precision precision = Precision::kFloat32;
 
   /// Whether gradients reach the encoder's own parameters.
   bool is_training() const { return batch_norm.is_training(); }

@@ -1,6 +1,7 @@
 #include "model/resnet.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/OpMathType.h>
 
 #include <cmath>
 
@@ -32,11 +33,12 @@ struct ResNet::Pass {
   const ResNet& net;
   const Conditions& conditions;
   const BatchNormPass& batch_norm;
+  Precision precision;
 
   /// Generated if there is one; the network's own, frozen unless it is being trained.
   at::Tensor kernel(size_t index) const {
-    if (index > 0 && !conditions.kernels.empty()) return conditions.kernels[index - 1];
-    return batch_norm.is_training() ? net.kernels_[index] : net.kernels_[index].detach();
+    if (index > 0 && !conditions.kernels.empty()) return as_factor(conditions.kernels[index - 1], precision);
+    return as_factor(batch_norm.is_training() ? net.kernels_[index] : net.kernels_[index].detach(), precision);
   }
   at::Tensor convolve(const at::Tensor& x, size_t index) const {
     const ConvolutionLayout& convolution = net.layout_.convolutions[index];
@@ -72,13 +74,13 @@ at::Tensor ResNet::forward(const at::Tensor& images_BCHW, const Conditions& cond
                            const ForwardPass& forward_pass) const {
   require(conditions.kernels.empty() || conditions.kernels.size() + 1 == kernels_.size(),
           "ResNet: {} generated kernels, expected {}", conditions.kernels.size(), kernels_.size() - 1);
-  const Pass pass{*this, conditions, forward_pass.batch_norm};
-  at::Tensor x =
-      images_BCHW.contiguous(at::MemoryFormat::ChannelsLast);  // oneDNN and cuDNN are faster so, BatchNorm too
+  const Pass pass{*this, conditions, forward_pass.batch_norm, forward_pass.precision};
+  // Channels last: oneDNN and cuDNN are faster so, BatchNorm too.
+  at::Tensor x = as_factor(images_BCHW, pass.precision).contiguous(at::MemoryFormat::ChannelsLast);
   x = pass.normalise(pass.convolve(x, 0), 0, Activation::kRelu);
   if (layout_.max_pool) x = at::max_pool2d(x, 3, 2, 1);
   for (const BlockLayout& block : layout_.blocks) x = pass.block(block, x);
-  return x.mean({2, 3});
+  return at::mean(x, {2, 3}, false, at::toOpMathType(x.scalar_type()));
 }
 
 std::vector<NormSite> ResNet::norms() const {

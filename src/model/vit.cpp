@@ -105,8 +105,9 @@ struct Vit::Pass {
 
   /// The network's own tensor, frozen unless it is being trained.
   at::Tensor own(const at::Tensor& parameter) const { return pass.is_training() ? parameter : parameter.detach(); }
+  at::Tensor factor(const at::Tensor& x) const { return as_factor(x, pass.precision); }
   at::Tensor linear(const at::Tensor& x, const Affine& layer) const {
-    return at::linear(x, own(layer.weight), own(layer.bias));
+    return at::linear(factor(x), factor(own(layer.weight)), factor(own(layer.bias)));
   }
   /// @param index  among norms()
   at::Tensor normalise(const at::Tensor& x, const Affine& layer, size_t index) const {
@@ -120,12 +121,13 @@ struct Vit::Pass {
   at::Tensor embed(const at::Tensor& images_BCHW) const {
     const Affine& projection = net.patch_projection_;
     const at::Tensor patches_BND =
-        at::conv2d(images_BCHW, own(projection.weight), own(projection.bias), net.layout_.patch)
+        at::conv2d(factor(images_BCHW), factor(own(projection.weight)), factor(own(projection.bias)), net.layout_.patch)
             .flatten(2)
             .transpose(1, 2);
     const int64_t B = images_BCHW.size(0), D = net.layout_.width;
     const at::Tensor class_token_B1D = own(net.class_token_11D_).expand({B, 1, D});
-    const at::Tensor placed_BTD = at::cat({class_token_B1D, patches_BND}, 1) + own(net.positions_1TD_);
+    const at::Tensor placed_BTD =
+        at::cat({class_token_B1D, patches_BND.to(class_token_B1D.scalar_type())}, 1) + own(net.positions_1TD_);
     if (!conditions.token_D.defined()) return placed_BTD;
     return at::cat({placed_BTD.narrow(1, 0, 1), conditions.token_D.expand({B, 1, D}),
                     placed_BTD.narrow(1, 1, net.layout_.n_patches())},
@@ -157,7 +159,7 @@ struct Vit::Pass {
       scale_B11.mutable_data_ptr<float>()[row] =
           draws.bernoulli(chance) ? 0.0f : static_cast<float>(1.0 / (1.0 - chance));
     }
-    return x_BTD + branch_BTD * scale_B11.to(branch_BTD.options());
+    return x_BTD + branch_BTD * scale_B11.to(x_BTD.options());
   }
 
   at::Tensor run(const at::Tensor& images_BCHW) const {

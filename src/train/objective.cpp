@@ -17,13 +17,15 @@ size_t StepInputs::corner() const {
 model::ForwardPass StepInputs::pass(const model::BatchNormPass& batch_norm, int64_t first, int64_t count) const {
   require(first >= 0 && first + count <= static_cast<int64_t>(places.size()), "StepInputs: views {} to {} of {}", first,
           first + count, places.size());
-  if (plan.settings.model.vit.drop_path == 0.0) return batch_norm;  // nothing is drawn
-  model::SampleDraws draws{static_cast<uint64_t>(plan.seed), static_cast<uint64_t>(step), {}};
+  model::ForwardPass pass(batch_norm);
+  pass.precision = plan.settings.precision;
+  if (plan.settings.model.vit.drop_path == 0.0) return pass;  // nothing is drawn
+  model::SampleDraws& draws = pass.draws.emplace(static_cast<uint64_t>(plan.seed), static_cast<uint64_t>(step));
   for (int64_t row = first; row < first + count; ++row) {
     const ViewPlace& place = places[static_cast<size_t>(row)];
     draws.samples.push_back(static_cast<uint64_t>(place.position + place.view * plan.settings.global_batch));
   }
-  return {batch_norm, std::move(draws)};
+  return pass;
 }
 
 std::vector<const model::Parameter*> Objective::parameters(int64_t) const {

@@ -47,8 +47,8 @@ struct StepInputs {
 
   /// The only corner of a step of one. @throws PreconditionError if corners are mixed
   size_t corner() const;
-  /// How the encoder sees `count` of the views from row `first` on; what is drawn for a view depends on its place
-  /// alone.
+  /// How the encoder sees `count` of the views from row `first` on, in the plan's precision; what is drawn for a view
+  /// depends on its place alone.
   model::ForwardPass pass(const model::BatchNormPass& batch_norm, int64_t first, int64_t count) const;
 };
 

@@ -17,6 +17,7 @@
 #include "config/setting.hpp"
 #include "core/philox.hpp"
 #include "model/encoder.hpp"
+#include "model/precision.hpp"
 #include "model/projection_heads.hpp"
 #include "objective/settings.hpp"
 #include "train/optimizer.hpp"
@@ -67,6 +68,7 @@ struct PretrainSettings {
   std::string init_from;       ///< weights of a plain network to start from; empty: fresh ones
   std::string init_from_hash;  ///< SHA-256 of that file
   CornersPerStep corners_per_step = CornersPerStep::kOne;
+  model::Precision precision = model::Precision::kFloat32;
   model::EncoderSettings model;
   model::ProjectionSettings projection;
   model::PredictorSettings predictor;  ///< moco-v3 only
@@ -97,6 +99,9 @@ struct PretrainSettings {
                 "SHA-256 of that file, which is refused if it has another; empty: filled in when the suite is read"),
         setting("corners_per_step", &S::corners_per_step,
                 "one: drawn for each step; mixed: each corner has a part of every batch (simclr with film)"),
+        setting("precision", &S::precision,
+                "bfloat16: the backbone's convolutions and linear layers are computed in it, weights, statistics and "
+                "loss in float32"),
         setting("model", &S::model, "the backbone and how i enters it"),
         setting("projection", &S::projection, "the projectors between features and loss"),
         setting("predictor", &S::predictor, "moco-v3's predictors between projectors and loss"),

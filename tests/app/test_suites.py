@@ -15,10 +15,10 @@ SUITES = SOURCE / "suites"
 WORK = scratch()
 WHOLE = sys.argv[2:] == ["whole"]
 LARGE = sorted(path for path in SUITES.glob("vision-*.json") if not path.stem.endswith("-mini"))
-REFERENCE = sorted(SUITES.glob("reference-*.json"))
+REFERENCE = sorted([*SUITES.glob("reference-*.json"), *SUITES.glob("study-*.json")])
 SMALL = sorted(SUITES.glob("vision-*-mini.json"))
 assert len(LARGE) >= 7 and all((SUITES / f"{path.stem}-mini.json").exists() for path in LARGE), LARGE
-assert len(REFERENCE) == 5, REFERENCE
+assert len(REFERENCE) == 8, REFERENCE
 
 
 def shortened(suite):

@@ -36,7 +36,8 @@ TEST_CASE("operations and activations of a small ResNet-18 with the cifar stem a
   // Channels times pixels of every convolution's output, once before its BatchNorm and once behind it.
   const int64_t outputs = 2 * 64 * (1 + 4) + 4 * 16 * (4 + 1) + 8 * 4 * (4 + 1) + 16 * 1 * (4 + 1);
   CHECK(outputs == 1200);
-  CHECK(activations_per_image(settings, 8) == 2.0 * 1200);
+  CHECK(activation_bytes_per_image(settings, 8, Precision::kFloat32) == 4.0 * 2.0 * 1200);
+  CHECK(activation_bytes_per_image(settings, 8, Precision::kBfloat16) == 2.0 * 2.0 * 1200);
 
   CHECK(feature_dim(settings) == 16);
   // Stem, convolutions, BatchNorm's two numbers a channel; then A, B and c of 19 convolutions and E of 8 blocks.
@@ -51,7 +52,8 @@ TEST_CASE("operations and activations of a small ResNet-18 with the cifar stem a
 TEST_CASE("a stem of stride 2 quarters all pixels while there are some", "[model]") {
   const EncoderSettings settings{Architecture::kResNet18, Stem::kCifar, 2, 2, Conditioning::kNone};
   CHECK(flops_per_image(settings, 8) == 2.0 * (54 * 16 + 144 * 16 + 512 * 4 + 2048 * 1 + 8192 * 1));
-  CHECK(activations_per_image(settings, 8) == 2.0 * (2 * 16 * 5 + 4 * 4 * 5 + 8 * 1 * 5 + 16 * 1 * 5));
+  CHECK(activation_bytes_per_image(settings, 8, Precision::kFloat32) ==
+        4.0 * 2.0 * (2 * 16 * 5 + 4 * 4 * 5 + 8 * 1 * 5 + 16 * 1 * 5));
 }
 
 // Width 1 on 32 x 32 pictures: 7x7 stride 2 gives 16, max-pool 8; layers 8, 4, 2, 1; channels 1, 2, 4, 8.
@@ -60,7 +62,8 @@ TEST_CASE("the imagenet stem is counted before its max-pool, the layers behind i
   const int64_t stem = 3 * 49 * 256, layer1 = 4 * 9 * 64;
   const int64_t layer2 = (18 + 3 * 36 + 2) * 16, layer3 = (72 + 3 * 144 + 8) * 4, layer4 = 288 + 3 * 576 + 32;
   CHECK(flops_per_image(settings, 32) == 2.0 * (stem + layer1 + layer2 + layer3 + layer4));
-  CHECK(activations_per_image(settings, 32) == 2.0 * (256 + 64 * 4 + 2 * 16 * 5 + 4 * 4 * 5 + 8 * 5));
+  CHECK(activation_bytes_per_image(settings, 32, Precision::kFloat32) ==
+        4.0 * 2.0 * (256 + 64 * 4 + 2 * 16 * 5 + 4 * 4 * 5 + 8 * 5));
 }
 
 // One bottleneck of ResNet-50: 1x1, 3x3 with the stride, 1x1 to four times the width.
@@ -86,7 +89,9 @@ TEST_CASE("operations and activations of a small ViT are those counted by hand",
   const int64_t linear = 5 * (8 * 24 + 8 * 8 + 8 * 32 + 32 * 8);  // q, k, v; projection; both of the MLP
   const int64_t attention = 2 * 5 * 5 * 8;                        // scores, and the mean of values
   CHECK(flops_per_image(settings, 8) == 2.0 * static_cast<double>(projection + 2 * (linear + attention)));
-  CHECK(activations_per_image(settings, 8) == 2.0 * 5 * (4 * 8 + 4 * 8 + 2 * 32));
+  CHECK(activation_bytes_per_image(settings, 8, Precision::kFloat32) == 4.0 * 2.0 * 5 * (4 * 8 + 4 * 8 + 2 * 32));
+  CHECK(activation_bytes_per_image(settings, 8, Precision::kBfloat16) ==
+        2.0 * 5 * (4 * (2 * 8) + 2 * (2 * 8 + 4 * 8 + 2 * 32)));
 }
 
 }  // namespace invaria::model

@@ -29,7 +29,9 @@ TEST_CASE("a ViT has timm's names, order, features and gradients", "[model][gold
       Case{"vit-class-token", Architecture::kVitTiny, small_vit(Readout::kClassToken), 16, 4, at::kFloat, 1e-5},
       Case{"vit-class-token", Architecture::kVitTiny, small_vit(Readout::kClassToken), 16, 4, at::kDouble, 1e-10},
       Case{"vit-mean", Architecture::kVitTiny, small_vit(Readout::kMean), 16, 4, at::kDouble, 1e-10},
-      Case{"vit_small", Architecture::kVitSmall, {.positions = Positions::kLearned}, 48, 2, at::kFloat, 2e-5});
+      Case{"vit_tiny", Architecture::kVitTiny, {.positions = Positions::kLearned}, 48, 2, at::kFloat, 2e-5},
+      Case{"vit_small", Architecture::kVitSmall, {.positions = Positions::kLearned}, 48, 2, at::kFloat, 2e-5},
+      Case{"vit_base", Architecture::kVitBase, {.positions = Positions::kLearned}, 48, 2, at::kFloat, 2e-5});
   CAPTURE(net.name, net.tolerance);
   const json::value golden = testing::read_golden(net.name);
   EncoderSettings settings;

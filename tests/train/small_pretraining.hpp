@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
@@ -100,6 +101,18 @@ inline Distance distance(const model::StateDict& found, const model::StateDict& 
     if (share > distance.worst) distance = {share, name};
   }
   return distance;
+}
+
+/// The same of all trained tensors together.
+inline double distance_of_all(const model::StateDict& found, const model::StateDict& expected,
+                              const model::StateDict& start) {
+  double off = 0.0, moved = 0.0;
+  for (const auto& [name, value] : expected) {
+    if (name.find("running_") != std::string::npos || name.ends_with("num_batches_tracked")) continue;
+    off += std::pow(length(found.at(name).to(at::kDouble) - value.detach()), 2);
+    moved += std::pow(length(value.detach() - start.at(name).to(at::kDouble)), 2);
+  }
+  return std::sqrt(off / moved);
 }
 
 /// Steps held one by one against those of a plain twin that takes over the trainer's state before each. Where a ReLU's

@@ -82,7 +82,9 @@ def step(request, compiled):
     views, nt_xent_loss = torch.from_numpy(floats(request)), nt_xent_of(torch, request["temperature"])
 
     def loss_of(batch):
-        return nt_xent_loss(head(model(batch)))
+        with torch.autocast("cpu", torch.bfloat16, enabled=request["bfloat16"]):
+            features = model(batch)
+        return nt_xent_loss(head(features.float()))
     loss_of = torch.compile(loss_of) if compiled else loss_of
 
     def run():

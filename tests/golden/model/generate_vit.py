@@ -35,4 +35,5 @@ def small(pool):
 
 generate("vit-class-token", small("token"), 16, 4)
 generate("vit-mean", small("avg"), 16, 4)
-generate("vit_small", timm.create_model("vit_small_patch16_224", img_size=48, num_classes=0), 48, 2)
+for size in ("tiny", "small", "base"):
+    generate(f"vit_{size}", timm.create_model(f"vit_{size}_patch16_224", img_size=48, num_classes=0), 48, 2)
