@@ -317,6 +317,12 @@ ExitCode bench_command(const BenchOptions& options, int* argc, char*** argv) {
   const bench::MachinePeaks peaks = bench::measure_peaks(device);
   fmt::print("{}, {} thread{}{}: {}\n", cpu_model(), options.threads, options.threads == 1 ? "" : "s",
              device.is_cuda() ? ", " + device_text(options) : "", bench::text_of(peaks));
+  // Without instructions for it a step in bfloat16 takes minutes: only whoever asks for it waits for it.
+  if (options.stages.empty() && peaks.bfloat16_flops_per_s < peaks.flops_per_s) {
+    std::erase_if(stages,
+                  [](const bench::Stage& stage) { return stage.work.precision == model::Precision::kBfloat16; });
+    fmt::print("bfloat16 is slower than float here: its stages are left out, unless they are asked for\n");
+  }
   const bench::MeasureOptions measure{options.python,  INVARIA_PEERS_DIR, options.pairs,
                                       options.seconds, options.threads,   device};
   std::vector<bench::StageRates> rates;

@@ -44,8 +44,11 @@ double pretraining_memory_MiB(const train::EncoderPlan& encoder, double pictures
   const double averages = extra.momentum_encoder ? static_cast<double>(n.dense + n.factored) : 0.0;
   const double keys = static_cast<double>(extra.keys_per_corner * encoder.settings.projection.out) *
                       static_cast<double>(encoder.corners.size());
+  // Products in bfloat16 keep their copy of the weights until the backward pass, one for each pass of a view at most.
+  const bool has_copies = encoder.settings.precision == model::Precision::kBfloat16;
+  const double copies = has_copies ? 2.0 * static_cast<double>(extra.views_kept * n.dense) : 0.0;
   const double numbers = 4.0 * static_cast<double>(n.dense) + 3.0 * static_cast<double>(n.factored) + averages + keys;
-  return (numbers * sizeof(float) + activations) / kMiB;
+  return (numbers * sizeof(float) + activations + copies) / kMiB;
 }
 
 /// Of one rank in the sweep, as floats: the largest task's features, a batch of its pictures (of a known task, which

@@ -112,6 +112,12 @@ class PlainStep {
   }
   const std::vector<const model::Parameter*>& trained() const { return trained_; }
 
+  /// Features of the views by batch statistics, without gradient. Moves running statistics, which no step reads.
+  at::Tensor features() const {
+    const at::NoGradGuard no_grad;
+    return encoder_.forward(views_BCHW_, {}, pass());
+  }
+
   /// The step's loss, [1].
   at::Tensor operator()() {
     const at::AutoGradMode with_gradient(true);
@@ -133,11 +139,14 @@ class PlainStep {
   }
 
  private:
-  std::pair<at::Tensor, at::Tensor> embeddings() const {
+  model::ForwardPass pass() const {
     model::ForwardPass pass(model::BatchNormPass::train({}));
     pass.precision = precision_;
-    const at::Tensor features_BD = encoder_.forward(views_BCHW_, {}, pass);
-    const at::Tensor embeddings_BC = heads_.forward(0, features_BD, pass.batch_norm);
+    return pass;
+  }
+  std::pair<at::Tensor, at::Tensor> embeddings() const {
+    const at::Tensor features_BD = encoder_.forward(views_BCHW_, {}, pass());
+    const at::Tensor embeddings_BC = heads_.forward(0, features_BD, model::BatchNormPass::train({}));
     const int64_t n = embeddings_BC.size(0) / 2;
     return {embeddings_BC.narrow(0, 0, n), embeddings_BC.narrow(0, n, n)};
   }
@@ -150,13 +159,21 @@ class PlainStep {
   std::vector<const model::Parameter*> trained_;
 };
 
+/// The length of a difference beside that of what is expected.
+double distance(const at::Tensor& found, const at::Tensor& expected) {
+  return ((found - expected).norm() / expected.norm()).item<double>();
+}
+
 Stage step_stage(const std::filesystem::path& folder, const std::string& name, const std::string& what,
                  const StepSize& size, c10::Device device) {
   const model::EncoderSettings& settings = size.encoder;
+  const double tolerance = settings.is_vit() ? 0.02 : settings.backbone == model::Architecture::kResNet50 ? 0.4 : 0.1;
   const bool is_float = size.precision == model::Precision::kFloat32;
-  const std::filesystem::path views_file = folder / (name + ".views.f32"), weights_file = folder / (name + ".f32"),
-                              positions_file = folder / (name + ".positions.f32");
-  // The first loss is what is compared: later ones differ as trainings do.
+  const std::string file = name + (is_float ? "" : "-bfloat16");
+  const std::filesystem::path views_file = folder / (file + ".views.f32"), weights_file = folder / (file + ".f32"),
+                              positions_file = folder / (file + ".positions.f32");
+  // The first loss is what is compared: later ones differ as trainings do. It hardly depends on the weights, so that of
+  // products in bfloat16 the features are held against those in float too.
   struct Start {
     std::shared_ptr<PlainStep> step;
     at::Tensor expected_loss;
@@ -169,13 +186,19 @@ Stage step_stage(const std::filesystem::path& folder, const std::string& name, c
     for (const model::Parameter* parameter : step->trained())
       values.push_back(parameter->value.detach().flatten().cpu());
     write_values(weights_file, at::cat(values));
+    if (!is_float) {
+      StepSize exact = size;
+      exact.precision = model::Precision::kFloat32;
+      const double off = distance(step->features(), PlainStep(exact, device).features());
+      expect(off > 1e-5 && off < tolerance, "features in bfloat16 are {:.2g} of their length off those in float", off);
+    }
     return Start{step, step->expected_loss().cpu()};
   });
   const auto is_loss = [=](const at::Tensor& made) {
     expect_near(made, start->get().expected_loss, is_float ? 2e-3 : 2e-2);
   };
   const double views = 2.0 * static_cast<double>(size.pictures);
-  Stage stage{.name = "train/step-" + name,
+  Stage stage{.name = "train/step-" + file,
               .what = fmt::format("SimCLR step of {} without conditioning, {} views of {} pixels, {}", what, views,
                                   size.view_size, config::name_of(size.precision)),
               .unit = "views",
@@ -337,27 +360,22 @@ std::vector<Stage> training_stages(const std::filesystem::path& folder, c10::Dev
   const std::vector<std::string> eager{"torch naive", "torch factored"};
   const int64_t times = device.is_cuda() ? 16 : 1;  // pictures that keep a device busy
   const auto step = [&](const std::string& name, const std::string& what, model::EncoderSettings settings,
-                        int64_t pictures, int64_t view_size) {
+                        int64_t pictures, int64_t view_size, model::Precision precision) {
     settings.conditioning = model::Conditioning::kNone;
-    return step_stage(folder, name, what, {settings, times * pictures, view_size}, device);
+    return step_stage(folder, name, what, {settings, times * pictures, view_size, precision}, device);
   };
-  // The same in bfloat16.
-  const auto rounded_step = [&](const std::string& name, const std::string& what, model::EncoderSettings settings,
-                                int64_t pictures, int64_t view_size) {
-    settings.conditioning = model::Conditioning::kNone;
-    return step_stage(folder, name + "-bfloat16", what,
-                      {settings, times * pictures, view_size, model::Precision::kBfloat16}, device);
-  };
+  constexpr auto kFloat = model::Precision::kFloat32, kRounded = model::Precision::kBfloat16;
   const model::EncoderSettings resnet50 = imagenet(model::Architecture::kResNet50),
                                vit_small = imagenet(model::Architecture::kVitSmall);
   return {nt_xent_stage(folder, 2048, device), nt_xent_stage(folder, 8192, device),
-          step("resnet18-16", "ResNet-18 of width 16", resnet18(16), 64, 32),
-          step("resnet18-64", "ResNet-18 of width 64", resnet18(64), 16, 32),
-          step("resnet50", "ResNet-50", resnet50, 4, 224), step("vit-small", "ViT-S/16", vit_small, 4, 224),
-          rounded_step("resnet18-16", "ResNet-18 of width 16", resnet18(16), 64, 32),
-          rounded_step("resnet18-64", "ResNet-18 of width 64", resnet18(64), 16, 32),
-          rounded_step("resnet50", "ResNet-50", resnet50, 4, 224),
-          rounded_step("vit-small", "ViT-S/16", vit_small, 4, 224),
+          step("resnet18-16", "ResNet-18 of width 16", resnet18(16), 64, 32, kFloat),
+          step("resnet18-64", "ResNet-18 of width 64", resnet18(64), 16, 32, kFloat),
+          step("resnet50", "ResNet-50", resnet50, 4, 224, kFloat),
+          step("vit-small", "ViT-S/16", vit_small, 4, 224, kFloat),
+          step("resnet18-16", "ResNet-18 of width 16", resnet18(16), 64, 32, kRounded),
+          step("resnet18-64", "ResNet-18 of width 64", resnet18(64), 16, 32, kRounded),
+          step("resnet50", "ResNet-50", resnet50, 4, 224, kRounded),
+          step("vit-small", "ViT-S/16", vit_small, 4, 224, kRounded),
           amortisation_stage(folder, "resnet18-16", "ResNet-18 of width 16", resnet18(16), eager, device),
           amortisation_stage(folder, "resnet18-64", "ResNet-18 of width 64", resnet18(64), eager, device),
           // Beside a peer it would not fit into the memory of a usual machine.

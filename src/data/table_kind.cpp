@@ -174,6 +174,7 @@ class Lister {
         manifest_.classes > 0 ? std::make_optional<Filler>(manifest_.class_name, table, manifest_.name + ", class_name")
                               : std::nullopt;
     const std::vector<size_t> targets = find_targets(table, listing);
+    const std::vector<size_t> annotated = find_annotated(table);
     std::set<int64_t> seen;
     for (size_t r = 0; r < table.rows.size(); ++r) {
       const Table::Row& row = table.rows[r];
@@ -183,6 +184,7 @@ class Lister {
         sample.class_name = (*class_name)(row);
         if (is_left_out(sample.class_name)) continue;
       }
+      if (lacks_a_point(row, annotated, table)) continue;
       sample.name = picture(row);
       sample.file = files_->need(sample.name, row.where());
       if (!seen.insert(sample.file).second) {
@@ -198,6 +200,23 @@ class Lister {
     if (names.empty()) return false;
     if (class_names_.empty()) class_names_.insert(names.begin(), names.end());
     return !class_names_.contains(class_name);
+  }
+
+  /// Columns that say whether key points are annotated; none where all are.
+  std::vector<size_t> find_annotated(const Table& table) const {
+    std::vector<size_t> at;
+    if (manifest_.keypoints.annotated.empty()) return at;
+    const Template column(manifest_.keypoints.annotated, "key points");
+    for (const std::string& point : manifest_.keypoints.names)
+      at.push_back(table.need_column(column.fill(std::vector<std::string_view>(column.names().size(), point)),
+                                     manifest_.name + ", keypoints.annotated"));
+    return at;
+  }
+
+  static bool lacks_a_point(const Table::Row& row, const std::vector<size_t>& annotated, const Table& table) {
+    return std::any_of(annotated.begin(), annotated.end(), [&](size_t column) {
+      return csv_number(row.fields[column], fmt::format("{}, {}", row.where(), table.columns[column])) == 0.0;
+    });
   }
 
   static double value_of(const Table::Row& row, size_t column, const Table& table) {

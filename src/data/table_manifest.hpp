@@ -69,6 +69,7 @@ struct KeypointsManifest {
   std::vector<std::string> names{};  ///< of the points, in the order of the targets; empty: no points
   std::string x = "{point}_x";       ///< column of a point's horizontal coordinate
   std::string y = "{point}_y";
+  std::string annotated{};                        ///< column that is 0 where a point was not annotated; "": all are
   std::vector<std::vector<std::string>> pairs{};  ///< left and right of the same thing, two names each
 
   static auto settings();
@@ -164,6 +165,9 @@ inline auto KeypointsManifest::settings() {
       config::setting("names", &S::names, "names of the points"),
       config::setting("x", &S::x, "column of a point's horizontal pixel coordinate, {point} its name"),
       config::setting("y", &S::y, "column of its vertical one"),
+      config::setting("annotated", &S::annotated,
+                      "column that is 0 where the point was not annotated: pictures with such a point are left out; "
+                      "empty: all points are annotated"),
       config::setting("pairs", &S::pairs, "points that change places in a mirrored picture, two names each")};
 }
 

@@ -96,11 +96,7 @@ std::vector<int64_t> first_parts(const at::Tensor& sounds_B) {
 /// The features of every part replaced by the mean over the parts of its sound.
 at::Tensor means_of_sounds(const at::Tensor& features_BD, const at::Tensor& sounds_B) {
   if (!sounds_B.defined()) return features_BD;
-  const int64_t n = sounds_B.max().item<int64_t>() + 1;
-  const at::Tensor sum_SD =
-      at::zeros({n, features_BD.size(1)}, features_BD.options()).index_add(0, sounds_B, features_BD);
-  const at::Tensor count_S = sounds_B.bincount({}, n).clamp_min(1).to(features_BD.scalar_type());
-  return (sum_SD / count_S.unsqueeze(1)).index_select(0, sounds_B);
+  return mean_over_parts(features_BD, sounds_B, sounds_B.max().item<int64_t>() + 1).index_select(0, sounds_B);
 }
 
 }  // namespace
@@ -207,7 +203,7 @@ EpisodePenalty choose_episode_penalty(const at::Tensor& pool_features_BD, const 
     accuracies.push_back(episode_accuracies(features_BD, validation, settings, l2, readout.max_passes));
   }
   const size_t best = best_penalty(readout.l2, accuracies);
-  return {readout.l2[best], accuracies[best].mean().item<double>()};
+  return {readout.l2[best], accuracies[best].mean().item<double>(), accuracies[best]};
 }
 
 EpisodesOutcome judge_episodes(const at::Tensor& pool_features_BD, const TaskData& task,
@@ -255,6 +251,30 @@ EpisodesOutcome judge_learned_episodes(const TaskData& task, const FewShotSettin
   outcome.validation_value = validation[best].mean().item<double>();
   outcome.test = mean_accuracy(accuracies(EpisodeSet::kTest)[best]);
   return outcome;
+}
+
+PartsOfSamples parts_of_samples(const TaskData& task, const std::vector<int64_t>& rows) {
+  PartsOfSamples parts;
+  std::vector<int64_t> samples;
+  const at::Tensor sounds = task.pool_sounds_B.defined() ? task.pool_sounds_B.contiguous() : at::Tensor();
+  for (size_t sample = 0; sample < rows.size(); ++sample) {
+    int64_t row = rows[sample];
+    do {
+      parts.rows.push_back(row);
+      samples.push_back(static_cast<int64_t>(sample));
+      ++row;
+    } while (sounds.defined() && row < sounds.size(0) &&
+             sounds.const_data_ptr<int64_t>()[row] == sounds.const_data_ptr<int64_t>()[row - 1]);
+  }
+  parts.sample_P = at::tensor(samples, at::kLong);
+  return parts;
+}
+
+at::Tensor mean_over_parts(const at::Tensor& features_PD, const at::Tensor& sample_P, int64_t n) {
+  const at::Tensor sum_SD =
+      at::zeros({n, features_PD.size(1)}, features_PD.options()).index_add(0, sample_P, features_PD);
+  const at::Tensor count_S = sample_P.bincount({}, n).clamp_min(1).to(features_PD.scalar_type());
+  return sum_SD / count_S.unsqueeze(1);
 }
 
 Samples support_samples(const TaskData& task, const Episode& episode, const FewShotSettings& settings) {

@@ -77,10 +77,11 @@ struct EpisodesOutcome {
   config::Invariance invariance{};  ///< of learned episodes: the mean over test episodes
 };
 
-/// A penalty, and the mean accuracy over validation episodes with it.
+/// A penalty, and the accuracy on validation episodes with it.
 struct EpisodePenalty {
   double l2 = 0.0;
-  double value = 0.0;
+  double value = 0.0;  ///< the mean
+  at::Tensor accuracy_E{};
 };
 
 /// The penalty that is best on validation episodes. Arguments as judge_episodes().
@@ -102,13 +103,24 @@ struct LearnedEpisode {
 };
 using LearnEpisode = std::function<LearnedEpisode(const Episode& episode)>;
 
-/// The same, a sound by its first part, with an i of its own for each of `settings.learned_episodes` validation and
-/// test episodes.
+/// The same, with an i of its own for each of `settings.learned_episodes` validation and test episodes.
 EpisodesOutcome judge_learned_episodes(const TaskData& task, const FewShotSettings& settings,
                                        const ReadoutSettings& readout, uint64_t seed, int64_t repeat,
                                        const LearnEpisode& learn);
 
-/// An episode's support as a training set of its own, labels 0 to N - 1: what i can be learned on.
+/// The rows of all parts of some samples.
+struct PartsOfSamples {
+  std::vector<int64_t> rows;
+  at::Tensor sample_P;  ///< int64 [P], which of the samples a row is a part of
+};
+/// @param rows  of the pool: pictures, or first parts of sounds
+PartsOfSamples parts_of_samples(const TaskData& task, const std::vector<int64_t>& rows);
+
+/// What features say of samples: the means over their parts, [n, D]. @param sample_P  int64 [P] in [0, n)
+at::Tensor mean_over_parts(const at::Tensor& features_PD, const at::Tensor& sample_P, int64_t n);
+
+/// An episode's support as a training set of its own, labels 0 to N - 1, a sound by its first part: what i can be
+/// learned on.
 Samples support_samples(const TaskData& task, const Episode& episode, const FewShotSettings& settings);
 
 }  // namespace invaria::downstream

@@ -27,7 +27,10 @@ std::vector<Transformation> transformations(config::Media media) {
             {.name = "rate 1.6", .fixed = {.rate = 1.6}},
             {.name = "shift .25", .fixed = {.shift = 0.25}},
             {.name = "noise 10 dB", .fixed = {.noise = augment::NoiseColour::kWhite, .noise_snr_dB = 10.0}},
-            {.name = "gain -14 dB", .fixed = {.gain_dB = -14.0}}};
+            {.name = "gain -14 dB", .fixed = {.gain_dB = -14.0}},
+            {.name = "fade", .drawn = Operation::kFade},
+            {.name = "time mask", .drawn = Operation::kTimeMask},
+            {.name = "band mask", .drawn = Operation::kBandMask}};
   }
   return {{.name = "flip", .fixed = {.flip = true}},
           {.name = "crop", .drawn = Operation::kCrop},
@@ -61,6 +64,7 @@ std::vector<double> sensitivities(const model::Encoder& encoder, const model::Ge
   const std::vector<int64_t> order = sample_pictures(pictures, n_images, seed);
   const data::HeldSamples held = pictures.samples(order, at::get_num_threads());
   views.pictures.jitter.p = 1.0;
+  views.sound.augment.fade_p = 1.0;
   const auto maker = augment::make_views(views, pictures.shape);
   const auto features_of = [&](const Transformation& transformation) {
     std::vector<augment::Parameters> parameters;

@@ -99,7 +99,7 @@ struct ProjectedSettings {
         config::setting("descent", &S::descent,
                         "adam (a batch of its own for every step) or quasi-newton (box-constrained, on batches that "
                         "grow from first_batch to batch, fourfold)"),
-        config::setting("batch", &S::batch, "samples a step at most", config::between(4, 1e6)),
+        config::setting("batch", &S::batch, "samples a step at most, but two of each class", config::between(4, 1e6)),
         config::setting("first_batch", &S::first_batch,
                         "samples of the first step; later ones grow geometrically up to batch",
                         config::between(4, 1e6)),

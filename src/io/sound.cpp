@@ -3,9 +3,11 @@
 #include <sndfile.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <sstream>
 
 #include "core/errors.hpp"
 #include "core/unique_handle.hpp"
@@ -53,12 +55,29 @@ struct SoundFileTraits {
   static void close(Type handle) noexcept { sf_close(handle); }
 };
 
-/// What libsndfile wrote down while it read the header; "should be" is its word for a length that the file has not.
+/// What libsndfile wrote down while it read the header.
 std::string log_of(SNDFILE* file) {
   std::string log(16384, '\0');
   log.resize(
       static_cast<size_t>(std::max(0, sf_command(file, SFC_GET_LOG_INFO, log.data(), static_cast<int>(log.size())))));
   return log;
+}
+
+/// Whether the header promises more samples than the file has. The log has then a line like "data : 8000 (should be
+/// 3978)"; other lengths may be wrong in whole files, and who writes into a pipe puts the greatest number for a length
+/// that he does not know yet.
+bool is_truncated(SNDFILE* file) {
+  constexpr long long kUnknown = 0x7FFFF000;
+  std::istringstream log(log_of(file));
+  for (std::string line; std::getline(log, line);) {
+    std::array<char, 32> chunk{};
+    long long promised = 0, found = 0;
+    if (std::sscanf(line.c_str(), " %31[^:]: %lld (should be %lld", chunk.data(), &promised, &found) != 3) continue;
+    const std::string name(chunk.data());
+    const bool has_samples = name == "data " || name == "SSND " || name == "BODY " || name == "Data Size   ";
+    if (has_samples && found < promised && promised < kUnknown) return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -74,7 +93,7 @@ Sound decode_sound(std::string_view bytes, const std::string& name) {
     throw_config("{}: {} samples in {} channels at {} Hz, expected at most {} in all", name, info.frames, info.channels,
                  info.samplerate, kMaxSoundSamples);
   }
-  if (log_of(file.get()).find("should be") != std::string::npos) throw_config("{}: a truncated sound", name);
+  if (is_truncated(file.get())) throw_config("{}: a truncated sound", name);
 
   Sound sound{info.samplerate, std::vector<float>(static_cast<size_t>(info.frames))};
   const auto channels = static_cast<size_t>(info.channels);

@@ -5,7 +5,6 @@
 ///
 /// Shape legend: B images, C channels, G groups of rows.
 
-#include <ATen/OpMathType.h>
 #include <ATen/core/Tensor.h>
 
 #include <cstddef>
@@ -59,7 +58,7 @@ void with_element_type(const at::Tensor& x, const Body& body) {
 
 /// The type of a layer's own tensors, and of the coefficients of a pass over x: float for bfloat16, else x's.
 inline at::ScalarType layer_type(const at::Tensor& x) {
-  return at::toOpMathType(x.scalar_type());
+  return x.scalar_type() == at::kBFloat16 ? at::kFloat : x.scalar_type();
 }
 
 }  // namespace invaria::model

@@ -64,7 +64,8 @@ at::Tensor modulated_batch_norm(const at::Tensor& x, const BatchNormLayer& layer
   at::Tensor y =
       normalised * of_images(affine.scale_GC, modulation, shape) + of_images(affine.shift_GC, modulation, shape);
   if (residual.defined()) y = y + residual;
-  return (activation == Activation::kRelu ? y.relu() : y).to(x.scalar_type());
+  y = y.to(x.scalar_type());  // before the activation, which keeps it for the backward pass
+  return activation == Activation::kRelu ? y.relu() : y;
 }
 
 at::Tensor modulated_layer_norm(const at::Tensor& x, const at::Tensor& weight_D, const at::Tensor& bias_D,

@@ -12,9 +12,11 @@
 
 namespace invaria::model {
 
-/// Of convolutions and linear layers, forward and backward. Their results have the same type; sums within a product,
-/// BatchNorm's statistics, LayerNorm, a ViT's residual stream, features, weights and their gradients are float (mixed
-/// precision, arXiv:1710.03740; bfloat16 needs no loss scaling, arXiv:1905.12322).
+/// Of convolutions and linear layers, forward and backward: factors and results, and what lies between them
+/// (BatchNorm's results and a ResNet's residual stream, attention, GELU). A weight's gradient is the result of such a
+/// product, and float from there on. Float are sums within a product, BatchNorm's statistics, LayerNorm, a ViT's
+/// residual stream, features, and weights (mixed precision, arXiv:1710.03740; bfloat16 needs no loss scaling,
+/// arXiv:1905.12322).
 enum class Precision {
   kFloat32,   ///< as weights and images are: float, or double in tests
   kBfloat16,  ///< eight bits of mantissa

@@ -1,7 +1,6 @@
 #include "model/resnet.hpp"
 
 #include <ATen/ATen.h>
-#include <ATen/OpMathType.h>
 
 #include <cmath>
 
@@ -76,11 +75,11 @@ at::Tensor ResNet::forward(const at::Tensor& images_BCHW, const Conditions& cond
           "ResNet: {} generated kernels, expected {}", conditions.kernels.size(), kernels_.size() - 1);
   const Pass pass{*this, conditions, forward_pass.batch_norm, forward_pass.precision};
   // Channels last: oneDNN and cuDNN are faster so, BatchNorm too.
-  at::Tensor x = as_factor(images_BCHW, pass.precision).contiguous(at::MemoryFormat::ChannelsLast);
+  at::Tensor x = as_factor(images_BCHW.contiguous(at::MemoryFormat::ChannelsLast), pass.precision);
   x = pass.normalise(pass.convolve(x, 0), 0, Activation::kRelu);
   if (layout_.max_pool) x = at::max_pool2d(x, 3, 2, 1);
   for (const BlockLayout& block : layout_.blocks) x = pass.block(block, x);
-  return at::mean(x, {2, 3}, false, at::toOpMathType(x.scalar_type()));
+  return at::mean(x, {2, 3}, false, images_BCHW.scalar_type());
 }
 
 std::vector<NormSite> ResNet::norms() const {

@@ -8,6 +8,7 @@
 
 #include "core/errors.hpp"
 #include "model/state.hpp"
+#include "model/vit_layout.hpp"
 
 namespace invaria::model {
 namespace {
@@ -16,6 +17,7 @@ namespace {
 struct WeightLayout {
   std::string_view prefix;                 ///< of the encoder's tensors
   std::vector<std::string_view> left_out;  ///< prefixes of tensors that belong to something else
+  int64_t heads_of_vit_small = 6;          ///< which no tensor's shape tells
 };
 
 /// The first whose prefix occurs. The plain one fits always.
@@ -25,7 +27,8 @@ const std::vector<WeightLayout>& weight_layouts() {
       {"module.encoder_q.", {"module.encoder_q.fc.", "module.encoder_k.", "module.queue"}},
       // facebookresearch/moco-v3: fc (ResNet) and head (ViT) are the projector.
       {"module.base_encoder.",
-       {"module.base_encoder.fc.", "module.base_encoder.head.", "module.momentum_encoder.", "module.predictor."}},
+       {"module.base_encoder.fc.", "module.base_encoder.head.", "module.momentum_encoder.", "module.predictor."},
+       12},
       // torchvision and timm: fc and head are the classifier.
       {"", {"fc.", "head."}},
   };
@@ -37,13 +40,27 @@ bool starts_with_any(std::string_view name, const std::vector<std::string_view>&
                      [&](std::string_view prefix) { return name.starts_with(prefix); });
 }
 
-/// The tensors of the encoder, under the backbone's names.
-StateDict without_prefix(const StateDict& file) {
+const WeightLayout& layout_of(const StateDict& file) {
   const auto fits = [&](const WeightLayout& layout) {
     return std::any_of(file.begin(), file.end(),
                        [&](const auto& entry) { return entry.first.starts_with(layout.prefix); });
   };
-  const WeightLayout& layout = *std::find_if(weight_layouts().begin(), weight_layouts().end(), fits);
+  return *std::find_if(weight_layouts().begin(), weight_layouts().end(), fits);
+}
+
+/// The official MoCo-v3 ViT-S divides the same tensors into other heads than timm's. Settings that name a number of
+/// heads are believed.
+void check_heads(const WeightLayout& layout, const EncoderSettings& settings, const std::string& subject) {
+  if (settings.backbone != Architecture::kVitSmall || settings.vit.heads > 0 || settings.vit.width > 0) return;
+  const int64_t heads = vit_layout(settings, settings.vit.patch).heads;
+  if (heads == layout.heads_of_vit_small) return;
+  throw_config(
+      "{}: weights of the official MoCo-v3 ViT-S, which has {} heads where {} has {}; set model.vit.heads to {}",
+      subject, layout.heads_of_vit_small, config::name_of(settings.backbone), heads, layout.heads_of_vit_small);
+}
+
+/// The tensors of the encoder, under the backbone's names.
+StateDict without_prefix(const StateDict& file, const WeightLayout& layout) {
   StateDict plain;
   for (const auto& [name, tensor] : file) {
     if (starts_with_any(name, layout.left_out)) continue;
@@ -57,7 +74,9 @@ StateDict without_prefix(const StateDict& file) {
 
 void load_plain_weights(const Encoder& encoder, const StateDict& file, const std::string& subject) {
   if (file.empty()) throw_config("{}: the file holds no tensors", subject);
-  copy_state(without_prefix(file), encoder.backbone_state(), subject);
+  const WeightLayout& layout = layout_of(file);
+  check_heads(layout, encoder.settings(), subject);
+  copy_state(without_prefix(file, layout), encoder.backbone_state(), subject);
 }
 
 }  // namespace invaria::model

@@ -18,7 +18,8 @@ namespace invaria::model {
 /// shape, and every tensor of the file must be one of them or one that its layout names as left out (classifiers,
 /// projectors, queues, momentum encoders). Half-precision weights are widened.
 /// @param subject  what to say the weights are, in messages
-/// @throws ConfigError naming all that is missing, unknown or misshapen; then nothing has changed
+/// @throws ConfigError naming all that is missing, unknown or misshapen, or a number of heads that the layout has not
+/// (MoCo-v3's ViT-S); then nothing has changed
 void load_plain_weights(const Encoder& encoder, const StateDict& file, const std::string& subject);
 
 }  // namespace invaria::model

@@ -1,9 +1,11 @@
 // What learning i costs: learned-projected beside learned-joint.
 #include <algorithm>
+#include <boost/json/parse.hpp>
 #include <cmath>
 #include <limits>
 #include <map>
 #include <optional>
+#include <set>
 #include <tuple>
 
 #include "report/arms.hpp"
@@ -77,13 +79,29 @@ struct Sums {
   }
 };
 
+/// Those in which the two are not judged alike on the way: projected by episodes, joint by a readout of the base
+/// classes.
+std::set<std::string> few_shot_tasks(const io::Results& results) {
+  std::set<std::string> names;
+  boost::system::error_code error;  // results of others may say less of their suite
+  const boost::json::value suite = boost::json::parse(results.info.settings, error);
+  const boost::json::value* tasks = suite.find_pointer("/tasks", error);
+  if (tasks == nullptr || !tasks->is_array()) return names;
+  for (const boost::json::value& task : tasks->get_array()) {
+    const boost::json::value* kind = task.find_pointer("/kind", error);
+    if (kind != nullptr && *kind == "few-shot") names.emplace(task.at("name").as_string());
+  }
+  return names;
+}
+
 }  // namespace
 
 Section effort_section(const io::Results& results, const SummaryView& view) {
   std::map<std::tuple<std::string, std::string, int64_t, int64_t>, Pair> pairs;
+  const std::set<std::string> without = few_shot_tasks(results);
   for (const io::JobRecord& job : results.content.jobs) {
     if (job.status != "finished" || job.trajectory.validation.empty() || !view.tasks().contains(job.task)) continue;
-    if (job.metric != view.main_metric_of(job.task)) continue;
+    if (job.metric != view.main_metric_of(job.task) || without.contains(job.task)) continue;
     Pair& pair = pairs[{job.task, job.encoder, job.encoder_seed, job.repeat}];
     if (job.arm == "learned-projected") pair.projected = &job;
     if (job.arm == "learned-joint") pair.joint = &job;

@@ -27,6 +27,10 @@ uint64_t seed_of(const Judged& task) {
   return task.seed * 1000003ull + static_cast<uint64_t>(task.repeat);
 }
 
+bool is_few_shot(const Judged& task) {
+  return task.settings.kind == downstream::TaskKind::kFewShot;
+}
+
 downstream::ChosenReadout descended(const downstream::Readout& readout) {
   return {readout, readout};
 }
@@ -66,6 +70,11 @@ downstream::ChosenReadout chosen_readout(const Judged& task, const LabelledFeatu
 }  // namespace
 
 Validated validated(const Judged& task, const at::Tensor& pool_features) {
+  if (is_few_shot(task)) {
+    const downstream::EpisodePenalty penalty = downstream::choose_episode_penalty(
+        pool_features, task.data, task.settings.few_shot, task.downstream.readout, task.seed, task.repeat);
+    return {penalty.value, penalty.accuracy_E, {}};
+  }
   const LabelledFeatures train = part(pool_features, task.data.train, task.data);
   const LabelledFeatures validation = part(pool_features, task.data.validation, task.data);
   downstream::ChosenReadout chosen = chosen_readout(task, train, validation);
@@ -85,16 +94,20 @@ bool is_better(const Judged& task, double a, double b) {
 bool is_better(const Judged& task, const Validated& a, const Validated& b, double standard_errors) {
   if (!is_better(task, a.value, b.value)) return false;
   if (standard_errors == 0.0 || std::isnan(b.value)) return true;
-  const Metric metric = task.settings.resolved_metrics().front();
   const double gain = std::abs(a.value - b.value);
+  if (is_few_shot(task)) {
+    const double deviation = (a.scores - b.scores).std().item<double>();  // of the same episodes
+    return gain > standard_errors * deviation / std::sqrt(static_cast<double>(a.scores.numel()));
+  }
+  const Metric metric = task.settings.resolved_metrics().front();
   constexpr int64_t kResamples = 1000;  // not downstream.bootstrap: how values are reported must not move i
   const downstream::Truth truth = downstream::labelled({}, task.data.validation, task.data).truth();
-  return gain > standard_errors * downstream::difference_standard_error(metric, a.scores_BC, b.scores_BC, truth,
-                                                                        kResamples, seed_of(task));
+  return gain > standard_errors *
+                    downstream::difference_standard_error(metric, a.scores, b.scores, truth, kResamples, seed_of(task));
 }
 
 Outcome judge(const Judged& task, const at::Tensor& pool_features, const downstream::ChosenReadout* chosen) {
-  if (task.settings.kind == downstream::TaskKind::kFewShot) {
+  if (is_few_shot(task)) {
     return outcome_of(downstream::judge_episodes(pool_features, task.data, task.settings.few_shot,
                                                  task.downstream.readout, task.seed, task.repeat));
   }

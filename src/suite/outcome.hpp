@@ -40,11 +40,11 @@ struct Judged {
   int64_t repeat;
 };
 
-/// What the readout chosen on the validation set makes of it; of a few-shot task on its base classes.
+/// What the readout chosen on the validation set makes of it; of a few-shot task, what its validation episodes give.
 struct Validated {
-  double value = 0.0;                  ///< the task's first metric
-  at::Tensor scores_BC;                ///< of the validation samples
-  downstream::ChosenReadout chosen{};  ///< the readout itself
+  double value = 0.0;  ///< the task's first metric
+  at::Tensor scores;   ///< [B, C] of the validation samples; of a few-shot task [E], each episode's accuracy
+  downstream::ChosenReadout chosen{};  ///< the readout itself; none of a few-shot task
 };
 
 /// @param pool_features  [pool, D] of the task's pool

@@ -87,23 +87,14 @@ Read UnitReader::read_at(int64_t repeat, LoadedEncoder& encoder, const config::I
   Read read = read_with(statistics_for(encoder, invariance));
   if (read.statistics == nullptr || !chooses_statistics(suite_, *unit_)) return read;
   Read running = read_with(nullptr);
-  const double value_running = validation_value(repeat, running);
-  return is_better(judged(repeat), value_running, validation_value(repeat, read)) ? running : read;
+  const double value_running = validated_of(repeat, running).value;
+  return is_better(judged(repeat), value_running, validated_of(repeat, read).value) ? running : read;
 }
 
 const Validated& UnitReader::validated_of(int64_t repeat, const Read& read) {
   const auto found = validated_.find(read.key);
   if (found != validated_.end()) return found->second;
   return validated_.emplace(read.key, validated(judged(repeat), read.features_BD)).first->second;
-}
-
-/// How good features are on validation; of a few-shot task in its validation episodes.
-double UnitReader::validation_value(int64_t repeat, const Read& read) {
-  if (!is_few_shot()) return validated_of(repeat, read).value;
-  const Judged task = judged(repeat);
-  return downstream::choose_episode_penalty(read.features_BD, task.data, task.settings.few_shot,
-                                            task.downstream.readout, task.seed, repeat)
-      .value;
 }
 
 /// Clean pretraining pictures for re-estimation, drawn by address from the encoder's seed. Encoders with equal pictures
@@ -117,6 +108,14 @@ const at::Tensor& UnitReader::clean_pictures() {
   clean_images_ = suite::clean_pictures(encoder, split, suite_.downstream.batch_norm.images);
   clean_key_ = key;
   return clean_images_;
+}
+
+int64_t UnitReader::images_to_validate(int64_t repeat) {
+  const downstream::TaskData& data = task(repeat);
+  const int64_t own = data.validation_classes.labels_B.defined() ? data.validation_classes.size() : 0;
+  const int64_t learned = data.train.size() + data.validation.size();
+  const int64_t read = is_few_shot() && own > 0 ? own : learned;
+  return (chooses_statistics(suite_, *unit_) ? 2 : 1) * read + (unit_->reestimates ? n_clean_pictures() : 0);
 }
 
 int64_t UnitReader::n_clean_pictures() const {

@@ -58,7 +58,12 @@ class UnitReader {
   /// Under the statistics that the suite asks for, or the better ones on validation.
   Read read_at(int64_t repeat, LoadedEncoder& encoder, const config::Invariance& invariance);
 
-  /// What the readout chosen on validation makes of features, once a unit.
+  /// Images that judging one i on validation takes through the encoder: those that the readout is fitted and judged on
+  /// (of a few-shot task, those of the validation episodes), and clean ones for statistics. read_at() has the test
+  /// set's read along.
+  int64_t images_to_validate(int64_t repeat);
+
+  /// What the readout chosen on validation makes of features, or validation episodes of a few-shot task; once a unit.
   const Validated& validated_of(int64_t repeat, const Read& read);
 
   /// Statistics at an i that serves once and is not kept.
@@ -71,7 +76,6 @@ class UnitReader {
   const at::Tensor& clean_pictures();
   int64_t n_clean_pictures() const;
   const model::BatchNormStatistics* statistics_for(LoadedEncoder& encoder, const config::Invariance& invariance);
-  double validation_value(int64_t repeat, const Read& read);
 
   const Suite& suite_;
   const Plan& plan_;

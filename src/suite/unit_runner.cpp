@@ -68,10 +68,12 @@ struct UnitRunner::Impl {
     if (unit.reestimates) statistics = reader.reestimated_once(encoder.encoder, generated);
     std::vector<int64_t> rows = episode.support;
     rows.insert(rows.end(), episode.queries.begin(), episode.queries.end());
-    const at::Tensor images = data.pool.at(at::tensor(rows, at::kLong));
+    const downstream::PartsOfSamples parts = downstream::parts_of_samples(data, rows);
+    const at::Tensor images = data.pool.at(at::tensor(parts.rows, at::kLong));
     reader.add_passes(learned.encoder_passes + images.size(0));
-    return {learned.invariance, downstream::extract_features(encoder.encoder, generated,
-                                                             pass_with(statistics ? &*statistics : nullptr), images)};
+    const at::Tensor features_PD = downstream::extract_features(encoder.encoder, generated,
+                                                                pass_with(statistics ? &*statistics : nullptr), images);
+    return {learned.invariance, downstream::mean_over_parts(features_PD, parts.sample_P, std::ssize(rows))};
   }
 
   std::map<std::string, Outcome> episode_outcomes(const Unit& unit, int64_t repeat, LoadedEncoder& encoder) {
@@ -97,9 +99,10 @@ struct UnitRunner::Impl {
   /// it was is added to the trajectory.
   void choose_on_validation(int64_t repeat, LoadedEncoder& encoder, downstream::LearnedInvariance& learned) {
     const Timer timer;
-    const int64_t passes_before = reader.encoder_passes();
+    std::set<config::Invariance> read;
     const Judged task = reader.judged(repeat);
     const auto validated_at = [&](const config::Invariance& i) {
+      read.insert(i);
       return reader.validated_of(repeat, reader.read_at(repeat, encoder, i));
     };
     learned.invariance = learned.valleys.front();
@@ -113,7 +116,7 @@ struct UnitRunner::Impl {
     for (size_t valley = 1; valley < learned.valleys.size(); ++valley) move_to(learned.valleys[valley], 1.0);
     move_to(downstream::discretised(learned.invariance), 0.0);
     learned.trajectory.add(learned.invariance, kNaN, best.value,
-                           learned.encoder_passes + reader.encoder_passes() - passes_before,
+                           learned.encoder_passes + std::ssize(read) * reader.images_to_validate(repeat),
                            learned.trajectory.seconds.back() + timer.seconds());
   }
 

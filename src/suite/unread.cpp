@@ -134,6 +134,10 @@ std::vector<Unread> unread_of(const Suite& suite) {
   if (descends && !has_episodes)
     add_all(unread, {"downstream.readout.l2", "downstream.readout.max_passes"}, "solver is descent");
   if (!suite.asks_for(Arm::kGrid)) add_all(unread, {"downstream.grid_per_axis"}, why);
+  if (suite.downstream.bn_statistics == downstream::BnStatistics::kRunning)
+    add_all(unread, {"downstream.batch_norm"}, "bn_statistics is running");
+  if (suite.sensitivity.data.empty())
+    add_all(unread, {"sensitivity.split", "sensitivity.images"}, "sensitivity.data names no data set");
   return unread;
 }
 
@@ -172,6 +176,12 @@ void check_list(const value& text, const std::string& list, const std::string& d
 
 void check_unread(const value& text, const Suite& suite, config::Problems& problems) {
   check(text, unread_of(suite), "", problems);
+  if (!suite.asks_for(Arm::kLearnedEpisode)) {
+    const std::vector<Unread> unread = {{"few_shot.learned_episodes", "no arm asks for it"}};
+    for (size_t index = 0; index < suite.tasks.size(); ++index)
+      check(text.at("tasks").as_array().at(index), unread, fmt::format("tasks[{}]", index), problems);
+    if (const value* given = find(text, "task_defaults")) check(*given, unread, "task_defaults", problems);
+  }
   const config::Media media = augment::media_of(suite.axes);
   check_list(text, "data", "", suite.data, media, problems);
   if (!suite.tasks.empty()) check_list(text, "tasks", "task_defaults", suite.tasks, media, problems);

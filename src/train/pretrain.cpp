@@ -48,8 +48,17 @@ struct State : TrainState {
   }
 };
 
+/// What a monitor looks at; how often it looks is no part of it.
+std::string monitored_of(const EncoderPlan& plan) {
+  if (plan.settings.monitor.every == 0) return "";
+  config::json::object settings = config::write(plan.settings.monitor).as_object();
+  settings.erase("every");
+  return config::json::serialize(settings);
+}
+
 std::map<std::string, std::string> metadata_of(const EncoderPlan& plan, const State& state) {
   return {{"settings", config::json::serialize(plan.identity)},
+          {"monitored", monitored_of(plan)},
           {"step", std::to_string(state.step)},
           {"seconds", fmt::format("{}", state.seconds)}};
 }
@@ -64,13 +73,15 @@ void save_state(const EncoderPlan& plan, const State& state, const io::fs::path&
   write_checkpoint(path, checkpoint);
 }
 
-void restore_state(State& state, const io::fs::path& path) {
+/// A monitor is no part of what an encoder is: one that looked at something else, or was not there, begins afresh.
+void restore_state(const EncoderPlan& plan, State& state, const io::fs::path& path) {
   const Checkpoint checkpoint = read_checkpoint(path);
   state.encoder.load_state(take_prefixed(checkpoint.tensors, "encoder/"));
   state.heads.load_state(take_prefixed(checkpoint.tensors, "heads/"));
   state.objective->load_state(take_prefixed(checkpoint.tensors, "objective/"));
   state.optimizer.load_state(take_prefixed(checkpoint.tensors, "optimizer/"));
-  if (state.monitor) {
+  const auto monitored = checkpoint.metadata.find("monitored");
+  if (state.monitor && monitored != checkpoint.metadata.end() && monitored->second == monitored_of(plan)) {
     state.monitor->load_state(take_prefixed(checkpoint.tensors, "monitored/"));
     state.monitored = checkpoint.monitor;
   }
@@ -131,7 +142,7 @@ PretrainOutcome pretrain(const EncoderPlan& plan, const data::DataSplit& picture
   });
   State state(plan, context);
   if (context.comm.all(folder.has_state())) {
-    comm::together(context.comm, [&] { restore_state(state, folder.state_file()); });
+    comm::together(context.comm, [&] { restore_state(plan, state, folder.state_file()); });
     if (is_root && context.log != nullptr)
       context.log->event("pretrain_resumed", {{"encoder", plan.key()}, {"step", state.step}});
   }

@@ -100,8 +100,8 @@ struct PretrainSettings {
         setting("corners_per_step", &S::corners_per_step,
                 "one: drawn for each step; mixed: each corner has a part of every batch (simclr with film)"),
         setting("precision", &S::precision,
-                "bfloat16: the backbone's convolutions and linear layers are computed in it, weights, statistics and "
-                "loss in float32"),
+                "bfloat16: the backbone's convolutions and linear layers are computed in it, weights, statistics, "
+                "heads and loss in float32"),
         setting("model", &S::model, "the backbone and how i enters it"),
         setting("projection", &S::projection, "the projectors between features and loss"),
         setting("predictor", &S::predictor, "moco-v3's predictors between projectors and loss"),

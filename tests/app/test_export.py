@@ -186,6 +186,17 @@ for layout, tensors in (layouts | vit_layouts).items():
     tolerance = 1e-2 if layout == "half" else 1e-6
     assert np.allclose(found, at_corner[encoder], rtol=tolerance, atol=tolerance), layout
 
+# MoCo v3's ViT-S has the tensors of timm's, in twice as many heads: it is taken only where the suite says so.
+import timm
+small = timm.create_model("vit_small_patch16_224", img_size=32, num_classes=0).state_dict()
+small = {f"module.base_encoder.{key}": value for key, value in small.items()}
+model = {"backbone": "vit_small", "conditioning": "none", "vit": {"readout": "class-token", "positions": "sincos"}}
+text = run("check", started_from("moco-v3-small", small, "narrow", model=model), "--data", WORK)[1]
+assert "which has 12 heads where vit_small has 6; set model.vit.heads to 12" in text, text
+model["vit"]["heads"] = 12
+text = run("check", started_from("moco-v3-small", small, "narrow", model=model), "--data", WORK)[1]
+assert "heads" not in text, text
+
 # Conditioned ViTs take MoCo v3's as well, as the paper's does: what i does not enter is what was written.
 for encoder in ("prompted-vit", "film-vit"):
     out = WORK / f"out-moco-v3-{encoder}"

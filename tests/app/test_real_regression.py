@@ -57,7 +57,7 @@ def write_faces(name, deal):
     (WORK / f"{name}.json").write_text(json.dumps(manifest))
 
 
-joints = run_suite("lspet", DATA, "1500 train, 500 test samples, 28 targets")
+joints = run_suite("lspet", DATA, "603 train, 185 test samples, 28 targets")
 print("lspet", dict(joints))
 
 FACES = "1349 train, 575 test samples, 136 targets"

@@ -49,7 +49,9 @@ def shortened(suite):
         if task.get("kind") == "known":
             task["known"] |= {"classes": 20, "train_per_class": 2, "validation_per_class": 1, "test_per_class": 1}
         if task.get("kind") == "few-shot":
-            task["few_shot"] |= {"episodes": 20, "validation_episodes": 5, "learned_episodes": 2}
+            task["few_shot"] |= {"episodes": 20, "validation_episodes": 5}
+            if "learned-episode" in suite["arms"]:
+                task["few_shot"]["learned_episodes"] = 2
         if task.get("kind") in ("box", "keypoints"):
             task |= {"kind": "regression", "data": "synthetic-shapes"}
     if any(task["data"] == "synthetic-shapes" for task in suite.get("tasks", [])):
@@ -98,5 +100,12 @@ for path in SMALL:
     code, text = run("verify", output, *options)
     assert code == 0 and text.splitlines()[-1].startswith("VALID"), (path.stem, text)
     print(f"{path.stem} ok, {time.monotonic() - begun:.0f} s", flush=True)
+if WHOLE:
+    begun = time.monotonic()
+    code, text = run("run", SUITES / "audio-quickstart.json", "--output", WORK / "audio-quickstart", ranks=2, timeout=3600)
+    seconds = time.monotonic() - begun
+    assert code == 0 and "VALID" in text, text
+    assert seconds < 540, seconds
+    print(f"audio-quickstart ok, {seconds:.0f} s", flush=True)
 if WHOLE and not data:
     skip("INVARIA_TEST_DATA is not set: vision-regression-mini did not run")

@@ -297,7 +297,11 @@ TEST_CASE("Leeds Sports Pose and its extended set have their joints from either 
     Files all = files;
     all.emplace_back("joints.mat", golden(mat));
     const Dataset dataset = load(manifest, all);
-    REQUIRE(dataset.split("train").n == 3);
+    // A joint of the extended set's picture 2 was not annotated; those of the other are, seen or hidden.
+    const bool is_extended = std::string(name) == "lsp-extended";
+    const Texts train = is_extended ? Texts{"images/im00001.jpg", "images/im00003.jpg"}
+                                    : Texts{"images/im0001.jpg", "images/im0002.jpg", "images/im0003.jpg"};
+    CHECK(dataset.split("train").names == train);
     REQUIRE(dataset.split("test").n == 1);
     const std::vector<double>& joints = dataset.split("test").targets[0];
     REQUIRE(joints.size() == 28);

@@ -143,7 +143,8 @@ TEST_CASE("sensitivity to operations on sounds is measured, each by name", "[dow
       sensitivities(encoder, encoder.generate({1, 1, 1}), model::BatchNormPass::running(),
                     dataset_of_tones().split("test"), small_views(), 20, 3);
   const std::vector<std::string> names = sensitivity_transformations(config::Media::kSounds);
-  REQUIRE(names == std::vector<std::string>{"pitch 4", "rate 1.6", "shift .25", "noise 10 dB", "gain -14 dB"});
+  REQUIRE(names == std::vector<std::string>{"pitch 4", "rate 1.6", "shift .25", "noise 10 dB", "gain -14 dB", "fade",
+                                            "time mask", "band mask"});
   REQUIRE(values.size() == names.size());
   for (const double value : values) CHECK((value > 1e-3 && value < 1e3));
 }
@@ -216,4 +217,18 @@ TEST_CASE("cuts never divide a sound, and episodes draw whole ones", "[downstrea
   const at::Tensor features = at::one_hot(labels, 8).to(at::kFloat) * second;
   const EpisodesOutcome outcome = judge_episodes(features, task, settings.few_shot, ReadoutSettings(), 0, 0);
   CHECK(outcome.test.mean == 1.0);
+
+  // Episodes with an i of their own read all parts too.
+  const Episode episode = pool.draw(EpisodeSet::kTest, 0, 0, 3);
+  const PartsOfSamples parts = parts_of_samples(task, episode.queries);
+  REQUIRE(parts.rows.size() == 2 * episode.queries.size());
+  for (size_t part = 0; part < parts.rows.size(); ++part) {
+    CHECK(parts.rows[part] == episode.queries[part / 2] + static_cast<int64_t>(part % 2));
+    CHECK(parts.sample_P[static_cast<int64_t>(part)].item<int64_t>() == static_cast<int64_t>(part / 2));
+  }
+  const auto n = std::ssize(episode.queries);
+  const at::Tensor means =
+      mean_over_parts(features.index_select(0, at::tensor(parts.rows, at::kLong)), parts.sample_P, n);
+  CHECK(at::equal(means, 0.5 * at::one_hot(labels.index_select(0, at::tensor(episode.queries, at::kLong)), 8)));
+  CHECK(parts_of_samples(TaskData(), {4, 2}).rows == std::vector<int64_t>{4, 2});
 }

@@ -1,4 +1,7 @@
 // Products in bfloat16 beside those in float: one rounding apart each, and nothing else.
+#include <bit>
+#include <limits>
+
 #include "model/column_kernels.hpp"
 #include "tests/model/support.hpp"
 
@@ -68,6 +71,9 @@ TEST_CASE("numbers are rounded to bfloat16 as ATen rounds them", "[model][oracle
   x.view(-1)[6] = 1.0;
   x.view(-1)[7] = 1.0078125;
   const at::Tensor scale = at::ones({kColumns}), shift = at::full({kColumns}, 0.5 / 128);
+  // A NaN that would become zero were its bits rounded, and numbers that round to infinity.
+  shift.mutable_data_ptr<float>()[1] = std::bit_cast<float>(0x7FFFFFFFU);
+  shift.mutable_data_ptr<float>()[2] = std::numeric_limits<float>::max();
   at::Tensor y = at::empty_like(x);
   column_affine<c10::BFloat16>({.size = {kRows, kColumns},
                                 .x = x.const_data_ptr<c10::BFloat16>(),
@@ -75,8 +81,10 @@ TEST_CASE("numbers are rounded to bfloat16 as ATen rounds them", "[model][oracle
                                 .shift = shift.const_data_ptr<float>(),
                                 .y = y.mutable_data_ptr<c10::BFloat16>()});
   const at::Tensor expected = (x.to(at::kFloat) + shift).to(at::kBFloat16);
-  CHECK(y.view(-1)[3].isnan().item<bool>());
+  CHECK(y.select(1, 1).isnan().all().item<bool>());
+  CHECK(at::equal(y.isnan(), expected.isnan()));
   CHECK(at::equal(y.nan_to_num(0.0), expected.nan_to_num(0.0)));
+  CHECK(y.isinf().sum().item<int64_t>() > kRows / 2);
 }
 
 TEST_CASE("an encoder in bfloat16 has the float one's features and gradients but for rounding", "[model][oracle]") {
@@ -127,6 +135,30 @@ TEST_CASE("an encoder in bfloat16 has the float one's features and gradients but
   CHECK(features < (is_resnet ? 0.08 : 0.01));
   CHECK(features > 1e-4);  // it is rounded at all
   CHECK(gradients < (is_resnet ? 0.5 : 0.02));
+}
+
+TEST_CASE("images of different invariances in bfloat16 are those in float but for rounding", "[model][oracle]") {
+  EncoderSettings settings;
+  settings.conditioning = Conditioning::kFilm;
+  settings.width = 16;
+  const Encoder encoder(settings, 2, 3, 32);
+  const at::Tensor images = random_tensor({32, 3, 32, 32}, 13);
+  const at::Tensor group = at::arange(32, at::kLong).remainder(2);
+  std::vector<at::Tensor> features, gradients;
+  for (const Precision precision : {Precision::kFloat32, Precision::kBfloat16}) {
+    const Generated generated = encoder.generate_mixed({{1.0, 0.0}, {0.0, 1.0}}, group);
+    ForwardPass pass(BatchNormPass::train({}));
+    pass.precision = precision;
+    features.push_back(encoder.forward(images, generated, pass));
+    features.back().square().sum().backward();
+    std::vector<at::Tensor> flat;
+    for (const at::Tensor& gradient : generated.gradients()) flat.push_back(gradient.flatten());
+    gradients.push_back(at::cat(flat));
+  }
+  CHECK(features[1].scalar_type() == at::kFloat);
+  CHECK(distance(features[1], features[0]) < 0.08);
+  CHECK(distance(features[1], features[0]) > 1e-4);
+  CHECK(distance(gradients[1], gradients[0]) < 0.5);
 }
 
 TEST_CASE("a pass that does not ask for bfloat16 is not rounded, whatever another was", "[model][property]") {

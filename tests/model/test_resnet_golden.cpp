@@ -23,6 +23,7 @@ struct Case {
 TEST_CASE("a plain encoder has torchvision's names, order, features and gradients", "[model][golden]") {
   const Case net = GENERATE(Case{"resnet18", Architecture::kResNet18, at::kFloat, 1e-5},
                             Case{"resnet18", Architecture::kResNet18, at::kDouble, 1e-9},
+                            Case{"resnet34", Architecture::kResNet34, at::kDouble, 1e-9},
                             Case{"resnet50", Architecture::kResNet50, at::kDouble, 1e-9});
   CAPTURE(net.name, net.tolerance);
   const json::value golden = testing::read_golden(net.name);

@@ -84,5 +84,5 @@ def write(name, result):
 
 
 if __name__ == "__main__":
-    for backbone in ("resnet18", "resnet50"):
+    for backbone in ("resnet18", "resnet34", "resnet50"):
         generate(backbone)

@@ -128,6 +128,24 @@ TEST_CASE("a monitored pretraining that is stopped and continued tells the same"
   CHECK(finished(plan, scratch / "stopped").monitor == finished(plan, scratch / "whole").monitor);
 }
 
+TEST_CASE("a pretraining goes on when its monitor is switched on, off or elsewhere", "[train][mpi][resume]") {
+  const auto comm = comm::Communicator::world();
+  const data::DataSplit pictures = made_pictures(30);
+  const data::DataSplit held_out = labelled_pictures(40), others = labelled_pictures(24);
+  const EncoderPlan monitored = monitored_plan();
+  EncoderPlan plain = monitored, elsewhere = monitored;
+  plain.settings.monitor = {};
+  elsewhere.settings.monitor.split = "test";
+  const SharedScratch scratch(comm);
+  pretrain_monitored(plain, pictures, held_out, comm, scratch / "whole");
+  pretrain_monitored(plain, pictures, held_out, comm, scratch / "stopped", 6);
+  pretrain_monitored(monitored, pictures, held_out, comm, scratch / "stopped", 5);
+  pretrain_monitored(elsewhere, pictures, others, comm, scratch / "stopped");
+  const Checkpoint end = finished(elsewhere, scratch / "stopped");
+  CHECK(end.metadata.at("encoder_hash") == finished(plain, scratch / "whole").metadata.at("encoder_hash"));
+  CHECK(end.monitor.rows() == 3);  // at the end, of each corner; what was seen elsewhere is not in it
+}
+
 TEST_CASE("features that hold the class are found out by neighbours and readout, noise is not", "[train][mpi]") {
   const auto comm = comm::Communicator::world();
   EncoderPlan plan = monitored_plan();

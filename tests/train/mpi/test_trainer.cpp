@@ -125,10 +125,33 @@ TEST_CASE("ten steps of a ViT in bfloat16 end near those in float, whatever the 
   CHECK(over_ranks < kBfloat16RankTolerance);
 }
 
+TEST_CASE("the momentum encoder's keys are made in the precision of the queries", "[train][mpi]") {
+  const auto comm = comm::Communicator::world();
+  const data::DataSplit pictures = made_pictures(30);
+  EncoderPlan plan = small_moco_plan(objective::Kind::kMocoV2);
+  plan.settings.model.width = 16;
+  std::vector<model::StateDict> states;
+  for (const auto precision : {model::Precision::kFloat32, model::Precision::kBfloat16}) {
+    plan.settings.precision = precision;
+    Run run(plan, pictures, comm);
+    run.step(1e-3);  // the keys of the first step are those of the start
+    states.push_back(copy_of(run.state.objective->state()));
+  }
+  double largest = 0.0;
+  for (const auto& [name, keys] : states[0]) {
+    if (name.find("queue") == std::string::npos || !keys.is_floating_point()) continue;
+    largest = std::max(largest, (states[1].at(name) - keys).abs().max().item<double>());
+  }
+  CHECK(largest > 1e-4);
+  CHECK(largest < 0.3);
+}
+
 TEST_CASE("every rank draws the same corner and holds the same weights", "[train][mpi]") {
   const auto comm = comm::Communicator::world();
   const data::DataSplit pictures = made_pictures(30);
-  Run run(small_plan(), pictures, comm);
+  EncoderPlan plan = small_plan();
+  plan.settings.precision = GENERATE(model::Precision::kFloat32, model::Precision::kBfloat16);
+  Run run(plan, pictures, comm);
   for (int64_t step = 0; step < 50; ++step) {
     const std::vector<double> corners = comm.all_gather(static_cast<double>(run.plan.corner_index(step)));
     CHECK(std::set(corners.begin(), corners.end()).size() == 1);
