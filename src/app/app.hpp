@@ -93,6 +93,7 @@ struct FeaturesOptions {
   std::string data;                 ///< a data set of the suite, or another with a manifest
   std::vector<std::string> splits;  ///< empty: all
   std::filesystem::path output;
+  std::string device = "auto";  ///< cpu, cuda, auto
 };
 
 struct BenchOptions {

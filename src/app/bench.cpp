@@ -11,6 +11,7 @@
 
 #include "app/all_ranks.hpp"
 #include "app/app.hpp"
+#include "app/device.hpp"
 #include "app/host.hpp"
 #include "app/version.hpp"
 #include "bench/image_stages.hpp"
@@ -43,13 +44,6 @@ std::vector<bench::Stage> all_stages(const std::filesystem::path& folder, c10::D
   add(bench::training_stages(folder, device));
   if (device.is_cpu()) add(bench::readout_stages(folder));
   return stages;
-}
-
-/// @throws EnvironmentError for "cuda" without a GPU
-c10::Device device_named(const std::string& name) {
-  if (name == "cpu") return c10::kCPU;
-  if (!at::hasCUDA()) throw_environment("bench: --device cuda, and no GPU is seen here");
-  return c10::Device(c10::kCUDA, 0);
 }
 
 /// "cpu", or the GPU's name.
@@ -298,7 +292,7 @@ ExitCode bench_command(const BenchOptions& options, int* argc, char*** argv) {
     return on_all_ranks(argc, argv, [&](const comm::Communicator& comm) { return bench_scale(options, comm); });
 
   at::set_num_threads(options.threads);
-  const c10::Device device = device_named(options.device);
+  const c10::Device device = device_alone(options.device);
   if (device.is_cuda() && !options.python.empty())
     throw_config("bench: peers run on the CPU; with --device cuda leave --peers out");
   const bench::Scratch scratch;

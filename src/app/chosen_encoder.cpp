@@ -92,7 +92,7 @@ std::map<std::string, std::string> ChosenEncoder::provenance() const {
           {"settings", config::json::serialize(plan.identity)}};
 }
 
-ChosenEncoder choose_encoder(const EncoderOptions& options) {
+ChosenEncoder choose_encoder(const EncoderOptions& options, c10::Device device) {
   const std::filesystem::path file = results_file(options.results);
   const io::Results results = io::read_results(file);
   suite::Suite suite = suite_of_record(results.info.settings, file.string());
@@ -104,6 +104,7 @@ ChosenEncoder choose_encoder(const EncoderOptions& options) {
   const std::filesystem::path directory = file.parent_path().empty() ? "." : file.parent_path();
   train::TrainedEncoder trained = train::load_encoder(plan, directory);
   downstream::freeze(trained.encoder);
+  trained.encoder.to(device);
   ChosenEncoder chosen{std::move(suite), plan,
                        trained.encoder,  trained.record.checkpoint_hash,
                        invariance,       trained.encoder.generate(invariance),

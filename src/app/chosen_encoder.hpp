@@ -2,6 +2,8 @@
 /// @file
 /// One encoder of a finished run at one i, for the commands that take it out of the run: export and features.
 
+#include <c10/core/Device.h>
+
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -20,7 +22,7 @@ namespace invaria::app {
 struct ChosenEncoder {
   suite::Suite suite;
   train::EncoderPlan plan;
-  model::Encoder encoder;         ///< frozen, on the CPU
+  model::Encoder encoder;         ///< frozen
   std::string checkpoint_hash;    ///< SHA-256 of its file
   config::Invariance invariance;  ///< empty without conditioning
   model::Generated generated;
@@ -32,10 +34,10 @@ struct ChosenEncoder {
   std::map<std::string, std::string> provenance() const;
 };
 
-/// Read it, and re-estimate its statistics where the options say so (as-swept: where the run's sweep did), which reads
-/// its pretraining data.
+/// Read it onto the device, and re-estimate its statistics where the options say so (as-swept: where the run's sweep
+/// did), which reads its pretraining data.
 /// @throws ConfigError naming the option that is wrong and the choices, or a damaged or missing file
-ChosenEncoder choose_encoder(const EncoderOptions& options);
+ChosenEncoder choose_encoder(const EncoderOptions& options, c10::Device device = c10::kCPU);
 
 /// A data set of the run's suite by its name; or another that a manifest names, its pictures stored as large as those
 /// of the encoder's pretraining. Decoded into memory of this process. @throws ConfigError

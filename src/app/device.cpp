@@ -71,6 +71,12 @@ c10::Device choose_device(const std::string& name, const comm::Communicator& com
   return {c10::kCUDA, index};
 }
 
+c10::Device device_alone(const std::string& name) {
+  if (name == "cpu" || (name == "auto" && !at::hasCUDA())) return c10::kCPU;
+  if (!at::hasCUDA()) throw_environment("--device cuda: no GPU is seen here");
+  return {c10::kCUDA, 0};
+}
+
 int choose_threads(const comm::Communicator& comm) {
   cpu_set_t allowed;
   CPU_ZERO(&allowed);

@@ -17,6 +17,10 @@ namespace invaria::app {
 /// GPU of its own
 c10::Device choose_device(const std::string& name, const comm::Communicator& comm);
 
+/// The device of a command that is one process without MPI: "cpu"; "cuda": the first GPU; "auto": the same if there is
+/// one. @throws EnvironmentError if "cuda" is asked for and there is none
+c10::Device device_alone(const std::string& name);
+
 /// Why ranks cannot have a GPU each, empty if they can. @param gpu_of_rank  "host uuid", or "host" of a rank that sees
 /// none
 std::string why_no_gpus(const std::vector<std::string>& gpu_of_rank);

@@ -4,6 +4,7 @@
 
 #include "app/app.hpp"
 #include "app/chosen_encoder.hpp"
+#include "app/device.hpp"
 #include "core/errors.hpp"
 #include "downstream/features.hpp"
 #include "downstream/task.hpp"
@@ -51,7 +52,7 @@ void write_split(hid_t file, const std::string& name, const data::DataSplit& spl
 }  // namespace
 
 ExitCode features_command(const FeaturesOptions& options) {
-  const ChosenEncoder chosen = choose_encoder(options.encoder);
+  const ChosenEncoder chosen = choose_encoder(options.encoder, device_alone(options.device));
   const data::Dataset data = load_named_dataset(chosen, options.data, options.encoder.data_folders);
   std::vector<std::string> splits = options.splits;
   if (splits.empty()) {

@@ -9,13 +9,13 @@
 namespace invaria::app {
 namespace {
 
-/// Weights to start from are known by their contents: the hash goes into the suite, and so into the record.
+/// Weights to start from are known by their contents: the hash goes into the suite, and so into the record. Of a suite
+/// whose networks can be made.
 void resolve_initial_weights(suite::Suite& suite, config::Problems& problems) {
   for (size_t index = 0; index < suite.encoders.size(); ++index) {
     train::PretrainSettings& pretraining = suite.encoders[index].pretraining;
+    if (pretraining.init_from.empty()) continue;
     const config::StoredShape stored = suite::stored_shape(suite, pretraining.data);
-    const bool is_refused = stored.are_sounds() && pretraining.model.is_vit();  // already: there is no such network
-    if (pretraining.init_from.empty() || is_refused) continue;
     try {
       pretraining.init_from_hash =
           train::check_initial_weights(pretraining, augment::view_shape(pretraining.views(), stored));
@@ -55,8 +55,10 @@ LoadedSuite load_suite(const SuiteOptions& options, data::CheckDepth depth) {
   loaded.folders = {std::filesystem::path(options.suite).parent_path(), options.data_folders};
   loaded.suite = suite::read_suite(text, problems);
   suite::validate_suite(loaded.suite, problems);
-  if (problems.empty()) suite::check_unread(text, loaded.suite, problems);
-  resolve_initial_weights(loaded.suite, problems);
+  if (problems.empty()) {
+    suite::check_unread(text, loaded.suite, problems);
+    resolve_initial_weights(loaded.suite, problems);
+  }
   check_published(loaded.suite, problems);
   loaded.manifests = suite::find_manifests(loaded.suite, loaded.folders, problems);
   loaded.found = suite::check_data(loaded.suite, loaded.manifests, loaded.folders, depth, problems);

@@ -272,6 +272,7 @@ int main(int argc, char** argv) {
   CLI::App* features_app =
       program.add_subcommand("features", "write an encoder's features of a data set at one i: HDF5");
   add_encoder_options(*features_app, features.encoder);
+  add_device_option(*features_app, features.device);
   features_app->add_option("--of", features.data, "data set: one of the suite's, or another that a manifest names")
       ->required();
   features_app->add_option("--split", features.splits, "splits to write; all if none is named")

@@ -267,6 +267,10 @@ class SoundStages {
     for (augment::SoundParameters& one : higher) one.semitones = kSemitones;
     add_rendered("log-mel-pitched", "the same, pitch up by 4 semitones in its filters", front,
                  augment::SoundMethod::kSpectrogram, higher, {}, {});
+    std::vector<augment::SoundParameters> masked(kClips);
+    for (augment::SoundParameters& one : masked) one.band_mask_first = one.band_mask_share = kShare;
+    add_rendered("log-mel-masked", "the same, a quarter of its bands silent", front, augment::SoundMethod::kSpectrogram,
+                 masked, {}, {});
     const std::vector<augment::Operation> active{augment::Operation::kPitchShift, augment::Operation::kTimeStretch,
                                                  augment::Operation::kTimeShift,  augment::Operation::kFade,
                                                  augment::Operation::kNoise,      augment::Operation::kGain,

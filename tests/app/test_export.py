@@ -1,6 +1,7 @@
 """Weights out and in: an export loads strictly into torchvision's and timm's networks, which then give the features that
 `features` writes; `init_from` reads each published layout, and names what does not fit."""
 import json
+import shutil
 
 import h5py
 import numpy as np
@@ -187,15 +188,16 @@ for layout, tensors in (layouts | vit_layouts).items():
     assert np.allclose(found, at_corner[encoder], rtol=tolerance, atol=tolerance), layout
 
 # MoCo v3's ViT-S has the tensors of timm's, in twice as many heads: it is taken only where the suite says so.
-import timm
-small = timm.create_model("vit_small_patch16_224", img_size=32, num_classes=0).state_dict()
+small = timm.create_model("vit_small_patch16_224", img_size=48, num_classes=0).state_dict()
 small = {f"module.base_encoder.{key}": value for key, value in small.items()}
 model = {"backbone": "vit_small", "conditioning": "none", "vit": {"readout": "class-token", "positions": "sincos"}}
-text = run("check", started_from("moco-v3-small", small, "narrow", model=model), "--data", WORK)[1]
+text = run("check", started_from("moco-v3-small", small, "narrow", model=model, view_size=48), "--data", WORK)[1]
 assert "which has 12 heads where vit_small has 6; set model.vit.heads to 12" in text, text
+text = run("check", started_from("moco-v3-small", small, "narrow", model=model, view_size=40), "--data", WORK)[1]
+assert "a multiple of the ViT's patch, 16" in text and "internal" not in text, text
 model["vit"]["heads"] = 12
-text = run("check", started_from("moco-v3-small", small, "narrow", model=model), "--data", WORK)[1]
-assert "heads" not in text, text
+text = run("check", started_from("moco-v3-small", small, "narrow", model=model, view_size=48), "--data", WORK)[1]
+assert "heads" not in text and "internal" not in text, text
 
 # Conditioned ViTs take MoCo v3's as well, as the paper's does: what i does not enter is what was written.
 for encoder in ("prompted-vit", "film-vit"):
@@ -216,6 +218,9 @@ for n in range(6):
     rows.append(f"{n}.png,{'train' if n < 4 else 'test'},{n},{24 - n}")
 (WORK / "table/index.csv").write_text("\n".join(rows))
 (WORK / "table.json").write_text(json.dumps({"name": "table", "kind": "table", "splits": [{"name": "train"}, {"name": "test"}]}))
+if shutil.which("nvidia-smi") is None:
+    code, text = run("features", OUT, "--encoder", "narrow", "--of", "table", "--data", WORK, "--device", "cuda", "--output", WORK / "no.h5")
+    assert code == 3 and "--device cuda: no GPU is seen here" in text and not (WORK / "no.h5").exists(), text
 code, text = run("features", OUT, "--encoder", "narrow", "--of", "table", "--data", WORK, "--output", WORK / "table.h5")
 assert code == 0, text
 with h5py.File(WORK / "table.h5") as file:

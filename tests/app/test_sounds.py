@@ -173,7 +173,7 @@ def every_axis(suite):
     suite["encoders"] = [{"name": "amortised", "corners": ["1111111", "1000000"], "pretraining": {"model": {"conditioning": "hypernetwork"}}}]
     suite["tasks"] = [
         {"name": "known", "kind": "known", "data": "table",
-         "known": {"marks": "0------", "classes": 4, "train_per_class": 2, "validation_per_class": 2, "test_per_class": 2, "split": "train"}},
+         "known": {"marks": "01-----", "classes": 20, "train_per_class": 2, "validation_per_class": 1, "test_per_class": 1}},
         {"name": "episodes", "kind": "few-shot", "data": "table",
          "few_shot": {"ways": 2, "shots": 2, "queries": 2, "novel_classes": 2, "episodes": 10, "validation_episodes": 4, "learned_episodes": 2}},
     ]
