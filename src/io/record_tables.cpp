@@ -73,7 +73,9 @@ const std::array<Field<SimilarityRecord>, 6> kSimilarityFields{{
     {"encoder_seed", &SimilarityRecord::encoder_seed, "", "seed of the encoder's pretraining"},
     {"transformation", &SimilarityRecord::transformation, "", "what was done to the pictures"},
     {"similarity", &SimilarityRecord::similarity, "", "how features were compared"},
-    {"directions", &SimilarityRecord::directions, "", "directions of the features that whitening kept"},
+    {"directions", &SimilarityRecord::directions, "",
+     "directions of the features that whitening kept; of fewer pictures than features those outside their span are not "
+     "seen"},
     {"settings", &SimilarityRecord::settings, "", "settings of the measuring as JSON"},
 }};
 
