@@ -1,10 +1,12 @@
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
+#include <boost/json/value_from.hpp>
 #include <fstream>
 #include <map>
 #include <thread>
@@ -98,7 +100,8 @@ struct Told {
   int threads = 1;
   bool is_cuda = false;
   double program_MiB = 0.0;
-  int64_t most_pretraining_ranks = 0;  ///< one picture each; 0: nothing is pretrained
+  int64_t most_pretraining_ranks = 0;   ///< one picture each; 0: nothing is pretrained
+  std::vector<std::string> left_out{};  ///< tasks whose samples nothing counts
 
   double encoder_MiB(const train::EncoderPlan& encoder) const {
     const double pictures = static_cast<double>(encoder.settings.global_batch) / static_cast<double>(ranks);
@@ -223,6 +226,9 @@ void print_plan(const Told& told) {
              told.rank_MiB(), told.program_MiB + kLibraries_MiB, data_memory_MiB(told.loaded));
   fmt::print("Files: {} segments, at most {} of one rank; {} encoders\n", time.sweep.segments,
              time.sweep.segments_per_rank, told.loaded.plan.encoders.size());
+  if (!told.left_out.empty()) {
+    fmt::print("Not in it: {}, whose data sets' manifests do not count their splits\n", fmt::join(told.left_out, ", "));
+  }
   for (const data::DatasetSettings& data : told.loaded.suite.data) {
     if (data.stream) fmt::print("Not in these times: decoding the samples of {}, which are streamed\n", data.name);
   }
@@ -267,6 +273,7 @@ void print_json(const Told& told, boost::json::array scaling) {
                                                         {"pretraining_s", time.pretraining_s()},
                                                         {"most_pretraining_ranks", told.most_pretraining_ranks},
                                                         {"sweep", sweep},
+                                                        {"left_out", boost::json::value_from(told.left_out)},
                                                         {"measured_points", time.measured_points},
                                                         {"measure_s", time.measure_s},
                                                         {"total_s", time.total_s()},
@@ -275,16 +282,29 @@ void print_json(const Told& told, boost::json::array scaling) {
                                                         {"memory_per_node_MiB", data_memory_MiB(told.loaded)}}));
 }
 
-/// Without data a task's samples are counted by its manifest; where that does not say, nothing can be planned.
-void refuse_uncounted(const LoadedSuite& loaded, const std::string& suite) {
+/// Without data a task's samples are counted by its manifest; tasks of which that does not say are left out.
+/// @return their names @throws ConfigError if there are no others
+std::vector<std::string> leave_out_uncounted(LoadedSuite& loaded, const std::string& suite) {
   const std::vector<suite::TaskSize> sizes = suite::task_sizes(loaded.suite, loaded.found);
+  std::vector<std::string> names;
+  std::vector<downstream::TaskSettings> counted;
   config::Problems problems;
   for (size_t task = 0; task < sizes.size(); ++task) {
-    if (sizes[task].train > 0 && sizes[task].test > 0) continue;
-    problems.add(fmt::format("tasks[{}].data", task), "\"" + loaded.suite.tasks[task].data + "\"",
+    const downstream::TaskSettings& settings = loaded.suite.tasks[task];
+    if (sizes[task].train > 0 && sizes[task].test > 0) {
+      counted.push_back(settings);
+      continue;
+    }
+    names.push_back(settings.name);
+    problems.add(fmt::format("tasks[{}].data", task), "\"" + settings.data + "\"",
                  "a data set whose manifest counts its splits; plan this suite where the data are");
   }
-  problems.throw_if_any(suite);
+  if (names.empty()) return names;
+  if (counted.empty()) problems.throw_if_any(suite);
+  loaded.suite.tasks = std::move(counted);
+  loaded.plan = suite::make_plan(loaded.suite);
+  suite::estimate_costs(loaded.plan, loaded.suite, suite::task_sizes(loaded.suite, loaded.found));
+  return names;
 }
 
 }  // namespace
@@ -300,9 +320,10 @@ ExitCode plan_command(const PlanOptions& options, int* argc, char*** argv) {
   const int64_t ranks = is_alone ? options.ranks : comm.size();
   const double program_MiB = resident_MiB();
   LoadedSuite loaded;
+  std::vector<std::string> left_out;
   comm::together(comm, [&] {
     loaded = load_suite(options.suite, options.without_data ? data::CheckDepth::kPromise : data::CheckDepth::kListing);
-    if (options.without_data) refuse_uncounted(loaded, options.suite.suite);
+    if (options.without_data) left_out = leave_out_uncounted(loaded, options.suite.suite);
   });
   const auto cores = static_cast<int64_t>(std::thread::hardware_concurrency());
   const int64_t threads = is_alone ? std::max<int64_t>(1, cores / ranks) : choose_threads(comm);
@@ -333,7 +354,8 @@ ExitCode plan_command(const PlanOptions& options, int* argc, char*** argv) {
                   static_cast<int>(threads),
                   device.is_cuda(),
                   program_MiB,
-                  most_pretraining_ranks(loaded.plan)};
+                  most_pretraining_ranks(loaded.plan),
+                  left_out};
   if (options.json) {
     print_json(told, scaling_record(scaling, network));
     return ExitCode::kOk;

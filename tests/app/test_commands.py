@@ -62,6 +62,12 @@ del manifest["splits"][1]["count"]
 (folder / "spots.json").write_text(json.dumps(manifest))
 code, text = run("plan", suite, "--without-data")
 assert code == 2 and "tasks[0].data" in text and "whose manifest counts its splits" in text, text
+other = json.loads(suite.read_text())  # with a task that is counted the others are left out, and named
+other["data"].append({"name": "caltech101-sample", "size": 64})
+other["tasks"].append({"name": "counted", "data": "caltech101-sample"})
+(folder / "other.json").write_text(json.dumps(other))
+code, text = run("plan", folder / "other.json", "--without-data")
+assert code == 0 and "Not in it: spots, whose data sets' manifests do not count their splits" in text, text
 
 # Many more ranks than units: the schedule says so, the batch is too small for them, and programs read the same.
 code, text = run("plan", TINY, "--ranks", 4096)
