@@ -28,6 +28,12 @@ std::string gpu_of(const comm::Communicator& comm, int n_gpus) {
   return text;
 }
 
+/// Reproducible before fast: cuDNN may neither try algorithms out nor take one that adds in any order.
+void make_cudnn_deterministic() {
+  at::globalContext().setDeterministicCuDNN(true);
+  at::globalContext().setBenchmarkCuDNN(false);
+}
+
 }  // namespace
 
 std::string why_no_gpus(const std::vector<std::string>& gpu_of_rank) {
@@ -65,15 +71,14 @@ c10::Device choose_device(const std::string& name, const comm::Communicator& com
   }
   const auto index = static_cast<c10::DeviceIndex>(comm.node_rank() % n_gpus);
   c10::cuda::set_device(index);
-  // Reproducible before fast: cuDNN may neither try algorithms out nor take one that adds in any order.
-  at::globalContext().setDeterministicCuDNN(true);
-  at::globalContext().setBenchmarkCuDNN(false);
+  make_cudnn_deterministic();
   return {c10::kCUDA, index};
 }
 
 c10::Device device_alone(const std::string& name) {
   if (name == "cpu" || (name == "auto" && !at::hasCUDA())) return c10::kCPU;
   if (!at::hasCUDA()) throw_environment("--device cuda: no GPU is seen here");
+  make_cudnn_deterministic();
   return {c10::kCUDA, 0};
 }
 

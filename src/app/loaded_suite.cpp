@@ -1,5 +1,7 @@
 #include "app/loaded_suite.hpp"
 
+#include <algorithm>
+
 #include "core/errors.hpp"
 #include "io/files.hpp"
 #include "report/published.hpp"
@@ -9,18 +11,23 @@
 namespace invaria::app {
 namespace {
 
-/// Weights to start from are known by their contents: the hash goes into the suite, and so into the record. Of a suite
-/// whose networks can be made.
+/// Weights to start from are known by their contents: the hash goes into the suite, and so into the record. Encoders in
+/// which something else is wrong are passed over: their network may be none.
 void resolve_initial_weights(suite::Suite& suite, config::Problems& problems) {
   for (size_t index = 0; index < suite.encoders.size(); ++index) {
     train::PretrainSettings& pretraining = suite.encoders[index].pretraining;
-    if (pretraining.init_from.empty()) continue;
+    const std::string entry = fmt::format("encoders[{}]", index);
+    const std::vector<config::Problem>& known = problems.list();
+    const bool is_wrong = std::any_of(known.begin(), known.end(), [&](const config::Problem& problem) {
+      return problem.where.starts_with(entry) || problem.where.starts_with("encoder_defaults");
+    });
+    if (pretraining.init_from.empty() || is_wrong) continue;
     const config::StoredShape stored = suite::stored_shape(suite, pretraining.data);
     try {
       pretraining.init_from_hash =
           train::check_initial_weights(pretraining, augment::view_shape(pretraining.views(), stored));
     } catch (const ConfigError& error) {
-      problems.add(fmt::format("encoders[{}].pretraining.init_from", index), "\"" + pretraining.init_from + "\"",
+      problems.add(entry + ".pretraining.init_from", "\"" + pretraining.init_from + "\"",
                    "the weights of such a network", error.what());
     }
   }
@@ -55,10 +62,8 @@ LoadedSuite load_suite(const SuiteOptions& options, data::CheckDepth depth) {
   loaded.folders = {std::filesystem::path(options.suite).parent_path(), options.data_folders};
   loaded.suite = suite::read_suite(text, problems);
   suite::validate_suite(loaded.suite, problems);
-  if (problems.empty()) {
-    suite::check_unread(text, loaded.suite, problems);
-    resolve_initial_weights(loaded.suite, problems);
-  }
+  if (problems.empty()) suite::check_unread(text, loaded.suite, problems);
+  resolve_initial_weights(loaded.suite, problems);
   check_published(loaded.suite, problems);
   loaded.manifests = suite::find_manifests(loaded.suite, loaded.folders, problems);
   loaded.found = suite::check_data(loaded.suite, loaded.manifests, loaded.folders, depth, problems);

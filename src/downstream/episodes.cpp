@@ -229,6 +229,9 @@ EpisodesOutcome judge_learned_episodes(const TaskData& task, const FewShotSettin
     outcome.invariance.clear();
     for (const Episode& episode : first_episodes(task, set, settings.learned_episodes, settings, seed, repeat)) {
       const LearnedEpisode learned = learn(episode);
+      require(learned.features_BD.size(0) == std::ssize(episode.support) + std::ssize(episode.queries),
+              "judge_learned_episodes: features of {} samples, expected {}", learned.features_BD.size(0),
+              episode.support.size() + episode.queries.size());
       Episode own{std::vector<int64_t>(episode.support.size()), std::vector<int64_t>(episode.queries.size()),
                   episode.seed};
       std::iota(own.support.begin(), own.support.end(), 0);

@@ -35,9 +35,9 @@ std::vector<std::string> sensitivity_transformations(config::Media media);
 ///
 /// Of pictures, flip: mirrored; crop: a random crop; hue .2: turned by a fifth of a circle; jitter: always on. Of
 /// sounds, pitch 4: four semitones higher; rate 1.6: as many times as fast; shift .25: later by a quarter of its
-/// length; noise 10 dB: white noise so far below it; gain -14 dB. Samples and parameters are drawn from `seed`, so
-/// every corner and encoder is asked about the same ones.
-/// @param views  how strong crop and jitter are: the same for all encoders that are to be compared; framed as the
+/// length; noise 10 dB: white noise so far below it; gain -14 dB; fade: always one; time mask and band mask: random
+/// ones. Samples and parameters are drawn from `seed`, so every corner and encoder is asked about the same ones.
+/// @param views  how strong those that are drawn are: the same for all encoders that are to be compared; framed as the
 ///               encoder's own
 std::vector<double> sensitivities(const model::Encoder& encoder, const model::Generated& generated,
                                   const model::BatchNormPass& batch_norm, const data::DataSplit& pictures,

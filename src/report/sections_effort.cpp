@@ -79,8 +79,7 @@ struct Sums {
   }
 };
 
-/// Those in which the two are not judged alike on the way: projected by episodes, joint by a readout of the base
-/// classes.
+/// Projected is judged by episodes in them, joint by a readout of the base classes.
 std::set<std::string> few_shot_tasks(const io::Results& results) {
   std::set<std::string> names;
   boost::system::error_code error;  // results of others may say less of their suite
@@ -137,7 +136,8 @@ Section effort_section(const io::Results& results, const SummaryView& view) {
   }
   Section section{"effort", "Effort of learning i",
                   "images through the encoder and time until learned-projected and learned-joint are as good on "
-                  "validation as the one of them that ends worse; means over repeats, and how often each ends better"};
+                  "validation as the one of them that ends worse; means over repeats, and how often each ends better; "
+                  "without few-shot tasks, in which the two are not judged alike on the way"};
   section.add(std::move(table));
   return section;
 }

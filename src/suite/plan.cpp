@@ -252,7 +252,8 @@ int64_t forward_images(const Suite& suite, const std::vector<TaskSize>& sizes, c
   const int64_t reestimation = unit.reestimates ? suite.downstream.batch_norm.images : 0;
   if (unit.kind == UnitKind::kEpisodes) {
     const downstream::FewShotSettings& few_shot = suite.tasks[unit.task].few_shot;
-    const int64_t episode = few_shot.ways * (few_shot.shots + few_shot.queries);
+    const int64_t parts = suite.dataset(suite.tasks[unit.task].data).sound.parts;
+    const int64_t episode = few_shot.ways * (few_shot.shots + few_shot.queries) * parts;
     return 2 * few_shot.learned_episodes * (episode + reestimation);
   }
   const int64_t pool = size.train + size.validation + size.test;

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <boost/json/serialize.hpp>
 
-#include "downstream/episodes.hpp"
 #include "downstream/features.hpp"
 #include "suite/clean_pictures.hpp"
 

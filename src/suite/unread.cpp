@@ -27,7 +27,7 @@ void add_all(std::vector<Unread>& unread, const std::vector<std::string>& paths,
   for (const std::string& path : paths) unread.push_back({path, why});
 }
 
-std::vector<Unread> unread_of(const downstream::TaskSettings& task, config::Media media) {
+std::vector<Unread> unread_of(const downstream::TaskSettings& task, const Suite& suite) {
   using downstream::TaskKind;
   std::vector<Unread> unread;
   const std::string why = "kind is " + config::name_of(task.kind);
@@ -41,6 +41,7 @@ std::vector<Unread> unread_of(const downstream::TaskSettings& task, config::Medi
     if (!task.validation.empty() && task.kind != TaskKind::kFewShot)
       add_all(unread, {"validation_fraction"}, "validation names a split");
   }
+  const config::Media media = augment::media_of(suite.axes);
   const bool are_sounds = media == config::Media::kSounds;
   const std::string of_media = "the axes alter " + config::name_of(media);
   if (are_sounds) add_all(unread, {"known.augment", "known.min_saturation"}, of_media);
@@ -48,13 +49,18 @@ std::vector<Unread> unread_of(const downstream::TaskSettings& task, config::Medi
   add_all(unread, {"known.sound.method", "known.sound.vocoder_n_fft"}, "they are the encoder's own");
   if (task.has_classes()) add_all(unread, {"targets"}, why);
   if (!task.has_classes() || task.kind == TaskKind::kFewShot) add_all(unread, {"class_every", "class_limit"}, why);
-  if (task.kind != TaskKind::kFewShot) add_all(unread, {"few_shot"}, why);
+  if (task.kind != TaskKind::kFewShot) {
+    add_all(unread, {"few_shot"}, why);
+  } else if (!suite.asks_for(Arm::kLearnedEpisode)) {
+    add_all(unread, {"few_shot.learned_episodes"}, "no arm asks for it");
+  }
   if (task.kind != TaskKind::kKeypoints) add_all(unread, {"nme_points"}, why);
   return unread;
 }
 
-std::vector<Unread> unread_of(const EncoderEntry& encoder, config::Media media) {
+std::vector<Unread> unread_of(const EncoderEntry& encoder, const Suite& suite) {
   using train::Algorithm;
+  const config::Media media = augment::media_of(suite.axes);
   std::vector<Unread> unread;
   if (!encoder.pretraining.model.is_conditioned())
     add_all(unread, {"min_ones"}, "an encoder without conditioning meets one corner");
@@ -96,7 +102,8 @@ std::vector<Unread> unread_of(const EncoderEntry& encoder, config::Media media) 
   return unread;
 }
 
-std::vector<Unread> unread_of(const data::DatasetSettings& data, config::Media media) {
+std::vector<Unread> unread_of(const data::DatasetSettings& data, const Suite& suite) {
+  const config::Media media = augment::media_of(suite.axes);
   std::vector<Unread> unread;
   const std::string of_media = "the axes alter " + config::name_of(media);
   if (media == config::Media::kSounds) add_all(unread, {"size", "resize"}, of_media);
@@ -134,8 +141,6 @@ std::vector<Unread> unread_of(const Suite& suite) {
   if (descends && !has_episodes)
     add_all(unread, {"downstream.readout.l2", "downstream.readout.max_passes"}, "solver is descent");
   if (!suite.asks_for(Arm::kGrid)) add_all(unread, {"downstream.grid_per_axis"}, why);
-  if (suite.downstream.bn_statistics == downstream::BnStatistics::kRunning)
-    add_all(unread, {"downstream.batch_norm"}, "bn_statistics is running");
   if (suite.sensitivity.data.empty())
     add_all(unread, {"sensitivity.split", "sensitivity.images"}, "sensitivity.data names no data set");
   return unread;
@@ -154,10 +159,10 @@ void check(const value& given, const std::vector<Unread>& unread, const std::str
 /// Entries by what they give themselves; defaults, where the list has a section of them, by what no entry reads.
 template <class Entry>
 void check_list(const value& text, const std::string& list, const std::string& defaults,
-                const std::vector<Entry>& entries, config::Media media, config::Problems& problems) {
+                const std::vector<Entry>& entries, const Suite& suite, config::Problems& problems) {
   std::vector<Unread> by_none;
   for (size_t index = 0; index < entries.size(); ++index) {
-    const std::vector<Unread> unread = unread_of(entries[index], media);
+    const std::vector<Unread> unread = unread_of(entries[index], suite);
     check(text.at(list).as_array().at(index), unread, fmt::format("{}[{}]", list, index), problems);
     if (index == 0) {
       by_none = unread;
@@ -176,16 +181,9 @@ void check_list(const value& text, const std::string& list, const std::string& d
 
 void check_unread(const value& text, const Suite& suite, config::Problems& problems) {
   check(text, unread_of(suite), "", problems);
-  if (!suite.asks_for(Arm::kLearnedEpisode)) {
-    const std::vector<Unread> unread = {{"few_shot.learned_episodes", "no arm asks for it"}};
-    for (size_t index = 0; index < suite.tasks.size(); ++index)
-      check(text.at("tasks").as_array().at(index), unread, fmt::format("tasks[{}]", index), problems);
-    if (const value* given = find(text, "task_defaults")) check(*given, unread, "task_defaults", problems);
-  }
-  const config::Media media = augment::media_of(suite.axes);
-  check_list(text, "data", "", suite.data, media, problems);
-  if (!suite.tasks.empty()) check_list(text, "tasks", "task_defaults", suite.tasks, media, problems);
-  if (!suite.encoders.empty()) check_list(text, "encoders", "encoder_defaults", suite.encoders, media, problems);
+  check_list(text, "data", "", suite.data, suite, problems);
+  if (!suite.tasks.empty()) check_list(text, "tasks", "task_defaults", suite.tasks, suite, problems);
+  if (!suite.encoders.empty()) check_list(text, "encoders", "encoder_defaults", suite.encoders, suite, problems);
 }
 
 }  // namespace invaria::suite

@@ -80,9 +80,12 @@ void restore_state(const EncoderPlan& plan, State& state, const io::fs::path& pa
   state.heads.load_state(take_prefixed(checkpoint.tensors, "heads/"));
   state.objective->load_state(take_prefixed(checkpoint.tensors, "objective/"));
   state.optimizer.load_state(take_prefixed(checkpoint.tensors, "optimizer/"));
-  const auto monitored = checkpoint.metadata.find("monitored");
-  if (state.monitor && monitored != checkpoint.metadata.end() && monitored->second == monitored_of(plan)) {
-    state.monitor->load_state(take_prefixed(checkpoint.tensors, "monitored/"));
+  const model::StateDict monitor = take_prefixed(checkpoint.tensors, "monitored/");
+  const auto monitored = checkpoint.metadata.find("monitored");  // earlier builds did not say
+  const bool is_same =
+      monitored == checkpoint.metadata.end() ? !monitor.empty() : monitored->second == monitored_of(plan);
+  if (state.monitor && is_same) {
+    state.monitor->load_state(monitor);
     state.monitored = checkpoint.monitor;
   }
   state.log = checkpoint.log;

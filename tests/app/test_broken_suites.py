@@ -107,10 +107,10 @@ BROKEN = [
     (put("encoders.0.pretraining.monitor", {"every": 10, "data": "caltech101-sample", "split": "tset"}), ["monitor.split", "test"]),
     (edited(lambda suite: suite.update(arms=["corners"], downstream={"joint": {"epochs": 3}})),
      ["downstream.joint", "no arm"]),
-    (edited(lambda suite: suite.update(downstream={"bn_statistics": "running", "batch_norm": {"images": 10}})),
-     ["downstream.batch_norm", "bn_statistics is running"]),
     (edited(lambda suite: suite.update(sensitivity={"images": 10})), ["sensitivity.images", "names no data set"]),
-    (put("task_defaults.few_shot", {"learned_episodes": 10}), ["task_defaults.few_shot.learned_episodes", "no arm asks for it"]),
+    (edited(lambda suite: suite["tasks"].append({"name": "episodes", "kind": "few-shot", "data": "caltech101-sample",
+                                                 "few_shot": {"novel_classes": 20, "queries": 2, "learned_episodes": 10}})),
+     ["few_shot.learned_episodes", "no arm asks for it"]),
     (put("encoder_defaults.pretraining.precision", "float16"), ["pretraining.precision", "bfloat16"]),
     (json.dumps(good)[:-1] + ', "repeats": 2}', ["repeats is there twice"]),
 ]

@@ -89,11 +89,7 @@ assert code == 0 and text.splitlines()[-1].startswith("VALID"), text
 # The choice is the better of the two on validation: each alone is never better than what was chosen.
 values = {}
 for statistics in ("running", "re-estimated"):
-    def alone_with(suite):
-        suite["downstream"]["bn_statistics"] = statistics
-        if statistics == "running":
-            del suite["downstream"]["batch_norm"]
-    code, text = run("run", write(statistics, alone_with), "--output", WORK / statistics, ranks=2)
+    code, text = run("run", suite, "--set", f"downstream.bn_statistics={statistics}", "--output", WORK / statistics, ranks=2)
     assert code == 0, text
     alone = jobs(WORK / statistics)
     values[statistics] = alone[(alone["encoder"] == "amortised") & (alone["metric"] == "top1")].set_index(["arm", "task", "repeat"])
