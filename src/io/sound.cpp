@@ -64,8 +64,8 @@ std::string log_of(SNDFILE* file) {
 }
 
 /// Whether the header promises more samples than the file has. The log has then a line like "data : 8000 (should be
-/// 3978)"; other lengths may be wrong in whole files, and who writes into a pipe puts the greatest number for a length
-/// that he does not know yet.
+/// 3978)"; other lengths may be wrong in whole files, and what is written into a pipe has the greatest number for a
+/// length that is not known yet.
 bool is_truncated(SNDFILE* file) {
   constexpr long long kUnknown = 0x7FFFF000;
   std::istringstream log(log_of(file));

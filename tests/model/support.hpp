@@ -38,6 +38,16 @@ inline Encoder small_encoder(Conditioning conditioning, int64_t n_axes = 2, uint
   return Encoder(settings, n_axes, seed, 32);
 }
 
+/// The settings of a small encoder of any kind: a ResNet of this width, or a ViT of two blocks with drop path.
+inline EncoderSettings small_settings(Architecture backbone, Conditioning conditioning, int64_t width) {
+  EncoderSettings settings;
+  settings.backbone = backbone;
+  settings.conditioning = conditioning;
+  settings.width = width;
+  settings.vit = {.patch = 4, .width = 48, .depth = 2, .drop_path = 0.3};
+  return settings;
+}
+
 /// Make every floating tensor of the encoder one of this type, where it stands: oracles in double tell a wrong formula
 /// from rounding.
 inline void set_type(const Encoder& encoder, at::ScalarType type) {

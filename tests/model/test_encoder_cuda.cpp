@@ -10,11 +10,7 @@ TEST_CASE("an encoder moved to a GPU gives the CPU's features and gradients", "[
                                                  std::pair{Architecture::kVitTiny, Conditioning::kPrompt},
                                                  std::pair{Architecture::kVitTiny, Conditioning::kFilm});
   CAPTURE(config::name_of(backbone), config::name_of(conditioning));
-  EncoderSettings settings;
-  settings.backbone = backbone;
-  settings.conditioning = conditioning;
-  settings.width = 8;
-  settings.vit = {.patch = 4, .width = 48, .depth = 2, .drop_path = 0.3};
+  const EncoderSettings settings = testing::small_settings(backbone, conditioning, 8);
   const at::Tensor images = testing::random_tensor({8, 3, 16, 16}, 1);
   const ForwardPass pass{BatchNormPass::train({}), SampleDraws{1, 2, {0, 1, 2, 3, 4, 5, 6, 7}}};
   std::vector<std::vector<at::Tensor>> results;

@@ -94,11 +94,7 @@ TEST_CASE("an encoder in bfloat16 has the float one's features and gradients but
                                                  std::pair{Architecture::kVitTiny, Conditioning::kPrompt},
                                                  std::pair{Architecture::kVitTiny, Conditioning::kFilm});
   CAPTURE(config::name_of(backbone), config::name_of(conditioning));
-  EncoderSettings settings;
-  settings.backbone = backbone;
-  settings.conditioning = conditioning;
-  settings.width = 16;
-  settings.vit = {.patch = 4, .width = 48, .depth = 2, .drop_path = 0.3};
+  const EncoderSettings settings = testing::small_settings(backbone, conditioning, 16);
   const at::Tensor images = random_tensor({16, 3, 16, 16}, 9);
   const at::Tensor coefficients = random_tensor({16, Encoder(settings, 2, 3, 16).feature_dim()}, 10);
 
