@@ -311,7 +311,7 @@ ExitCode bench_command(const BenchOptions& options, int* argc, char*** argv) {
   const bench::MachinePeaks peaks = bench::measure_peaks(device);
   fmt::print("{}, {} thread{}{}: {}\n", cpu_model(), options.threads, options.threads == 1 ? "" : "s",
              device.is_cuda() ? ", " + device_text(options) : "", bench::text_of(peaks));
-  // Without instructions for it a step in bfloat16 takes minutes: only whoever asks for it waits for it.
+  // Steps in bfloat16 are for processors that have instructions for it; on others only whoever asks waits for them.
   if (options.stages.empty() && peaks.bfloat16_flops_per_s < peaks.flops_per_s) {
     std::erase_if(stages,
                   [](const bench::Stage& stage) { return stage.work.precision == model::Precision::kBfloat16; });
