@@ -156,7 +156,9 @@ at::Tensor episode_accuracies(const at::Tensor& features_BD, const std::vector<E
   const int64_t n_support = settings.ways * settings.shots, n_queries = settings.ways * settings.queries;
   const int64_t bytes = (n_support + n_queries) * features_BD.size(1) * features_BD.element_size();
   const auto at_once = static_cast<size_t>(std::max<int64_t>(1, kBytesAtOnce / bytes));
-  const at::Tensor near_origin_BD = features_BD - features_BD.mean(0);
+  // Not by the mean of all rows: of some, nothing may have been read.
+  const at::Tensor near_origin_BD =
+      features_BD - features_BD.index_select(0, at::tensor(episodes.front().support, at::kLong)).mean(0);
   std::vector<at::Tensor> accuracies;
   for (size_t first = 0; first < episodes.size(); first += at_once) {
     const size_t count = std::min(at_once, episodes.size() - first);
@@ -206,23 +208,18 @@ EpisodePenalty choose_episode_penalty(const at::Tensor& pool_features_BD, const 
   return {readout.l2[best], accuracies[best].mean().item<double>(), accuracies[best]};
 }
 
-EpisodesOutcome judge_episodes(const at::Tensor& pool_features_BD, const TaskData& task,
-                               const FewShotSettings& settings, const ReadoutSettings& readout, uint64_t seed,
-                               int64_t repeat) {
-  const EpisodePenalty chosen = choose_episode_penalty(pool_features_BD, task, settings, readout, seed, repeat);
+MeanAccuracy judge_episodes(double l2, const at::Tensor& pool_features_BD, const TaskData& task,
+                            const FewShotSettings& settings, const ReadoutSettings& readout, uint64_t seed,
+                            int64_t repeat) {
   const std::vector<Episode> test = first_episodes(task, EpisodeSet::kTest, settings.episodes, settings, seed, repeat);
   const at::Tensor features_BD = means_of_sounds(pool_features_BD, task.pool_sounds_B);
-  EpisodesOutcome outcome;
-  outcome.l2 = chosen.l2;
-  outcome.validation_value = chosen.value;
-  outcome.test = mean_accuracy(episode_accuracies(features_BD, test, settings, chosen.l2, readout.max_passes));
-  return outcome;
+  return mean_accuracy(episode_accuracies(features_BD, test, settings, l2, readout.max_passes));
 }
 
-EpisodesOutcome judge_learned_episodes(const TaskData& task, const FewShotSettings& settings,
-                                       const ReadoutSettings& readout, uint64_t seed, int64_t repeat,
-                                       const LearnEpisode& learn) {
-  EpisodesOutcome outcome;
+LearnedEpisodesOutcome judge_learned_episodes(const TaskData& task, const FewShotSettings& settings,
+                                              const ReadoutSettings& readout, uint64_t seed, int64_t repeat,
+                                              const LearnEpisode& learn) {
+  LearnedEpisodesOutcome outcome;
   // [penalty][episode]; at an episode's own i its samples are the features' rows in order.
   const auto accuracies = [&](EpisodeSet set) {
     std::vector<std::vector<at::Tensor>> of_penalty(readout.l2.size());

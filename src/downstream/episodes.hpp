@@ -69,14 +69,6 @@ MeanAccuracy mean_accuracy(const at::Tensor& accuracy_E);
 /// @param accuracy_E  [penalty], each [E]
 size_t best_penalty(const std::vector<double>& penalties, const std::vector<at::Tensor>& accuracy_E);
 
-/// What a few-shot task gives.
-struct EpisodesOutcome {
-  MeanAccuracy test;
-  double validation_value = 0.0;    ///< mean accuracy over validation episodes
-  double l2 = 0.0;                  ///< the penalty that is best there
-  config::Invariance invariance{};  ///< of learned episodes: the mean over test episodes
-};
-
 /// A penalty, and the accuracy on validation episodes with it.
 struct EpisodePenalty {
   double l2 = 0.0;
@@ -84,17 +76,17 @@ struct EpisodePenalty {
   at::Tensor accuracy_E{};
 };
 
-/// The penalty that is best on validation episodes. Arguments as judge_episodes().
+/// The penalty that is best on validation episodes. A sound of several parts is one sample, with the mean of its parts'
+/// features.
+/// @param pool_features_BD  of the task's pool; rows that no episode of the set can draw are not looked at
 EpisodePenalty choose_episode_penalty(const at::Tensor& pool_features_BD, const TaskData& task,
                                       const FewShotSettings& settings, const ReadoutSettings& readout, uint64_t seed,
                                       int64_t repeat);
 
-/// Choose the penalty on validation episodes, then run the test episodes. A sound of several parts is one sample, with
-/// the mean of its parts' features.
-/// @param pool_features_BD  of the task's pool
-EpisodesOutcome judge_episodes(const at::Tensor& pool_features_BD, const TaskData& task,
-                               const FewShotSettings& settings, const ReadoutSettings& readout, uint64_t seed,
-                               int64_t repeat);
+/// Run the test episodes with the penalty that was chosen. Other arguments as choose_episode_penalty().
+MeanAccuracy judge_episodes(double l2, const at::Tensor& pool_features_BD, const TaskData& task,
+                            const FewShotSettings& settings, const ReadoutSettings& readout, uint64_t seed,
+                            int64_t repeat);
 
 /// What learning i on one episode's support led to.
 struct LearnedEpisode {
@@ -103,10 +95,19 @@ struct LearnedEpisode {
 };
 using LearnEpisode = std::function<LearnedEpisode(const Episode& episode)>;
 
-/// The same, with an i of its own for each of `settings.learned_episodes` validation and test episodes.
-EpisodesOutcome judge_learned_episodes(const TaskData& task, const FewShotSettings& settings,
-                                       const ReadoutSettings& readout, uint64_t seed, int64_t repeat,
-                                       const LearnEpisode& learn);
+/// What episodes with an i of their own give.
+struct LearnedEpisodesOutcome {
+  MeanAccuracy test;
+  double validation_value = 0.0;    ///< mean accuracy over validation episodes
+  double l2 = 0.0;                  ///< the penalty that is best there
+  config::Invariance invariance{};  ///< the mean over test episodes
+};
+
+/// Choose the penalty and run the test episodes, with an i of its own for each of `settings.learned_episodes`
+/// validation and test episodes.
+LearnedEpisodesOutcome judge_learned_episodes(const TaskData& task, const FewShotSettings& settings,
+                                              const ReadoutSettings& readout, uint64_t seed, int64_t repeat,
+                                              const LearnEpisode& learn);
 
 /// The rows of all parts of some samples.
 struct PartsOfSamples {

@@ -236,6 +236,7 @@ TaskData make_known_task(const KnownSettings& known, const std::vector<augment::
     part->rows_B = at::arange(first, first + part->labels_B.size(0), at::kLong);
     part->pictures = task.pool.subset(part->rows_B);
     first += part->size();
+    task.stretch_ends.push_back(first);
   }
   return task;
 }

@@ -38,9 +38,11 @@ struct Samples {
 
 /// Training, validation (there may be none) and test samples of one repeat of a task, cut from one pool of pictures.
 /// Repeats of a task on real pictures cut the same pool differently: features of the pool at a fixed i serve them all.
+/// Its stretches are what it was joined from, alike for all repeats; the test set has one of its own.
 struct TaskData {
   Pictures pool;                                  ///< all pictures of the three parts, each once
   at::Tensor pool_sounds_B;                       ///< int64 [pool], as Samples::sounds_B has it
+  std::vector<int64_t> stretch_ends;              ///< ascending, the last the pool's size: rows that are read together
   std::string pool_hash;                          ///< equal for equal pools
   int64_t n_classes = 0;                          ///< 0 without classes
   TargetKind target_kind = TargetKind::kNumbers;  ///< without classes

@@ -50,6 +50,7 @@ class Pool {
       throw_config("task {}: split {} of {} has no samples for it", task_.name, fmt::join(part.splits, " or "),
                    dataset_.name);
     }
+    stretch_ends_.push_back(std::ssize(labels_));
     std::vector<int64_t> rows(labels_.size() - first);
     std::iota(rows.begin(), rows.end(), static_cast<int64_t>(first));
     return rows;
@@ -85,6 +86,7 @@ class Pool {
   void finish(TaskData& task, const augment::ViewSettings& views) {
     task.pool = Pictures(stored_, views);
     if (!sounds_.empty()) task.pool_sounds_B = at::tensor(sounds_, at::kLong);
+    task.stretch_ends = stretch_ends_;
     for (const std::string& name : names_) content_.update(name + "\n");
     task.pool_hash = content_.hex();
   }
@@ -158,6 +160,7 @@ class Pool {
   std::vector<size_t> columns_;  ///< of the data set's targets, those of the task
   std::vector<double> targets_;  ///< [row][target]
   std::vector<std::string> names_;
+  std::vector<int64_t> stretch_ends_;
   Sha256 content_;
 };
 

@@ -239,7 +239,8 @@ double measure_episodes(const downstream::TaskSettings& task, int64_t feature_di
   data.validation_classes.labels_B = data.test.labels_B = made.labels_B;
   data.validation_classes.rows_B = data.test.rows_B = at::arange(n, at::kLong);
   Timer timer;
-  downstream::judge_episodes(made.features_BD, data, few_shot, settings, 0, 0);
+  const double l2 = downstream::choose_episode_penalty(made.features_BD, data, few_shot, settings, 0, 0).l2;
+  downstream::judge_episodes(l2, made.features_BD, data, few_shot, settings, 0, 0);
   return timer.seconds() * all / (20.0 + 20.0 * static_cast<double>(settings.l2.size()));
 }
 

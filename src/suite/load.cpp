@@ -219,18 +219,22 @@ std::vector<TaskSize> task_sizes(const Suite& suite, const Summaries& summaries)
   for (const TaskSettings& task : suite.tasks) {
     if (task.kind == TaskKind::kKnown) {
       const int64_t classes = task.known.classes;
-      sizes.push_back({classes * task.known.train_per_class, classes * task.known.validation_per_class,
-                       classes * task.known.test_per_class});
+      const int64_t train = classes * task.known.train_per_class;
+      const int64_t validation = classes * task.known.validation_per_class;
+      sizes.push_back({train, validation, classes * task.known.test_per_class, train + validation});
       continue;
     }
     const data::DatasetSummary& data = summaries.at(task.data);
     const downstream::TaskParts parts = downstream::parts_of(task, data);
-    const double train = task.train_fraction * static_cast<double>(downstream::n_pictures(parts.train, data));
+    const int64_t all = downstream::n_pictures(parts.train, data);
+    const double train = task.train_fraction * static_cast<double>(all);
     const int64_t validation = downstream::n_pictures(parts.validation, data);
     const int64_t test = downstream::n_pictures(parts.test, data);
     const bool is_cut = task.validation.empty() || task.kind == TaskKind::kFewShot;
     const double cut = is_cut ? task.validation_fraction : 0.0;
-    sizes.push_back({static_cast<int64_t>((1.0 - cut) * train), validation + static_cast<int64_t>(cut * train), test});
+    const bool has_own_episodes = task.kind == TaskKind::kFewShot && validation > 0;
+    sizes.push_back({static_cast<int64_t>((1.0 - cut) * train), validation + static_cast<int64_t>(cut * train), test,
+                     has_own_episodes ? validation : all + validation});
   }
   return sizes;
 }

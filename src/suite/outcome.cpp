@@ -67,13 +67,27 @@ downstream::ChosenReadout chosen_readout(const Judged& task, const LabelledFeatu
              : descended(downstream::fit_by_descent(train, validation, task.downstream.joint, metric, seed_of(task)));
 }
 
+/// Values of a few-shot task.
+void add_episodes(const downstream::MeanAccuracy& test, double validation_value, double l2, Outcome& outcome) {
+  const std::string metric = config::name_of(Metric::kTop1);
+  outcome.value[metric] = test.mean;
+  outcome.interval[metric] = test.interval;
+  outcome.validation_value[metric] = validation_value;
+  outcome.readout_l2 = l2;
+}
+
 }  // namespace
+
+std::vector<const downstream::Samples*> samples_to_validate(const Judged& task) {
+  if (is_few_shot(task) && task.data.validation_classes.labels_B.defined()) return {&task.data.validation_classes};
+  return {&task.data.train, &task.data.validation};
+}
 
 Validated validated(const Judged& task, const at::Tensor& pool_features) {
   if (is_few_shot(task)) {
     const downstream::EpisodePenalty penalty = downstream::choose_episode_penalty(
         pool_features, task.data, task.settings.few_shot, task.downstream.readout, task.seed, task.repeat);
-    return {penalty.value, penalty.accuracy_E, {}};
+    return {.value = penalty.value, .scores = penalty.accuracy_E, .episode_l2 = penalty.l2};
   }
   const LabelledFeatures train = part(pool_features, task.data.train, task.data);
   const LabelledFeatures validation = part(pool_features, task.data.validation, task.data);
@@ -83,7 +97,7 @@ Validated validated(const Judged& task, const at::Tensor& pool_features) {
       validation.features_BD.size(0) == 0
           ? std::numeric_limits<double>::quiet_NaN()
           : downstream::evaluate(task.settings.resolved_metrics().front(), scores_BC, validation.truth());
-  return {value, scores_BC, std::move(chosen)};
+  return {.value = value, .scores = scores_BC, .chosen = std::move(chosen)};
 }
 
 bool is_better(const Judged& task, double a, double b) {
@@ -106,17 +120,19 @@ bool is_better(const Judged& task, const Validated& a, const Validated& b, doubl
                     downstream::difference_standard_error(metric, a.scores, b.scores, truth, kResamples, seed_of(task));
 }
 
-Outcome judge(const Judged& task, const at::Tensor& pool_features, const downstream::ChosenReadout* chosen) {
-  if (is_few_shot(task)) {
-    return outcome_of(downstream::judge_episodes(pool_features, task.data, task.settings.few_shot,
-                                                 task.downstream.readout, task.seed, task.repeat));
-  }
-  require(chosen != nullptr, "judge: no readout for task {}", task.settings.name);
-  const LabelledFeatures validation = part(pool_features, task.data.validation, task.data);
+Outcome judge(const Judged& task, const at::Tensor& pool_features, const Validated& validated) {
   Outcome outcome;
-  outcome.readout_l2 = chosen->final.l2;
-  add_test_values(task, chosen->final, pool_features, "", outcome);
-  add_validation_values(task, chosen->on_train, validation, "", outcome);
+  if (is_few_shot(task)) {
+    const downstream::MeanAccuracy test =
+        downstream::judge_episodes(validated.episode_l2, pool_features, task.data, task.settings.few_shot,
+                                   task.downstream.readout, task.seed, task.repeat);
+    add_episodes(test, validated.value, validated.episode_l2, outcome);
+    return outcome;
+  }
+  outcome.readout_l2 = validated.chosen.final.l2;
+  add_test_values(task, validated.chosen.final, pool_features, "", outcome);
+  add_validation_values(task, validated.chosen.on_train, part(pool_features, task.data.validation, task.data), "",
+                        outcome);
   return outcome;
 }
 
@@ -127,13 +143,9 @@ void add_own_readout(const Judged& task, const downstream::Readout& own, const a
   add_validation_values(task, own, part(pool_features, task.data.validation, task.data), suffix, outcome);
 }
 
-Outcome outcome_of(const downstream::EpisodesOutcome& episodes) {
-  const std::string metric = config::name_of(Metric::kTop1);
+Outcome outcome_of(const downstream::LearnedEpisodesOutcome& episodes) {
   Outcome outcome;
-  outcome.value[metric] = episodes.test.mean;
-  outcome.interval[metric] = episodes.test.interval;
-  outcome.validation_value[metric] = episodes.validation_value;
-  outcome.readout_l2 = episodes.l2;
+  add_episodes(episodes.test, episodes.validation_value, episodes.l2, outcome);
   outcome.invariance = episodes.invariance;
   return outcome;
 }

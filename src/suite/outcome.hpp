@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "config/invariance.hpp"
 #include "downstream/bootstrap.hpp"
@@ -45,9 +46,13 @@ struct Validated {
   double value = 0.0;  ///< the task's first metric
   at::Tensor scores;   ///< [B, C] of the validation samples; of a few-shot task [E], each episode's accuracy
   downstream::ChosenReadout chosen{};  ///< the readout itself; none of a few-shot task
+  double episode_l2 = 0.0;             ///< the penalty chosen for a few-shot task's episodes
 };
 
-/// @param pool_features  [pool, D] of the task's pool
+/// The samples whose features validated() looks at.
+std::vector<const downstream::Samples*> samples_to_validate(const Judged& task);
+
+/// @param pool_features  [pool, D] of the task's pool; only rows of samples_to_validate() count
 Validated validated(const Judged& task, const at::Tensor& pool_features);
 
 /// Whether value `a` of the task's first metric is better than `b`; a number is better than none.
@@ -57,18 +62,18 @@ bool is_better(const Judged& task, double a, double b);
 bool is_better(const Judged& task, const Validated& a, const Validated& b, double standard_errors);
 
 /// The readout chosen on validation, or episodes; the test set read once.
-/// @param pool_features  [pool, D] of the task's pool
-/// @param chosen         the readout that validated() chose for them; of a few-shot task null
-Outcome judge(const Judged& task, const at::Tensor& pool_features, const downstream::ChosenReadout* chosen);
+/// @param pool_features  [pool, D] of the task's pool; rows of its test set count, and of samples_to_validate()
+/// @param validated      what validated() made of them
+Outcome judge(const Judged& task, const at::Tensor& pool_features, const Validated& validated);
 
 /// learned-joint's own readout beside what is there, under "<metric>_joint_readout"; alone, as
 /// DownstreamSettings::judges_own_readout() has it, under the metric's name.
-/// @param pool_features  under the running statistics, which it learned under
+/// @param pool_features  under the running statistics, which it learned under; rows of validation and test count
 void add_own_readout(const Judged& task, const downstream::Readout& own, const at::Tensor& pool_features,
                      Outcome& outcome);
 
-/// What episodes gave.
-Outcome outcome_of(const downstream::EpisodesOutcome& episodes);
+/// What learned episodes gave.
+Outcome outcome_of(const downstream::LearnedEpisodesOutcome& episodes);
 
 /// Fill in a finished row.
 void fill(io::JobRecord& record, const Job& job, const Outcome& outcome);

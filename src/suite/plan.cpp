@@ -243,21 +243,25 @@ Plan make_plan(const Suite& suite) {
 
 namespace {
 
+/// To validate one fixed i.
+int64_t images_to_validate(const Suite& suite, const TaskSize& size, const Unit& unit) {
+  return (chooses_statistics(suite, unit) ? 2 : 1) * size.to_validate +
+         (unit.reestimates ? suite.downstream.batch_norm.images : 0);
+}
+
 int64_t forward_images(const Suite& suite, const std::vector<TaskSize>& sizes, const Unit& unit) {
   if (unit.kind == UnitKind::kSensitivity) {
     const config::Media media = augment::media_of(suite.axes);
     return suite.sensitivity.images * (std::ssize(downstream::sensitivity_transformations(media)) + 1);
   }
-  const TaskSize& size = sizes[unit.task];
-  const int64_t reestimation = unit.reestimates ? suite.downstream.batch_norm.images : 0;
   if (unit.kind == UnitKind::kEpisodes) {
     const downstream::FewShotSettings& few_shot = suite.tasks[unit.task].few_shot;
     const int64_t parts = suite.dataset(suite.tasks[unit.task].data).sound.parts;
+    const int64_t reestimation = unit.reestimates ? suite.downstream.batch_norm.images : 0;
     const int64_t episode = few_shot.ways * (few_shot.shots + few_shot.queries) * parts;
     return 2 * few_shot.learned_episodes * (episode + reestimation);
   }
-  const int64_t pool = size.train + size.validation + size.test;
-  return (chooses_statistics(suite, unit) ? 2 : 1) * pool + reestimation;
+  return images_to_validate(suite, sizes[unit.task], unit) + sizes[unit.task].test;
 }
 
 }  // namespace
@@ -280,9 +284,9 @@ void estimate_costs(Plan& plan, const Suite& suite, const std::vector<TaskSize>&
     auto images = static_cast<double>(unit.forward_images);
     if (unit.kind == UnitKind::kProjected) {
       images += images_of_projected(sizes[unit.task].train);
-      // What validation chooses among is read as any fixed i is: the ends of the descents and their corners.
+      // What validation chooses among: the ends of the descents and their best one's corner.
       if (settings.projected.choice == downstream::Choice::kValidation)
-        images += static_cast<double>((2 * settings.projected.starts - 1) * unit.forward_images);
+        images += static_cast<double>(settings.projected.starts * images_to_validate(suite, sizes[unit.task], unit));
     }
     if (unit.kind == UnitKind::kEpisodes) {
       const downstream::FewShotSettings& few_shot = suite.tasks[unit.task].few_shot;

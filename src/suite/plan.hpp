@@ -70,6 +70,8 @@ struct TaskSize {
   int64_t train = 0;
   int64_t validation = 0;
   int64_t test = 0;
+  /// Read wherever a fixed i is validated: stretches of the pool, of which a repeat may use a share (train_fraction).
+  int64_t to_validate = 0;
 };
 /// Fill in every unit's forward_images and cost, and sort the longest first. `sizes` has one entry a task.
 void estimate_costs(Plan& plan, const Suite& suite, const std::vector<TaskSize>& sizes);

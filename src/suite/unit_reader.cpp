@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <boost/json/serialize.hpp>
+#include <limits>
 
 #include "downstream/features.hpp"
 #include "suite/clean_pictures.hpp"
@@ -67,27 +68,46 @@ const model::Generated& UnitReader::generated_at(const LoadedEncoder& encoder, c
 }
 
 at::Tensor UnitReader::pool_features(const LoadedEncoder& encoder, const config::Invariance& invariance,
-                                     const model::BatchNormPass& pass, int64_t repeat) {
+                                     const model::BatchNormPass& pass, int64_t repeat,
+                                     const std::vector<const downstream::Samples*>& samples) {
   const downstream::TaskData& data = task(repeat);
-  at::Tensor& features = features_[pool_key(invariance, pass, data)];
-  if (!features.defined()) {
-    encoder_passes_ += data.pool.size();
-    features = downstream::extract_features(encoder.encoder, generated_at(encoder, invariance), pass, data.pool);
+  PoolFeatures& kept = features_[pool_key(invariance, pass, data)];
+  if (!kept.features_BD.defined()) {
+    constexpr double kUnread = std::numeric_limits<double>::quiet_NaN();
+    kept.features_BD = at::full({data.pool.size(), encoder.encoder.feature_dim()}, kUnread, at::kFloat);
   }
-  return features;
+  int64_t first = 0;
+  for (int64_t end : data.stretch_ends) {
+    const auto is_touched = [&](const downstream::Samples* part) {
+      return part->rows_B.numel() > 0 && (part->rows_B >= first).logical_and(part->rows_B < end).any().item<bool>();
+    };
+    if (!kept.read.contains(end) && std::any_of(samples.begin(), samples.end(), is_touched)) {
+      kept.read.insert(end);
+      encoder_passes_ += end - first;
+      kept.features_BD.narrow(0, first, end - first)
+          .copy_(downstream::extract_features(encoder.encoder, generated_at(encoder, invariance), pass,
+                                              data.pool.subset(at::arange(first, end, at::kLong))));
+    }
+    first = end;
+  }
+  return kept.features_BD;
 }
 
 Read UnitReader::read_at(int64_t repeat, LoadedEncoder& encoder, const config::Invariance& invariance) {
   const auto read_with = [&](const model::BatchNormStatistics* statistics) {
     const model::BatchNormPass pass = pass_with(statistics);
-    return Read{pool_features(encoder, invariance, pass, repeat), statistics,
-                fmt::format("{} {}", pool_key(invariance, pass, task(repeat)), repeat)};
+    return Read{pool_features(encoder, invariance, pass, repeat, samples_to_validate(judged(repeat))), invariance,
+                statistics, fmt::format("{} {}", pool_key(invariance, pass, task(repeat)), repeat)};
   };
   Read read = read_with(statistics_for(encoder, invariance));
   if (read.statistics == nullptr || !chooses_statistics(suite_, *unit_)) return read;
   Read running = read_with(nullptr);
   const double value_running = validated_of(repeat, running).value;
   return is_better(judged(repeat), value_running, validated_of(repeat, read).value) ? running : read;
+}
+
+at::Tensor UnitReader::with_test(int64_t repeat, const LoadedEncoder& encoder, const Read& read) {
+  return pool_features(encoder, read.invariance, pass_with(read.statistics), repeat, {&task(repeat).test});
 }
 
 const Validated& UnitReader::validated_of(int64_t repeat, const Read& read) {
@@ -110,10 +130,8 @@ const at::Tensor& UnitReader::clean_pictures() {
 }
 
 int64_t UnitReader::images_to_validate(int64_t repeat) {
-  const downstream::TaskData& data = task(repeat);
-  const int64_t own = data.validation_classes.labels_B.defined() ? data.validation_classes.size() : 0;
-  const int64_t learned = data.train.size() + data.validation.size();
-  const int64_t read = is_few_shot() && own > 0 ? own : learned;
+  int64_t read = 0;
+  for (const downstream::Samples* samples : samples_to_validate(judged(repeat))) read += samples->size();
   return (chooses_statistics(suite_, *unit_) ? 2 : 1) * read + (unit_->reestimates ? n_clean_pictures() : 0);
 }
 

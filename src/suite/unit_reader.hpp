@@ -8,6 +8,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "downstream/task.hpp"
 #include "model/encoder.hpp"
@@ -19,9 +20,10 @@
 
 namespace invaria::suite {
 
-/// The features of a task's pool at an i, and the statistics that they were read under.
+/// Features of a task's pool at an i, and the statistics that they were read under.
 struct Read {
-  at::Tensor features_BD;
+  at::Tensor features_BD;  ///< [pool, D]; NaN where nothing was read yet
+  config::Invariance invariance;
   const model::BatchNormStatistics* statistics;  ///< null: running ones
   std::string key;                               ///< of these features and this repeat, within a unit
 };
@@ -51,16 +53,20 @@ class UnitReader {
   /// What the conditioning makes of an i, once a unit and only where something reads it.
   const model::Generated& generated_at(const LoadedEncoder& encoder, const config::Invariance& invariance);
 
-  /// Features of the task's whole pool, once for all repeats that share it.
+  /// Features of the task's pool, [pool, D], with those of `samples` read, whose stretches go through the encoder whole
+  /// and once for all repeats that share the pool.
   at::Tensor pool_features(const LoadedEncoder& encoder, const config::Invariance& invariance,
-                           const model::BatchNormPass& pass, int64_t repeat);
+                           const model::BatchNormPass& pass, int64_t repeat,
+                           const std::vector<const downstream::Samples*>& samples);
 
-  /// Under the statistics that the suite asks for, or the better ones on validation.
+  /// What validation looks at, under the statistics that the suite asks for, or the better ones on validation.
   Read read_at(int64_t repeat, LoadedEncoder& encoder, const config::Invariance& invariance);
 
+  /// The features of `read` with the test set's.
+  at::Tensor with_test(int64_t repeat, const LoadedEncoder& encoder, const Read& read);
+
   /// Images that judging one i on validation takes through the encoder: those that the readout is fitted and judged on
-  /// (of a few-shot task, those of the validation episodes), and clean ones for statistics. read_at() has the test
-  /// set's read along.
+  /// (of a few-shot task, those of the validation episodes), and clean ones for statistics.
   int64_t images_to_validate(int64_t repeat);
 
   /// What the readout chosen on validation makes of features, or validation episodes of a few-shot task; once a unit.
@@ -86,7 +92,11 @@ class UnitReader {
   downstream::TaskData task_data_;
   // Of the present unit:
   const Unit* unit_ = nullptr;
-  std::map<std::string, at::Tensor> features_;
+  struct PoolFeatures {
+    at::Tensor features_BD;
+    std::set<int64_t> read;  ///< ends of stretches
+  };
+  std::map<std::string, PoolFeatures> features_;
   std::map<config::Invariance, model::Generated> generated_;
   std::set<config::Invariance> estimated_;
   std::map<std::string, Validated> validated_;

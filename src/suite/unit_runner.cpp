@@ -44,8 +44,8 @@ struct UnitRunner::Impl {
 
   Outcome judge_at(int64_t repeat, LoadedEncoder& encoder, const config::Invariance& invariance) {
     const Read read = reader.read_at(repeat, encoder, invariance);
-    Outcome outcome = judge(reader.judged(repeat), read.features_BD,
-                            reader.is_few_shot() ? nullptr : &reader.validated_of(repeat, read).chosen);
+    const Validated& validated = reader.validated_of(repeat, read);
+    Outcome outcome = judge(reader.judged(repeat), reader.with_test(repeat, encoder, read), validated);
     outcome.invariance = invariance;
     record_statistics(read.statistics, outcome);
     return outcome;
@@ -162,8 +162,10 @@ struct UnitRunner::Impl {
       outcome.trajectory = learned.at.trajectory;
       outcome.halves = learned.at.halves;
       if (has_own_readout) {
-        add_own_readout(reader.judged(repeat), *learned.readout,
-                        reader.pool_features(encoder, i, model::BatchNormPass::running(), repeat), outcome);
+        const Judged task = reader.judged(repeat);
+        const at::Tensor features_BD = reader.pool_features(encoder, i, model::BatchNormPass::running(), repeat,
+                                                            {&task.data.validation, &task.data.test});
+        add_own_readout(task, *learned.readout, features_BD, outcome);
       }
       by_arm[job.arm] = outcome;
     }

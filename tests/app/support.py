@@ -182,3 +182,26 @@ def assert_same_numbers(one, other, but=()):
 
 def units(output, which):
     return [event["unit"] for event in events(output) if event["event"] == which]
+
+
+BOX = ["target_left_x", "target_top_y", "target_right_x", "target_bottom_y"]
+
+
+def write_table(folder):
+    """A data set `table` in a folder: bright rectangles on a dark ground, their boxes, and whether they are wide or red."""
+    draw = np.random.default_rng(0)
+    rows = ["file,split,target_left_x,target_top_y,target_right_x,target_bottom_y,target_is_wide,target_is_red"]
+    (folder / "table").mkdir()
+    for split, count in (("train", 80), ("test", 40)):
+        for n in range(count):
+            left, top = draw.integers(0, 12, 2)
+            width, height = draw.integers(4, 20, 2)
+            pixels = draw.integers(0, 40, (32, 32, 3), dtype=np.uint8)
+            red = int(draw.integers(0, 2))
+            pixels[top:top + height, left:left + width] += np.array([200, 0 if red else 200, 0], dtype=np.uint8)
+            name = f"{split}-{n:02}.png"
+            Image.fromarray(pixels).save(folder / "table" / name)
+            rows.append(f"{name},{split},{left},{top},{left + width},{top + height},{int(width > height)},{red}")
+    (folder / "table/index.csv").write_text("\n".join(rows) + "\n")
+    (folder / "table.json").write_text(json.dumps(
+        {"name": "table", "kind": "table", "splits": [{"name": "train"}, {"name": "test"}]}))

@@ -9,7 +9,7 @@ import time
 
 import h5py
 
-from support import SOURCE, jobs, run, scratch, skip
+from support import BOX, SOURCE, jobs, run, scratch, skip, write_table
 
 SUITES = SOURCE / "suites"
 WORK = scratch()
@@ -53,10 +53,12 @@ def shortened(suite):
             if "learned-episode" in suite["arms"]:
                 task["few_shot"]["learned_episodes"] = 2
         if task.get("kind") in ("box", "keypoints"):
-            task |= {"kind": "regression", "data": "synthetic-shapes"}
-    if any(task["data"] == "synthetic-shapes" for task in suite.get("tasks", [])):
+            task |= {"data": "table", "targets": BOX}
+            if task["kind"] == "keypoints":
+                task["nme_points"] = [0, 1]
+    if any(task["data"] == "table" for task in suite.get("tasks", [])):
         suite["data"] = [entry for entry in suite["data"] if entry["name"] == "caltech101-sample"]
-        suite["data"].append({"name": "synthetic-shapes", "size": 32})
+        suite["data"].append({"name": "table", "size": 32})
     if "sensitivity" in suite:
         suite["sensitivity"]["images"] = 20
     if "measure" in suite:
@@ -74,9 +76,10 @@ for path in LARGE + REFERENCE:
     assert all(line.startswith("data[") and "found no data for" in line for line in problems[1:]), text
 
 data = os.environ.get("INVARIA_TEST_DATA")
+write_table(WORK)
 for path in SMALL:
     suite = json.loads(path.read_text())
-    options = ["--data", data] if data else []
+    options = [option for folder in ([data] if data else []) + [WORK] for option in ("--data", folder)]
     if WHOLE and not data and path.stem == "vision-regression-mini":
         continue
     if not WHOLE:

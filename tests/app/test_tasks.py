@@ -4,31 +4,10 @@ import json
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
-from support import TINY, jobs, run, scratch
+from support import BOX, TINY, jobs, run, scratch, write_table
 
 WORK = scratch()
-
-
-def write_table():
-    """Pictures of a bright rectangle on a dark ground: its box, its corners, and whether it is wide, red, or neither."""
-    draw = np.random.default_rng(0)
-    rows = ["file,split,target_left_x,target_top_y,target_right_x,target_bottom_y,target_is_wide,target_is_red"]
-    (WORK / "table").mkdir()
-    for split, count in (("train", 80), ("test", 40)):
-        for n in range(count):
-            left, top = draw.integers(0, 12, 2)
-            width, height = draw.integers(4, 20, 2)
-            pixels = draw.integers(0, 40, (32, 32, 3), dtype=np.uint8)
-            red = int(draw.integers(0, 2))
-            pixels[top:top + height, left:left + width] += np.array([200, 0 if red else 200, 0], dtype=np.uint8)
-            name = f"{split}-{n:02}.png"
-            Image.fromarray(pixels).save(WORK / "table" / name)
-            rows.append(f"{name},{split},{left},{top},{left + width},{top + height},{int(width > height)},{red}")
-    (WORK / "table/index.csv").write_text("\n".join(rows) + "\n")
-    (WORK / "table.json").write_text(json.dumps(
-        {"name": "table", "kind": "table", "splits": [{"name": "train"}, {"name": "test"}]}))
 
 
 def write_suite(name, **changes):
@@ -41,8 +20,7 @@ def write_suite(name, **changes):
     return WORK / f"{name}.json"
 
 
-write_table()
-BOX = ["target_left_x", "target_top_y", "target_right_x", "target_bottom_y"]
+write_table(WORK)
 FEW_SHOT = {"ways": 3, "shots": 2, "queries": 4, "episodes": 60, "validation_episodes": 30, "learned_episodes": 2,
             "novel_classes": 6}
 TASKS = [

@@ -171,15 +171,16 @@ TEST_CASE("features that carry the class give every query, features of noise cha
   task.test.rows_B = at::arange(120, at::kLong);
   task.validation_classes = task.test;
   const ReadoutSettings readout;
-  const EpisodesOutcome sure =
-      judge_episodes(at::one_hot(task.test.labels_B, 10).to(at::kFloat), task, settings, readout, 0, 0);
-  CHECK(sure.test.mean == 1.0);
-  CHECK(sure.test.interval.low == 1.0);
-  CHECK(sure.l2 == 0.1);  // on a tie the larger
-  const EpisodesOutcome chance = judge_episodes(noise({120, 12}, 80, at::kFloat), task, settings, readout, 0, 0);
-  CHECK(chance.test.mean == Approx(0.2).margin(0.02));
-  CHECK(chance.test.interval.low < chance.test.mean);
-  const double half = 0.5 * (chance.test.interval.high - chance.test.interval.low);
+  const at::Tensor telling = at::one_hot(task.test.labels_B, 10).to(at::kFloat);
+  const double l2 = choose_episode_penalty(telling, task, settings, readout, 0, 0).l2;
+  CHECK(l2 == 0.1);  // on a tie the larger
+  const MeanAccuracy sure = judge_episodes(l2, telling, task, settings, readout, 0, 0);
+  CHECK(sure.mean == 1.0);
+  CHECK(sure.interval.low == 1.0);
+  const MeanAccuracy chance = judge_episodes(l2, noise({120, 12}, 80, at::kFloat), task, settings, readout, 0, 0);
+  CHECK(chance.mean == Approx(0.2).margin(0.02));
+  CHECK(chance.interval.low < chance.mean);
+  const double half = 0.5 * (chance.interval.high - chance.interval.low);
   CHECK(half == Approx(1.96 * 0.08 / std::sqrt(2000.0)).epsilon(0.25));  // 25 guesses at five: s = 0.08
 }
 
@@ -206,7 +207,7 @@ TEST_CASE("i learned on each episode meets each episode of its own set once", "[
     const at::Tensor labels = at::tensor(rows, at::kLong).remainder(4);
     return LearnedEpisode{{is_test ? 1.0 : 0.0, is_test ? 0.25 : 0.0}, at::one_hot(labels, 4).to(at::kFloat)};
   };
-  const EpisodesOutcome outcome = judge_learned_episodes(task, settings, {}, 5, 0, learn);
+  const LearnedEpisodesOutcome outcome = judge_learned_episodes(task, settings, {}, 5, 0, learn);
   REQUIRE(met.size() == 8);
   const EpisodePool pool = episode_pool(task, EpisodeSet::kTest, settings);
   for (int64_t index = 0; index < 4; ++index)

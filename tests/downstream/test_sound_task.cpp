@@ -215,8 +215,7 @@ TEST_CASE("cuts never divide a sound, and episodes draw whole ones", "[downstrea
   for (const Samples* part : {&task.train, &task.validation, &task.test})
     labels.index_copy_(0, part->rows_B, part->labels_B + (part == &task.test ? 4 : 0));
   const at::Tensor features = at::one_hot(labels, 8).to(at::kFloat) * second;
-  const EpisodesOutcome outcome = judge_episodes(features, task, settings.few_shot, ReadoutSettings(), 0, 0);
-  CHECK(outcome.test.mean == 1.0);
+  CHECK(judge_episodes(0.1, features, task, settings.few_shot, ReadoutSettings(), 0, 0).mean == 1.0);
 
   // Episodes with an i of their own read all parts too.
   const Episode episode = pool.draw(EpisodeSet::kTest, 0, 0, 3);

@@ -42,6 +42,7 @@ TEST_CASE("the sizes that costs are reckoned from are those of the tasks, on the
     CHECK(sizes[task].train == Approx(static_cast<double>(made.train.labels_B.numel())).epsilon(0.1));
     CHECK(sizes[task].validation == Approx(static_cast<double>(made.validation.labels_B.numel())).epsilon(0.1));
     CHECK(sizes[task].test == made.test.labels_B.numel());
+    CHECK(sizes[task].to_validate + sizes[task].test == made.pool.size());
   }
 }
 
