@@ -123,6 +123,18 @@ at::Tensor transformed(const at::Tensor& sounds_BN, const MelSettings& settings)
                   /*onesided=*/true, /*return_complex=*/true);
 }
 
+at::Tensor framed_transform(const at::Tensor& sounds_BN, const MelSettings& settings, int64_t n_frames) {
+  const int64_t half = settings.n_fft / 2;
+  const at::Tensor padded_BN = settings.padding == Padding::kReflect ? at::reflection_pad1d(sounds_BN, {half, half})
+                                                                     : at::constant_pad_nd(sounds_BN, {half, half}, 0);
+  const at::Tensor frames_BTW = padded_BN.unfold(1, settings.n_fft, settings.hop).narrow(1, 0, n_frames);
+  const int64_t before = (settings.n_fft - settings.window) / 2;
+  const at::Tensor window_W =
+      at::constant_pad_nd(at::hann_window(settings.window, /*periodic=*/true, sounds_BN.options()),
+                          {before, settings.n_fft - settings.window - before}, 0);
+  return at::fft_rfft(frames_BTW * window_W);
+}
+
 std::vector<at::Tensor> channels_of(const at::Tensor& transform, const MelSettings& settings) {
   const at::Tensor power = at::view_as_real(transform).square().sum(-1);
   if (settings.channels == MelChannels::kPower) return {power};

@@ -131,6 +131,10 @@ BandedFilters banded_mel_filters(const MelSettings& settings, int64_t rate, doub
 /// @param sounds_BN  float, N > n_fft / 2 where padding is reflect
 at::Tensor transformed(const at::Tensor& sounds_BN, const MelSettings& settings);
 
+/// transformed() with its frames outside, [B, T, F], the first `n_frames` of them: a batch of transforms at once. One
+/// frame more than N / hop would be centred on the end, half of it beyond.
+at::Tensor framed_transform(const at::Tensor& sounds_BN, const MelSettings& settings, int64_t n_frames);
+
 /// What the channels are gathered from: |X|^2; and where the settings say so |X|, and its angle in shares of pi.
 std::vector<at::Tensor> channels_of(const at::Tensor& transform, const MelSettings& settings);
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "augment/sound_bands.hpp"
 #include "core/errors.hpp"
 
 namespace invaria::augment {
@@ -62,24 +63,6 @@ at::Tensor altered(at::Tensor sound_N, const SoundParameters& parameters, const 
   return masked(sound_N, first, std::min(samples_of(parameters.mask_share, n), n - first));
 }
 
-/// By how much the filters are moved: down where the sound shall seem higher.
-double filter_semitones(const SoundParameters& parameters, const SoundAugmentSettings& settings) {
-  return settings.method == SoundMethod::kSpectrogram ? -parameters.semitones : 0.0;
-}
-
-/// transformed() with its frames outside, [B, T, F], the first `n_frames` of them: a batch of transforms at once. One
-/// frame more than n / hop would be centred on the end, half of it beyond.
-at::Tensor framed_transform(const at::Tensor& waves_BN, const MelSettings& mel, int64_t n_frames) {
-  const int64_t half = mel.n_fft / 2;
-  const at::Tensor padded_BN = mel.padding == Padding::kReflect ? at::reflection_pad1d(waves_BN, {half, half})
-                                                                : at::constant_pad_nd(waves_BN, {half, half}, 0);
-  const at::Tensor frames_BTW = padded_BN.unfold(1, mel.n_fft, mel.hop).narrow(1, 0, n_frames);
-  const int64_t before = (mel.n_fft - mel.window) / 2;
-  const at::Tensor window_W = at::constant_pad_nd(at::hann_window(mel.window, /*periodic=*/true, at::kFloat),
-                                                  {before, mel.n_fft - mel.window - before}, 0);
-  return at::fft_rfft(frames_BTW * window_W);
-}
-
 /// Values [T, F] gathered in bands: [M, T].
 at::Tensor in_bands(const at::Tensor& value_TF, const BandedFilters& filters) {
   const auto n_bands = std::ssize(filters.first);
@@ -97,48 +80,6 @@ at::Tensor in_bands(const at::Tensor& value_TF, const BandedFilters& filters) {
       *out++ = sum;
     }
   }
-  return band_MT;
-}
-
-/// Bands [M, T] read `rate` times as fast about the middle, later by a share of all frames; silence outside, frames
-/// between two in proportion.
-at::Tensor mapped(const at::Tensor& power_MT, double rate, double shift) {
-  if (rate == 1.0 && shift == 0.0) return power_MT;
-  const int64_t n = power_MT.size(1);
-  const double middle = 0.5 * static_cast<double>(n - 1);
-  const at::Tensor from_T = (at::arange(n, at::kDouble) - middle - shift * static_cast<double>(n)) * rate + middle;
-  const at::Tensor below_T = from_T.floor();
-  const at::Tensor padded_MT = at::constant_pad_nd(power_MT, {1, 1}, 0);  // frame k lies at k + 1
-  const at::Tensor index_T = below_T.to(at::kLong) + 1;
-  const at::Tensor share_T = (from_T - below_T).to(at::kFloat);
-  return padded_MT.index_select(1, index_T.clamp(0, n + 1)) * (1.0F - share_T) +
-         padded_MT.index_select(1, (index_T + 1).clamp(0, n + 1)) * share_T;
-}
-
-/// Bands [M, T] later by a share of all frames, what leaves at one end comes in at the other; frames between two in
-/// proportion.
-at::Tensor wrapped(const at::Tensor& band_MT, double shift) {
-  if (shift == 0.0) return band_MT;
-  const double frames = shift * static_cast<double>(band_MT.size(1));
-  const auto below = static_cast<int64_t>(std::floor(frames));
-  const auto share = static_cast<float>(frames - static_cast<double>(below));
-  return at::roll(band_MT, below, 1) * (1.0F - share) + at::roll(band_MT, below + 1, 1) * share;
-}
-
-/// Zero a part of one dimension in place, given in shares of it.
-void silence(at::Tensor& power_MT, int64_t dimension, double first_share, double share) {
-  const int64_t n = power_MT.size(dimension), first = samples_of(first_share, n);
-  power_MT.narrow(dimension, first, std::min(samples_of(share, n), n - first)).zero_();
-}
-
-/// Time of the bands, where the method says so, and masks.
-at::Tensor finished(at::Tensor band_MT, const SoundParameters& parameters, const SoundAugmentSettings& settings) {
-  if (settings.method == SoundMethod::kSpectrogram) {
-    band_MT = mapped(band_MT, parameters.rate, settings.shift_wraps ? 0.0 : parameters.shift);
-    if (settings.shift_wraps) band_MT = wrapped(band_MT, parameters.shift);
-    silence(band_MT, 1, parameters.mask_first, parameters.mask_share);
-  }
-  silence(band_MT, 0, parameters.band_mask_first, parameters.band_mask_share);
   return band_MT;
 }
 
@@ -240,6 +181,20 @@ void apply(const FixedSetting& fixed, SoundParameters& parameters) {
   }
 }
 
+at::Tensor altered_sounds(const std::vector<at::Tensor>& sounds, const std::vector<SoundParameters>& parameters,
+                          const SoundAugmentSettings& settings) {
+  check_counts(sounds, parameters);
+  at::Tensor waves_BN = at::empty({std::ssize(sounds), sounds.front().size(0)}, at::kFloat);
+  at::parallel_for(0, std::ssize(sounds), 1, [&](int64_t begin, int64_t end) {
+    const at::NoGradGuard no_grad;
+    for (int64_t n = begin; n < end; ++n) {
+      const auto view = static_cast<size_t>(n);
+      waves_BN[n].copy_(altered(moved(sounds[view], parameters[view], settings), parameters[view], settings));
+    }
+  });
+  return waves_BN;
+}
+
 at::Tensor render_sounds_slowly(const std::vector<at::Tensor>& sounds, const std::vector<SoundParameters>& parameters,
                                 const SoundAugmentSettings& settings, const MelSettings& mel, int64_t rate) {
   check_counts(sounds, parameters);
@@ -252,7 +207,7 @@ at::Tensor render_sounds_slowly(const std::vector<at::Tensor>& sounds, const std
     const at::Tensor transform_FT = transformed(sound_N.unsqueeze(0), mel)[0].narrow(1, 0, n_frames);
     std::vector<at::Tensor> channels;
     for (const at::Tensor& value_FT : channels_of(transform_FT, mel)) {
-      const at::Tensor band_MT = finished(at::matmul(filters_FM.t(), value_FT), one, settings);
+      const at::Tensor band_MT = finished_bands_slowly(at::matmul(filters_FM.t(), value_FT), one, settings);
       channels.push_back(scaled_channel(channels.size(), band_MT, mel));
     }
     views.push_back(at::stack(channels));
@@ -283,12 +238,15 @@ at::Tensor render_sounds(const std::vector<at::Tensor>& sounds, const std::vecto
       for (size_t channel = 0; channel < channels.size(); ++channel) {
         const at::Tensor values_BTF = channels[channel].contiguous();
         const at::Tensor views_BMT = views_BCMT.narrow(0, first, count).select(1, static_cast<int64_t>(channel));
+        std::vector<at::Tensor> bands;
         for (int64_t n = 0; n < count; ++n) {
           const BandedFilters& moved_filters = own[static_cast<size_t>(n)];
-          const at::Tensor band_MT = in_bands(values_BTF[n], moved_filters.first.empty() ? plain : moved_filters);
-          views_BMT[n].copy_(finished(band_MT, parameters[static_cast<size_t>(first + n)], settings));
+          bands.push_back(in_bands(values_BTF[n], moved_filters.first.empty() ? plain : moved_filters));
         }
-        views_BMT.copy_(scaled_channel(channel, views_BMT, mel));
+        const at::Tensor bands_BMT = finished_bands(
+            at::stack(bands), std::span(parameters).subspan(static_cast<size_t>(first), static_cast<size_t>(count)),
+            settings);
+        views_BMT.copy_(scaled_channel(channel, bands_BMT, mel));
       }
     }
   });

@@ -118,6 +118,10 @@ SoundParameters draw(const SoundAugmentSettings& settings, std::span<const Opera
 /// Impose what `fixed` alters on `parameters`; what it leaves alone keeps its value.
 void apply(const FixedSetting& fixed, SoundParameters& parameters);
 
+/// What happens to the waveforms of views before their transform: [B, N]. Arguments as render_sounds().
+at::Tensor altered_sounds(const std::vector<at::Tensor>& sounds, const std::vector<SoundParameters>& parameters,
+                          const SoundAugmentSettings& settings);
+
 /// Views of sounds as an encoder sees them: log-mel pictures [B, C, M, T], T = N / hop, C as the settings' channels
 /// say.
 /// @param sounds  [N] float each, all of one length, on the CPU

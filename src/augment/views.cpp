@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "augment/device_sounds.hpp"
 #include "augment/device_views.hpp"
 #include "augment/render.hpp"
 #include "core/errors.hpp"
@@ -81,16 +82,29 @@ class SoundViews : public Views {
   }
 
   at::Tensor render(std::span<const uint8_t* const> stored, std::span<const Parameters> parameters) const override {
+    return render_sounds(sounds(stored), all_as<SoundParameters>(parameters), settings_.augment, settings_.mel,
+                         stored_.rate);
+  }
+
+  std::function<at::Tensor()> begin(std::span<const uint8_t* const> stored, std::span<const Parameters> parameters,
+                                    c10::Device device) const override {
+    if (!device.is_cuda()) return Views::begin(stored, parameters, device);
+    return [packed = pack_sounds(sounds(stored), all_as<SoundParameters>(parameters), settings_.augment, settings_.mel,
+                                 stored_.rate, device),
+            device] { return render_packed(packed, device); };
+  }
+
+ private:
+  std::vector<at::Tensor> sounds(std::span<const uint8_t* const> stored) const {
     std::vector<at::Tensor> sounds;
     for (const uint8_t* bytes : stored) {
       // What lies there is read only.
       auto* values = const_cast<float*>(reinterpret_cast<const float*>(bytes));
       sounds.push_back(at::from_blob(values, {stored_.n_values}, at::kFloat));
     }
-    return render_sounds(sounds, all_as<SoundParameters>(parameters), settings_.augment, settings_.mel, stored_.rate);
+    return sounds;
   }
 
- private:
   SoundViewSettings settings_;
   config::StoredShape stored_;
 };

@@ -119,6 +119,7 @@ for options, of_site, why in (
         (("--ranks-per-node", 9999), {}, "do not fit a node"),
         (("--set", "repeat=1"), {}, 'did you mean "repeats"?'),
         (("--array", 2, "--stage", "pretrain"), {}, "--array is of the sweep"),
+        (("--without-data",), {}, "--without-data is of --dry-run"),
         (("--nodes", 0), {}, "--nodes 0: expected 1 or more")):
     code, text = submit(folder / "none", *options, **of_site)
     assert code == 2 and why in text, (options, code, text)
