@@ -18,7 +18,7 @@ at::Tensor extract_features(const model::Encoder& encoder, const model::Generate
   at::Tensor features_BD = at::empty({pictures.size(), encoder.feature_dim()});
   for (int64_t first = 0; first < pictures.size(); first += batch) {
     const int64_t count = std::min(batch, pictures.size() - first);
-    const at::Tensor images = pictures.range(first, count).to(device_of(encoder));
+    const at::Tensor images = pictures.range(first, count, device_of(encoder));
     features_BD.narrow(0, first, count).copy_(encoder.forward(images, generated, batch_norm));
   }
   return features_BD;

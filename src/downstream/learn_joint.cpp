@@ -49,8 +49,7 @@ JointResult learn_joint(const model::Encoder& encoder, const TaskData& task, con
       const at::Tensor index_B = order_B.narrow(0, first, std::min(settings.batch, n - first));
       const model::Generated generated = generator->at(invariance);
       const at::Tensor features_BD =
-          encoder.forward(train.pictures.at(index_B).to(device), generated, model::BatchNormPass::running())
-              .to(at::kCPU);
+          encoder.forward(train.pictures.at(index_B, device), generated, model::BatchNormPass::running()).to(at::kCPU);
       const at::Tensor loss = descending.loss(scaling.scaled(features_BD), index_B);
       loss.backward();
       epoch_loss += loss.item<double>() * static_cast<double>(index_B.size(0)) / static_cast<double>(n);

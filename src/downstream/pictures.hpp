@@ -4,6 +4,7 @@
 /// fill 36 GB of every rank, where the stored ones lie once on a node.
 
 #include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
 
 #include <cstdint>
 #include <memory>
@@ -31,9 +32,9 @@ class Pictures {
   Pictures(std::shared_ptr<const StoredSamples> stored, const augment::ViewSettings& views);
 
   int64_t size() const { return size_; }
-  /// [n, C, H, W]. @param index_B  int64 [n]
-  at::Tensor at(const at::Tensor& index_B) const;
-  at::Tensor range(int64_t first, int64_t count) const;
+  /// [n, C, H, W] on `device`, rendered there where they are rendered. @param index_B  int64 [n]
+  at::Tensor at(const at::Tensor& index_B, c10::Device device = c10::kCPU) const;
+  at::Tensor range(int64_t first, int64_t count, c10::Device device = c10::kCPU) const;
   at::Tensor all() const { return range(0, size()); }
   /// Those at `rows_B`, int64 [n], as pictures of their own.
   Pictures subset(const at::Tensor& rows_B) const;
