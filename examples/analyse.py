@@ -16,6 +16,10 @@ with h5py.File(path) as file:
     jobs = pd.DataFrame({name: column.asstr()[()] if h5py.check_string_dtype(column.dtype) else column[()]
                          for name, column in file["jobs"].items()})
 
+if jobs.empty:
+    print("No tasks: the run was made to be measured, see /invariance")
+    sys.exit()
+
 # Rows of one value a job, arm, task and metric. A single grid point is an arm too; leave those out.
 done = jobs[(jobs["status"] == "finished") & ~jobs["arm"].str.match(r"grid-[\d.]")]
 print("Test values in percent, mean over repeats and encoder seeds:")

@@ -43,7 +43,7 @@ with xr.open_datatree(path, engine="h5netcdf") as tree:
     sensitivity = tree["sensitivity"].load() if "sensitivity" in tree else None
     curves = {name: node["pretraining"].to_dataset(inherit=False).load() for name, node in tree["encoders"].children.items() if "pretraining" in node}
 
-tasks = [str(task) for task in summary["task"].values]
+tasks = [str(task) for task in summary["task"].values] if "task" in summary.coords else []
 # A task's figures are in its main metric: of those that it was judged by, the first of these.
 MAIN = ("top1", "map", "box_iou", "r2")
 judged = {task: {str(metric) for metric in jobs["metric"].values[(jobs["task"] == task).values]} for task in tasks}
@@ -55,6 +55,10 @@ def chosen(arm, task):
     return np.flatnonzero(((jobs["status"] == "finished") & (jobs["metric"] == metric_of[task]) & (jobs["arm"] == arm)
                            & (jobs["task"] == task)).values)
 
+
+if not tasks:  # a run that was made to be measured
+    print(f"{path}: no tasks; `invaria report --html` shows its pretraining and what was measured")
+    sys.exit()
 
 # Arms with their 95 % intervals. A single grid point is an arm too; leave those out.
 main = xr.concat([summary[["mean", "ci95"]].sel(task=task, metric=metric_of[task], drop=True) for task in tasks], "task").assign_coords(task=tasks)

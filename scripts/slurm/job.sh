@@ -5,6 +5,8 @@
 set -euo pipefail
 most_restarts=@MOST_RESTARTS@
 requeue=@REQUEUE@   # scontrol; or an exit code that the site's RequeueExit lists; or none
+requeued=" @REQUEUED@ "   # all codes that it lists
+spare=@SPARE@   # one that it does not
 job=${SLURM_JOB_ID:?this is a batch script: submit it with sbatch}
 [ -z "${SLURM_ARRAY_TASK_ID:-}" ] || job=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID
 restarts=${SLURM_RESTART_COUNT:-0}
@@ -13,6 +15,15 @@ touch "$going_on"
 trap 'rm -f "$going_on"' EXIT
 @MODULES@
 say() { echo "$(date --utc +%FT%TZ) job $job: $*"; }
+# For good: with a code that the site's RequeueExit lists Slurm would queue the job again, and again.
+leave() {
+  case "$requeued" in
+    *" $1 "*)
+      say "with exit code $spare, for after $1 this site queues a job again"
+      exit "$spare" ;;
+  esac
+  exit "$1"
+}
 
 # Slurm signals this shell: USR1 some time before the limit, TERM before pre-emption. The ranks then save, stop and exit with 75.
 # To srun itself TERM would mean to kill them.
@@ -40,7 +51,8 @@ status=0
 wait "$step" || status=$?
 [ -z "$signalled" ] || [ "$status" -ne 138 ] || status=75  # the signal met srun before the ranks had begun
 say "the program ended with $status"
-[ "$status" -eq 75 ] || exit "$status"
+[ "$status" -ne 1 ] || say "invaria report says what failed; scripts/slurm/submit --stage sweep does what can be done without it"
+[ "$status" -eq 75 ] || leave "$status"
 
 # Stopped on request, to be resumed: unless Slurm has ended the job, by scancel or to queue it again itself.
 state=$(squeue --noheader --jobs="$job" --format=%T 2>/dev/null || true)
@@ -59,4 +71,4 @@ else
   say "saved, queueing again by exit code $requeue"
   exit "$requeue"
 fi
-exit 75
+leave 75

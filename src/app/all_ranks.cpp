@@ -12,14 +12,33 @@
 
 namespace invaria::app {
 
+ToldError told(const std::exception& error) {
+  if (dynamic_cast<const ConfigError*>(&error) != nullptr) return {ExitCode::kConfig, error.what()};
+  if (dynamic_cast<const EnvironmentError*>(&error) != nullptr) return {ExitCode::kEnvironment, error.what()};
+  const std::string refusal = machine_refusal(error);
+  if (!refusal.empty()) return {ExitCode::kEnvironment, refusal};
+  return {ExitCode::kPrecondition, error.what()};
+}
+
+std::unique_ptr<comm::Watchdog> watch_over(const comm::Communicator& comm, double limit_s,
+                                           const std::function<void(const std::string& what)>& before) {
+  if (limit_s <= 0) return nullptr;
+  return std::make_unique<comm::Watchdog>(comm, limit_s, [before](const std::string& what) {
+    before(what);
+    fmt::print(stderr, "error: {}: stopping all ranks; the same command continues\n", what);
+    std::fflush(nullptr);
+    comm::abort_all(static_cast<int>(ExitCode::kStopped));
+  });
+}
+
 ExitCode on_all_ranks(int* argc, char*** argv, const std::function<ExitCode(const comm::Communicator&)>& work) {
-  const int64_t meant = slurm_ranks();
+  const int64_t meant = slurm_ranks(), nodes = slurm_nodes();
   const int64_t tasks = slurm_number("NTASKS");  // as above, before MPI starts
   install_shutdown_handlers();                   // a batch system may signal while the data is still looked at
   // Declared first, so that MPI ends after everything that uses it.
   const comm::MpiEnvironment environment(argc, argv);
   const comm::Communicator comm = comm::Communicator::world();
-  if (const std::string why = why_another_world(meant, comm.size()); !why.empty()) {
+  if (const std::string why = why_another_world(meant, nodes, comm.size()); !why.empty()) {
     if (slurm_number("PROCID") == 0) fmt::print(stderr, "error: {}\n", why);  // each task is a world of its own
     return ExitCode::kEnvironment;
   }
@@ -28,12 +47,8 @@ ExitCode on_all_ranks(int* argc, char*** argv, const std::function<ExitCode(cons
                tasks, comm.size());
   }
   ExitCode code = ExitCode::kPrecondition;
-  const auto fail = [&](ExitCode kind, const std::exception& error) {
-    std::string what = error.what();
-    if (const std::string refusal = machine_refusal(error); kind == ExitCode::kPrecondition && !refusal.empty()) {
-      kind = ExitCode::kEnvironment;
-      what = refusal;
-    }
+  const auto fail = [&](const std::exception& error) {
+    const auto [kind, what] = told(error);
     const bool is_shared = comm.size() == 1 || dynamic_cast<const comm::SharedFailure*>(&error) != nullptr;
     if (!is_shared) {
       // The others wait for this rank somewhere: nobody can leave in good order.
@@ -46,12 +61,8 @@ ExitCode on_all_ranks(int* argc, char*** argv, const std::function<ExitCode(cons
   };
   try {
     code = work(comm);
-  } catch (const ConfigError& error) {
-    fail(ExitCode::kConfig, error);
-  } catch (const EnvironmentError& error) {
-    fail(ExitCode::kEnvironment, error);
   } catch (const std::exception& error) {
-    fail(ExitCode::kPrecondition, error);
+    fail(error);
   }
   std::fflush(nullptr);
   comm.barrier();

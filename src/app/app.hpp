@@ -51,6 +51,7 @@ struct MeasureOptions {
   std::vector<std::filesystem::path> data_folders;
   std::vector<std::string> overrides;  ///< --set path=value, in the suite's section `measure`
   std::string device = "auto";
+  double watchdog_s = 600.0;  ///< 0: off
 };
 
 struct ReportOptions {

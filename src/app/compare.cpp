@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cmath>
+
 #include "app/app.hpp"
 #include "app/results.hpp"
 #include "report/report.hpp"
@@ -21,8 +23,9 @@ ExitCode compare_command(const CompareOptions& options) {
 
   const std::vector<report::Change> lost = report::regressions(comparison, options.threshold);
   for (const report::Change& change : lost) {
-    fmt::print("REGRESSION: {} ({}) on {}: {} fell by {:.1f} points, p {:.3g} after Holm\n", change.arm, change.encoder,
-               change.task, change.metric, -change.difference, change.p_holm);
+    fmt::print("REGRESSION: {} ({}) on {}: {} fell by {:.1f} points{}\n", change.arm, change.encoder, change.task,
+               change.metric, -change.difference,
+               std::isnan(change.p_holm) ? "" : fmt::format(", p {:.3g} after Holm", change.p_holm));
   }
   for (const report::Broken& broken : comparison.broken) {
     fmt::print("REGRESSION: {} ({}) on {}: {} finished in A and did not in B{}\n", broken.arm, broken.encoder,

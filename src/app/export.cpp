@@ -14,6 +14,7 @@ ExitCode export_command(const EncoderOptions& options, const std::filesystem::pa
   std::map<std::string, std::string> header = chosen.provenance();
   header["format"] = "pt";
   header["architecture"] = architecture;
+  if (weights.contains("reg_token")) header.try_emplace("reg_tokens", "1");  // the prompt: timm's argument of that name
   train::write_tensors(output, weights, header);
   fmt::print("{}: {} tensors under the names of {}, BatchNorm statistics {}\n", output.string(), weights.size(),
              architecture, header.at("bn_statistics"));

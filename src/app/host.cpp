@@ -80,7 +80,19 @@ int64_t slurm_ranks() {
   return slurm_number("NTASKS");
 }
 
-std::string why_another_world(int64_t slurm_ranks, int64_t world_size) {
+int64_t slurm_nodes() {
+  if (std::getenv("OMPI_COMM_WORLD_SIZE") != nullptr || slurm_number("JOB_ID") == 0) return 0;
+  return slurm_number("JOB_NUM_NODES");
+}
+
+std::string why_another_world(int64_t slurm_ranks, int64_t slurm_nodes, int64_t world_size) {
+  // sbatch counts tasks where it was told of them alone.
+  if (slurm_ranks == 0 && slurm_nodes > 1 && world_size == 1) {
+    return fmt::format(
+        "Slurm counts {} nodes in this job and MPI sees one rank: start the program with `srun --mpi=pmix` or mpirun, "
+        "or ask for one node",
+        slurm_nodes);
+  }
   if (slurm_ranks == 0 || slurm_ranks == world_size) return "";
   return fmt::format(
       "Slurm counts {} tasks here and MPI sees {} rank{}: start the program with `srun --mpi=pmix` (`srun --mpi=list` "

@@ -27,8 +27,11 @@ int64_t slurm_number(const std::string& name);
 /// mpirun, which counts for itself. Ask before MPI starts: it sets variables of its own.
 int64_t slurm_ranks();
 
+/// Nodes of the job that this process is part of; 0 where slurm_ranks() is.
+int64_t slurm_nodes();
+
 /// What is wrong if MPI's world has other ranks than Slurm started, and the mend; empty if nothing is.
-std::string why_another_world(int64_t slurm_ranks, int64_t world_size);
+std::string why_another_world(int64_t slurm_ranks, int64_t slurm_nodes, int64_t world_size);
 
 /// Collective. Every host of the run once, as a JSON list.
 std::string describe_hosts(const comm::Communicator& comm);

@@ -75,6 +75,15 @@ void add_encoder_options(CLI::App& command, EncoderOptions& options) {
   add_data_option(command, options.data_folders);
 }
 
+void add_watchdog_option(CLI::App& app, double& limit_s) {
+  app.add_option(
+         "--watchdog", limit_s,
+         "seconds after which a rank that is silent, or late where others wait, is named and all stop with exit "
+         "75, resumable; 0: never")
+      ->check(CLI::Range(0.0, 1e9))
+      ->capture_default_str();
+}
+
 void add_device_option(CLI::App& command, std::string& device) {
   command.add_option("--device", device, "cpu, cuda, or auto: a GPU if there is one")
       ->check(CLI::IsMember({"cpu", "cuda", "auto"}))
@@ -152,12 +161,7 @@ int main(int argc, char** argv) {
       ->add_option("--stop-after", run.stop_after_s,
                    "seconds after which to stop as on a signal: checkpoint, exit 75, resumable")
       ->check(CLI::Range(1e-3, 1e9));
-  run_app
-      ->add_option("--watchdog", run.watchdog_s,
-                   "seconds after which a rank that is silent, or late where others wait, is named and all stop with "
-                   "exit 75, resumable; 0: never")
-      ->check(CLI::Range(0.0, 1e9))
-      ->capture_default_str();
+  add_watchdog_option(*run_app, run.watchdog_s);
   run_app->add_option("--stage", run.stage, "what to do: pretrain every encoder, sweep with pretrained ones, or all")
       ->check(CLI::IsMember({"all", "pretrain", "sweep"}))
       ->capture_default_str();
@@ -225,10 +229,11 @@ int main(int argc, char** argv) {
       ->capture_default_str();
 
   WatchOptions watch;
-  CLI::App* watch_app = program.add_subcommand("watch",
-                                               "how far a run is, from its files, until it ends; exits with the run's "
-                                               "code. Of a chain of batch jobs it waits for "
-                                               "the first, and for the next after a stop. Ctrl-C leaves the run alone");
+  CLI::App* watch_app = program.add_subcommand(
+      "watch",
+      "how far a run is, from its files, until it ends; exits with the run's "
+      "code. A run that was killed has no end: it waits for the next. Of a chain of batch jobs it waits for "
+      "the first, and for the next after a stop. Ctrl-C leaves the run alone");
   watch_app->add_option("output", watch.output, "directory of the run")->required();
   watch_app->add_option("--every", watch.every_s, "seconds between two looks")
       ->check(CLI::Range(0.1, 3600.0))
@@ -243,6 +248,7 @@ int main(int argc, char** argv) {
   measure_app->add_option("output", measure.output, "directory of a finished run")->required();
   add_data_option(*measure_app, measure.data_folders);
   add_device_option(*measure_app, measure.device);
+  add_watchdog_option(*measure_app, measure.watchdog_s);
   measure_app
       ->add_option("--set", measure.overrides,
                    "key=value: override a setting of the suite's section measure, e.g. --set images=200")

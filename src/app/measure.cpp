@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <boost/json/serialize.hpp>
+#include <memory>
 #include <optional>
 
 #include "app/all_ranks.hpp"
@@ -75,6 +76,7 @@ ExitCode measure_on_all_ranks(const MeasureOptions& options, const comm::Communi
   std::optional<io::DirectoryLock> lock;  // until the results are written
   comm::on_root(comm, [&] { lock.emplace(run.output); });
 
+  const std::unique_ptr<comm::Watchdog> watchdog = watch_over(comm, options.watchdog_s, [](const std::string&) {});
   const Timer timer;
   const suite::Datasets datasets = suite::load_datasets(run.data_alone, run.manifests, run.folders, comm);
   const suite::RunEnd end = suite::measure(run.suite, run.plan, datasets,

@@ -1,5 +1,8 @@
 #include "app/results.hpp"
 
+#include <algorithm>
+#include <map>
+
 #include "core/errors.hpp"
 #include "downstream/sensitivity.hpp"
 #include "io/files.hpp"
@@ -28,6 +31,14 @@ report::MergeExpectation expectation_of(const suite::Suite& suite, const suite::
   return expected;
 }
 
+double wall_seconds(const std::vector<io::StageTime>& times) {
+  std::map<std::string, double> longest;  // of a stage, over ranks, which work at the same time
+  for (const io::StageTime& time : times) longest[time.stage] = std::max(longest[time.stage], time.seconds);
+  double sum = 0.0;
+  for (const auto& [stage, seconds] : longest) sum += seconds;
+  return sum;
+}
+
 io::Results merge_output(const suite::Suite& suite, const suite::Plan& plan, const std::filesystem::path& output,
                          io::RunInfo info) {
   io::Segment everything = io::read_segments(output / "segments");
@@ -40,10 +51,11 @@ io::Results merge_output(const suite::Suite& suite, const suite::Plan& plan, con
   for (const augment::Axis& axis : suite.axes) axes.push_back(axis.name);
   if (!everything.stage_times.empty()) info.energy_J = 0.0;
   for (const io::StageTime& time : everything.stage_times) {
-    if (time.rank == 0) info.wall_s += time.seconds;
     info.energy_J += time.cpu_energy_J + time.gpu_energy_J;  // NaN, once a part of it is not known
   }
-  return report::merge(std::move(info), axes, std::move(everything), expectation_of(suite, plan));
+  io::Results results = report::merge(std::move(info), axes, std::move(everything), expectation_of(suite, plan));
+  results.info.wall_s += wall_seconds(results.content.stage_times);
+  return results;
 }
 
 io::Results write_merged_results(const suite::Suite& suite, const suite::Plan& plan,

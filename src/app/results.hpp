@@ -3,6 +3,7 @@
 /// From what a run left on disk to results.h5, and what the suite in it leads one to expect.
 
 #include <filesystem>
+#include <vector>
 
 #include "io/results.hpp"
 #include "report/validity.hpp"
@@ -13,6 +14,9 @@ namespace invaria::app {
 
 /// What a complete run of the suite holds.
 report::MergeExpectation expectation_of(const suite::Suite& suite, const suite::Plan& plan);
+
+/// What the stages took by the clock: of each the longest of its ranks, which work at the same time.
+double wall_seconds(const std::vector<io::StageTime>& times);
 
 /// Segments and checkpoints of `output`, merged. An encoder without a checkpoint there is left out unless a segment
 /// says that it failed.

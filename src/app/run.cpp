@@ -5,6 +5,7 @@
 
 #include <boost/json/serialize.hpp>
 #include <charconv>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -98,7 +99,16 @@ io::DirectoryLock lock_output(const RunOptions& options, const suite::Suite& sui
   return {options.output, {sha256_hex(settings), share.index, share.count}};
 }
 
-ExitCode run_on_all_ranks(const RunOptions& options, const comm::Communicator& comm) {
+/// For `invaria watch`. Of an error that all ranks share the root tells; another may be the last that this rank says.
+void log_error(EventLog& log, const std::exception& error, const comm::Communicator& comm) {
+  const bool is_shared = dynamic_cast<const comm::SharedFailure*>(&error) != nullptr;
+  if (is_shared && !comm.is_root()) return;
+  const ToldError what = told(error);
+  log.event("run_end", {{"end", "error"}, {"because", what.what}, {"code", static_cast<int>(what.code)}});
+}
+
+/// @param log  becomes that of the output, once this run holds it
+ExitCode run_on_all_ranks(const RunOptions& options, const comm::Communicator& comm, EventLog& log) {
   suite::Share share;
   comm::together(comm, [&] { share = share_of(options); });
   LoadedSuite loaded;
@@ -122,7 +132,6 @@ ExitCode run_on_all_ranks(const RunOptions& options, const comm::Communicator& c
     created = started_at(options.output, loaded.suite);
     if (share.count == 1) drop_torn_line((options.output / "log.jsonl").string());  // else it may be one being written
   });
-  EventLog log;
   comm::together(comm, [&] {
     log = EventLog((options.output / "log.jsonl").string(), comm.rank());
     if (share.count > 1) log.mark("share", options.share);
@@ -142,15 +151,9 @@ ExitCode run_on_all_ranks(const RunOptions& options, const comm::Communicator& c
                             {"device", device.str()}});
   }
 
-  std::optional<comm::Watchdog> watchdog;
-  if (options.watchdog_s > 0) {
-    watchdog.emplace(comm, options.watchdog_s, [&](const std::string& what) {
-      log.event("run_end", {{"end", "stopped"}, {"because", what}});
-      fmt::print(stderr, "error: {}: stopping all ranks; the same command continues\n", what);
-      std::fflush(nullptr);
-      comm::abort_all(static_cast<int>(ExitCode::kStopped));
-    });
-  }
+  const std::unique_ptr<comm::Watchdog> watchdog = watch_over(comm, options.watchdog_s, [&](const std::string& what) {
+    log.event("run_end", {{"end", "stopped"}, {"because", what}});
+  });
   const Timer timer;
   const auto stop_requested = [&] {
     return shutdown_requested() || (options.stop_after_s > 0 && timer.seconds() > options.stop_after_s);
@@ -193,7 +196,15 @@ ExitCode run_on_all_ranks(const RunOptions& options, const comm::Communicator& c
 }  // namespace
 
 ExitCode run_command(const RunOptions& options, int* argc, char*** argv) {
-  return on_all_ranks(argc, argv, [&](const comm::Communicator& comm) { return run_on_all_ranks(options, comm); });
+  return on_all_ranks(argc, argv, [&](const comm::Communicator& comm) {
+    EventLog log;
+    try {
+      return run_on_all_ranks(options, comm, log);
+    } catch (const std::exception& error) {
+      log_error(log, error, comm);
+      throw;
+    }
+  });
 }
 
 }  // namespace invaria::app

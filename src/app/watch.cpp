@@ -38,6 +38,7 @@ class Tail {
 /// What a run that has ended came to, as `run` itself would have told.
 ExitCode code_of(const report::RunState& state) {
   if (state.end() == "stopped") return ExitCode::kStopped;
+  if (state.end() == "error") return static_cast<ExitCode>(state.error_code());
   return state.end() == "finished" && state.is_valid() ? ExitCode::kOk : ExitCode::kSomeFailed;
 }
 

@@ -4,10 +4,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
-#include <span>
 #include <utility>
-
-#include "augment/sound_bands.hpp"
 
 namespace invaria::augment {
 namespace {
@@ -23,8 +20,10 @@ at::Tensor pinned_for(c10::Device device, at::Tensor tensor) {
 PackedSounds pack_sounds(const std::vector<at::Tensor>& sounds, const std::vector<SoundParameters>& parameters,
                          const SoundAugmentSettings& settings, const MelSettings& mel, int64_t rate,
                          c10::Device device) {
-  PackedSounds packed{.parameters = parameters, .settings = settings, .mel = mel};
+  PackedSounds packed{.mel = mel};
   packed.waves_BN = pinned_for(device, altered_sounds(sounds, parameters, settings));
+  packed.changes = band_changes(parameters, settings, mel.bands, packed.waves_BN.size(1) / mel.hop);
+  if (device.is_cuda()) packed.changes = packed.changes.pinned();
   const bool are_moved = std::any_of(parameters.begin(), parameters.end(), [&](const SoundParameters& one) {
     return filter_semitones(one, settings) != 0.0;
   });
@@ -53,21 +52,20 @@ at::Tensor render_packed(const PackedSounds& packed, c10::Device device) {
   const MelSettings& mel = packed.mel;
   const int64_t n_views = packed.waves_BN.size(0), n_frames = packed.waves_BN.size(1) / mel.hop;
   const at::Tensor waves_BN = there(packed.waves_BN);
+  const BandChanges changes = packed.changes.to(device);
   at::Tensor filters_BFM = at::zeros({packed.n_filters, mel.n_fft / 2 + 1, mel.bands}, waves_BN.options());
   filters_BFM.view(-1).index_put_({there(packed.filter_index)}, there(packed.filter_weight));
   at::Tensor views_BCMT = at::empty({n_views, mel.n_channels(), mel.bands, n_frames}, waves_BN.options());
   for (int64_t first = 0; first < n_views; first += kViewsAtOnce) {
     const int64_t count = std::min(kViewsAtOnce, n_views - first);
     const at::Tensor own_BFM = packed.n_filters == 1 ? filters_BFM : filters_BFM.narrow(0, first, count);
-    const std::span parameters =
-        std::span(packed.parameters).subspan(static_cast<size_t>(first), static_cast<size_t>(count));
     const std::vector<at::Tensor> channels =
         channels_of(framed_transform(waves_BN.narrow(0, first, count), mel, n_frames), mel);
     for (size_t channel = 0; channel < channels.size(); ++channel) {
       const at::Tensor bands_BMT = at::matmul(own_BFM.transpose(1, 2), channels[channel].transpose(1, 2));
       views_BCMT.narrow(0, first, count)
           .select(1, static_cast<int64_t>(channel))
-          .copy_(scaled_channel(channel, finished_bands(bands_BMT, parameters, packed.settings), mel));
+          .copy_(scaled_channel(channel, changed_bands(bands_BMT, changes.of(first, count)), mel));
     }
   }
   return views_BCMT;

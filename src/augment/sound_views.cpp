@@ -20,10 +20,6 @@ void check_range(const std::vector<double>& range, const std::string& path, conf
   problems.add(path, config::excerpt(config::write(range)), "[low, high] with low <= high");
 }
 
-int64_t samples_of(double share, int64_t n) {
-  return std::clamp<int64_t>(std::llround(share * static_cast<double>(n)), 0, n);
-}
-
 /// The sound moved by `shift` samples, later if positive, silence where none is; as long as it was: its end is cut off,
 /// or what is missing is silent.
 at::Tensor placed(const at::Tensor& sound_N, int64_t n, int64_t shift) {
@@ -46,12 +42,12 @@ at::Tensor moved(const at::Tensor& given_N, const SoundParameters& parameters, c
   return settings.shift_wraps ? rolled(placed(sound_N, n, middle), later) : placed(sound_N, n, middle + later);
 }
 
-/// What else happens to the waveform, the mask of time last, where the method says so.
-at::Tensor altered(at::Tensor sound_N, const SoundParameters& parameters, const SoundAugmentSettings& settings) {
+/// The waveform of a view: moved, then all else, the mask of time last, where the method says so.
+at::Tensor altered(const at::Tensor& given_N, const SoundParameters& parameters, const SoundAugmentSettings& settings) {
+  at::Tensor sound_N = moved(given_N, parameters, settings);
   const int64_t n = sound_N.size(0);
   if (parameters.fade_in > 0.0 || parameters.fade_out > 0.0) {
-    sound_N =
-        faded(sound_N, samples_of(parameters.fade_in, n), samples_of(parameters.fade_out, n), parameters.fade_shape);
+    sound_N = faded(sound_N, share_of(n, parameters.fade_in), share_of(n, parameters.fade_out), parameters.fade_shape);
   }
   if (parameters.noise) {
     Draws draws(parameters.noise_address);
@@ -59,8 +55,8 @@ at::Tensor altered(at::Tensor sound_N, const SoundParameters& parameters, const 
   }
   if (parameters.gain_dB != 0.0) sound_N = amplified(sound_N, parameters.gain_dB);
   if (settings.method != SoundMethod::kWaveform || parameters.mask_share == 0.0) return sound_N;
-  const int64_t first = samples_of(parameters.mask_first, n);
-  return masked(sound_N, first, std::min(samples_of(parameters.mask_share, n), n - first));
+  const auto [first, count] = stretch_of(n, parameters.mask_first, parameters.mask_share);
+  return masked(sound_N, first, count);
 }
 
 /// Values [T, F] gathered in bands: [M, T].
@@ -181,6 +177,15 @@ void apply(const FixedSetting& fixed, SoundParameters& parameters) {
   }
 }
 
+int64_t share_of(int64_t n, double share) {
+  return std::clamp<int64_t>(std::llround(share * static_cast<double>(n)), 0, n);
+}
+
+std::pair<int64_t, int64_t> stretch_of(int64_t n, double first_share, double share) {
+  const int64_t first = share_of(n, first_share);
+  return {first, std::min(share_of(n, share), n - first)};
+}
+
 at::Tensor altered_sounds(const std::vector<at::Tensor>& sounds, const std::vector<SoundParameters>& parameters,
                           const SoundAugmentSettings& settings) {
   check_counts(sounds, parameters);
@@ -189,7 +194,7 @@ at::Tensor altered_sounds(const std::vector<at::Tensor>& sounds, const std::vect
     const at::NoGradGuard no_grad;
     for (int64_t n = begin; n < end; ++n) {
       const auto view = static_cast<size_t>(n);
-      waves_BN[n].copy_(altered(moved(sounds[view], parameters[view], settings), parameters[view], settings));
+      waves_BN[n].copy_(altered(sounds[view], parameters[view], settings));
     }
   });
   return waves_BN;
@@ -202,12 +207,12 @@ at::Tensor render_sounds_slowly(const std::vector<at::Tensor>& sounds, const std
   std::vector<at::Tensor> views;
   for (size_t view = 0; view < sounds.size(); ++view) {
     const SoundParameters& one = parameters[view];
-    const at::Tensor sound_N = altered(moved(sounds[view], one, settings), one, settings);
+    const at::Tensor sound_N = altered(sounds[view], one, settings);
     const at::Tensor filters_FM = mel_filters(mel, rate, filter_semitones(one, settings));
     const at::Tensor transform_FT = transformed(sound_N.unsqueeze(0), mel)[0].narrow(1, 0, n_frames);
     std::vector<at::Tensor> channels;
     for (const at::Tensor& value_FT : channels_of(transform_FT, mel)) {
-      const at::Tensor band_MT = finished_bands_slowly(at::matmul(filters_FM.t(), value_FT), one, settings);
+      const at::Tensor band_MT = changed_bands_slowly(at::matmul(filters_FM.t(), value_FT), one, settings);
       channels.push_back(scaled_channel(channels.size(), band_MT, mel));
     }
     views.push_back(at::stack(channels));
@@ -230,10 +235,13 @@ at::Tensor render_sounds(const std::vector<at::Tensor>& sounds, const std::vecto
       std::vector<BandedFilters> own(static_cast<size_t>(count));  // of views whose filters are moved
       for (int64_t n = 0; n < count; ++n) {
         const SoundParameters& one = parameters[static_cast<size_t>(first + n)];
-        waves.push_back(altered(moved(sounds[static_cast<size_t>(first + n)], one, settings), one, settings));
+        waves.push_back(altered(sounds[static_cast<size_t>(first + n)], one, settings));
         const double semitones = filter_semitones(one, settings);
         if (semitones != 0.0) own[static_cast<size_t>(n)] = banded_mel_filters(mel, rate, semitones);
       }
+      const BandChanges changes =
+          band_changes(std::span(parameters).subspan(static_cast<size_t>(first), static_cast<size_t>(count)), settings,
+                       mel.bands, n_frames);
       const std::vector<at::Tensor> channels = channels_of(framed_transform(at::stack(waves), mel, n_frames), mel);
       for (size_t channel = 0; channel < channels.size(); ++channel) {
         const at::Tensor values_BTF = channels[channel].contiguous();
@@ -243,9 +251,7 @@ at::Tensor render_sounds(const std::vector<at::Tensor>& sounds, const std::vecto
           const BandedFilters& moved_filters = own[static_cast<size_t>(n)];
           bands.push_back(in_bands(values_BTF[n], moved_filters.first.empty() ? plain : moved_filters));
         }
-        const at::Tensor bands_BMT = finished_bands(
-            at::stack(bands), std::span(parameters).subspan(static_cast<size_t>(first), static_cast<size_t>(count)),
-            settings);
+        const at::Tensor bands_BMT = changed_bands(at::stack(bands), changes);
         views_BMT.copy_(scaled_channel(channel, bands_BMT, mel));
       }
     }

@@ -118,6 +118,10 @@ SoundParameters draw(const SoundAugmentSettings& settings, std::span<const Opera
 /// Impose what `fixed` alters on `parameters`; what it leaves alone keeps its value.
 void apply(const FixedSetting& fixed, SoundParameters& parameters);
 
+/// So many of `n` as a share of them is, and where a stretch of them, given in shares, begins and how many it has.
+int64_t share_of(int64_t n, double share);
+std::pair<int64_t, int64_t> stretch_of(int64_t n, double first_share, double share);
+
 /// What happens to the waveforms of views before their transform: [B, N]. Arguments as render_sounds().
 at::Tensor altered_sounds(const std::vector<at::Tensor>& sounds, const std::vector<SoundParameters>& parameters,
                           const SoundAugmentSettings& settings);

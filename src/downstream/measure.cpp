@@ -40,13 +40,13 @@ int64_t images_measured(const MeasureSettings& settings) {
   int64_t passes = 1;  // of the pictures as they are
   for (const Transformation transformation : settings.transformations)
     passes += std::ssize(strengths(transformation, settings.strengths));
-  return passes * settings.images;
+  return passes * settings.images + std::max(settings.whitening_images, settings.images);
 }
 
 std::vector<SimilarityCurve> similarity_curves(const FeaturesOf& features_of, const at::Tensor& images_BCHW,
-                                               const MeasureSettings& settings,
+                                               const at::Tensor& fitted_ND, const MeasureSettings& settings,
                                                const std::function<bool()>& stop_requested) {
-  const FeatureSimilarity similarity(features_of(images_BCHW).to(at::kDouble));
+  const FeatureSimilarity similarity(features_of(images_BCHW).to(at::kDouble), fitted_ND.to(at::kDouble));
   std::vector<SimilarityCurve> curves;
   for (const Transformation transformation : settings.transformations) {
     const size_t first = curves.size();

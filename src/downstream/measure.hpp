@@ -22,6 +22,7 @@ struct MeasureSettings {
   std::string data;  ///< empty: `invaria measure` must be told
   std::string split = "test";
   int64_t images = 1000;
+  int64_t whitening_images = 10000;
   int64_t strengths = 256;
   int64_t along_i = 5;
   std::vector<Transformation> transformations = all_transformations();
@@ -34,6 +35,10 @@ struct MeasureSettings {
         setting("data", &S::data, "data set of the held-out pictures"),
         setting("split", &S::split, "its split"),
         setting("images", &S::images, "pictures to average over, or all that there are", between(3, 1e6)),
+        setting("whitening_images", &S::whitening_images,
+                "pictures that mean and covariance of features are taken from, or all that there are, the measured "
+                "ones among them: several times as many as features, lest directions be fitted to the pictures",
+                between(3, 1e7)),
         setting("strengths", &S::strengths, "of each transformation; flip and grayscale have one", between(1, 1e5)),
         setting("along_i", &S::along_i,
                 "values from 0 to 1 that each coordinate of i takes while the others are 1, beside the corners of "
@@ -64,10 +69,11 @@ using FeaturesOf = std::function<at::Tensor(const at::Tensor& images_BCHW)>;
 /// Every kind of similarity under every transformation, between the features of pictures and of the same pictures
 /// transformed.
 /// @param images_BCHW     float [B, 3, S, S] in [0, 1], at least two
+/// @param fitted_ND       features of the pictures that whitening is fitted on
 /// @param stop_requested  asked before each transformation's strength
 /// @throws StoppedError if a stop was requested
 std::vector<SimilarityCurve> similarity_curves(const FeaturesOf& features_of, const at::Tensor& images_BCHW,
-                                               const MeasureSettings& settings,
+                                               const at::Tensor& fitted_ND, const MeasureSettings& settings,
                                                const std::function<bool()>& stop_requested);
 
 }  // namespace invaria::downstream

@@ -57,4 +57,12 @@ struct TaskData {
   bool has_targets() const { return n_classes == 0; }
 };
 
+/// Rows first, first + 1, ... of a pool.
+struct Stretch {
+  int64_t first = 0;
+  int64_t count = 0;
+};
+/// The stretches of the task's pool in which some row of `parts` lies.
+std::vector<Stretch> stretches_of(const TaskData& task, const std::vector<const Samples*>& parts);
+
 }  // namespace invaria::downstream

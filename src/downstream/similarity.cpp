@@ -42,8 +42,8 @@ int64_t Whitening::directions() const {
   return root_DR_.size(1);
 }
 
-FeatureSimilarity::FeatureSimilarity(const at::Tensor& features_BD)
-    : features_BD_(features_BD), whitening_(features_BD), white_BR_(whitening_.apply(features_BD)) {}
+FeatureSimilarity::FeatureSimilarity(const at::Tensor& features_BD, const at::Tensor& fitted_BD)
+    : features_BD_(features_BD), whitening_(fitted_BD), white_BR_(whitening_.apply(features_BD)) {}
 
 std::array<double, kSimilarityCount> FeatureSimilarity::to(const at::Tensor& transformed_BD) const {
   require(features_BD_.sizes() == transformed_BD.sizes(), "FeatureSimilarity: features of {} and {} pictures",

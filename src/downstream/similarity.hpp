@@ -41,8 +41,9 @@ class Whitening {
 /// Features of pictures, to be compared with those of the same pictures transformed.
 class FeatureSimilarity {
  public:
-  /// @param features_BD  double, as for Whitening
-  explicit FeatureSimilarity(const at::Tensor& features_BD);
+  /// @param features_BD  double
+  /// @param fitted_BD    what whitening is fitted on, as Whitening has it: the same pictures, and better many more
+  FeatureSimilarity(const at::Tensor& features_BD, const at::Tensor& fitted_BD);
 
   /// Every kind of similarity in the order of `Similarity`: the mean over pictures. A feature vector of zeros is alike
   /// itself and nothing else. NaN after a whitening that left nothing. @param transformed_BD  double, rows of the same

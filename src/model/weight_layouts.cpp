@@ -70,13 +70,24 @@ StateDict without_prefix(const StateDict& file, const WeightLayout& layout) {
   return plain;
 }
 
+/// Counts of batches, which the files of early versions lack (torchvision's first ImageNet weights) and nothing here
+/// reads: those that a file lacks stay as they are, as torch.nn.BatchNorm2d has it.
+void add_counts_of_batches(const StateDict& own, StateDict& plain) {
+  for (const auto& [name, tensor] : own) {
+    if (name.ends_with(".num_batches_tracked")) plain.try_emplace(name, tensor.detach().clone());
+  }
+}
+
 }  // namespace
 
 void load_plain_weights(const Encoder& encoder, const StateDict& file, const std::string& subject) {
   if (file.empty()) throw_config("{}: the file holds no tensors", subject);
   const WeightLayout& layout = layout_of(file);
   check_heads(layout, encoder.settings(), subject);
-  copy_state(without_prefix(file, layout), encoder.backbone_state(), subject);
+  const StateDict own = encoder.backbone_state();
+  StateDict plain = without_prefix(file, layout);
+  add_counts_of_batches(own, plain);
+  copy_state(plain, own, subject);
 }
 
 }  // namespace invaria::model

@@ -117,6 +117,56 @@ void compare_settings(const NamedResults& a, const NamedResults& b, Differences&
   out.insert(out.end(), rows.begin(), rows.end());
 }
 
+/// Where both say something, and not the same.
+void add_contradictions(const boost::json::value& there, const boost::json::value& here, const std::string& path,
+                        const NamedResults& a, const NamedResults& b, Differences& out) {
+  if (there.is_object() && here.is_object()) {
+    for (const auto& [key, value] : there.get_object()) {
+      const boost::json::value* const other = here.get_object().if_contains(key);
+      if (other == nullptr) continue;  // of a build that knew no such setting
+      add_contradictions(value, *other, path.empty() ? std::string(key) : path + "." + std::string(key), a, b, out);
+    }
+  } else if (there != here) {
+    out.push_back(fmt::format("{}: {} in {}, {} in {}", path, boost::json::serialize(there), a.file,
+                              boost::json::serialize(here), b.file));
+  }
+}
+
+/// How all jobs of a suite are done and judged. Which there are (encoders' names and seeds, tasks, arms, repeats) may
+/// differ: that is what files are merged for.
+void compare_suites(const NamedResults& a, const NamedResults& b, Differences& out) {
+  boost::system::error_code unread;
+  const boost::json::value there = boost::json::parse(a.results.info.settings, unread);
+  const boost::json::value here = boost::json::parse(b.results.info.settings, unread);
+  if (!there.is_object() || !here.is_object()) return;
+  for (const char* section : {"axes", "downstream", "seed"}) {
+    const boost::json::value* const one = there.get_object().if_contains(section);
+    const boost::json::value* const other = here.get_object().if_contains(section);
+    if (one != nullptr && other != nullptr) add_contradictions(*one, *other, section, a, b, out);
+  }
+}
+
+/// An encoder's settings by its name: seeds of one encoder are pretrained alike.
+std::map<std::string, boost::json::value> settings_of_encoders(const io::Results& results) {
+  std::map<std::string, boost::json::value> settings;
+  for (const io::EncoderRecord& encoder : results.content.encoders) {
+    boost::system::error_code unread;
+    boost::json::value value = boost::json::parse(encoder.settings, unread);
+    if (encoder.status != "finished" || !value.is_object()) continue;
+    value.get_object().erase("seed");
+    settings.emplace(encoder.name, std::move(value));
+  }
+  return settings;
+}
+
+void compare_encoders(const NamedResults& a, const NamedResults& b, Differences& out) {
+  const auto here = settings_of_encoders(b.results);
+  for (const auto& [name, settings] : settings_of_encoders(a.results)) {
+    const auto found = here.find(name);
+    if (found != here.end()) add_contradictions(settings, found->second, "encoder " + name, a, b, out);
+  }
+}
+
 /// What keeps two results of one suite from being one.
 Differences differences_of(const NamedResults& a, const NamedResults& b) {
   Differences out;
@@ -142,6 +192,10 @@ Differences differences_of(const NamedResults& a, const NamedResults& b) {
     add_differences(encoders_of(a.results, member), encoders_of(b.results, member), a, b, encoder_name(what), out);
   }
   if (out.empty()) compare_settings(a, b, out);
+  if (out.empty()) {
+    compare_suites(a, b, out);
+    compare_encoders(a, b, out);
+  }
   compare_jobs(a, b, out);
   return out;
 }

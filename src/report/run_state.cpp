@@ -90,6 +90,8 @@ void RunState::take(const json::object& event, double time_s) {
     end_ = text_of(event, "end");
     const json::value* valid = event.if_contains("valid");
     valid_ = valid != nullptr && valid->is_bool() && valid->get_bool();
+    because_ = text_of(event, "because");
+    error_code_ = count_of(event, "code");
   } else if (name == "part_end") {
     part_end_ = text_of(event, "end");
   } else if (name == "sweep_begin") {
@@ -194,8 +196,13 @@ std::string RunState::text(double now_s) const {
   }
   for (const std::string& failure : failed_) out += "failed       " + failure + "\n";
   if (!end_.empty()) {
-    out += end_ == "stopped" ? "stopped; the same command continues\n"
-                             : fmt::format("{}, {}\n", end_, valid_ ? "VALID" : "INVALID (invaria report says why)");
+    if (end_ == "stopped") {
+      out += "stopped; the same command continues\n";
+    } else if (end_ == "error") {
+      out += fmt::format("ended with an error: {}\n", because_);
+    } else {
+      out += fmt::format("{}, {}\n", end_, valid_ ? "VALID" : "INVALID (invaria report says why)");
+    }
   }
   return out;
 }

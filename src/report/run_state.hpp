@@ -20,8 +20,10 @@ class RunState {
   void add(std::string_view more);
 
   bool has_begun() const { return begun_.has_value(); }
-  /// finished, "some failed" or stopped; empty while it runs (or was killed).
+  /// finished, "some failed", stopped or error; empty while it runs (or was killed).
   const std::string& end() const { return end_; }
+  /// The exit code of a run that ended with an error.
+  int64_t error_code() const { return error_code_; }
   bool is_valid() const { return valid_; }
   /// Whether a session that was a part of the run, such as pretraining alone, ended with failures.
   bool part_failed() const { return part_end_ == "some failed"; }
@@ -59,6 +61,8 @@ class RunState {
   std::string part_end_;  ///< of a session that was a part of the run: finished or "some failed"
   int64_t n_ranks_ = 0, n_encoders_ = 0;
   bool valid_ = false;
+  std::string because_;  ///< what the error was
+  int64_t error_code_ = 0;
   double last_event_s_ = 0.0;
   std::map<std::string, Encoder> encoders_;
   std::map<int64_t, Rank> ranks_;

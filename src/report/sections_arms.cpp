@@ -80,6 +80,8 @@ Cell mean_and_range(std::vector<double> values) {
   if (values.size() == 1) return decimal_cell(*low, 2);
   Cell cell = decimal_cell(mean(values), 2);
   cell.text += fmt::format(" [{}, {}]", decimal(*low, 2), decimal(*high, 2));
+  cell.low = *low;
+  cell.high = *high;
   return cell;
 }
 

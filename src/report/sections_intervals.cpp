@@ -51,7 +51,8 @@ Section intervals_section(const io::Results& results, const SummaryView& view) {
       row.push_back(no_cell());
       if (found == cells.end()) continue;
       is_empty = false;
-      row.back().text = fmt::format("{} to {}", percent(mean(found->second.low)), percent(mean(found->second.high)));
+      const double low = mean(found->second.low), high = mean(found->second.high);
+      row.back() = {.text = fmt::format("{} to {}", percent(low), percent(high)), .low = 100 * low, .high = 100 * high};
     }
     if (!is_empty) table.add_row(std::move(row));
   }

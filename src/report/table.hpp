@@ -34,9 +34,12 @@ struct Cell {
   Emphasis emphasis = Emphasis::kNone;
   double value = std::numeric_limits<double>::quiet_NaN();       ///< in the column's units, not rounded
   double half_width = std::numeric_limits<double>::quiet_NaN();  ///< of the interval value ± half_width; NaN: none
+  double low = std::numeric_limits<double>::quiet_NaN();         ///< of the range [low, high] that the text shows
+  double high = std::numeric_limits<double>::quiet_NaN();
 
   bool has_value() const { return value == value; }
   bool has_interval() const { return half_width == half_width; }
+  bool has_range() const { return low == low && high == high; }
 };
 
 /// Rows under headings.

@@ -1,6 +1,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <cmath>
+#include <vector>
 
 #include "report/numbers.hpp"
 #include "report/writers.hpp"
@@ -21,9 +24,32 @@ std::string heading_of(const Column& column) {
   return units.empty() ? column.heading : fmt::format("{} ({})", column.heading, units);
 }
 
+std::string number(double value) {
+  return value == value ? fmt::format("{:.12g}", value) : "";
+}
+
 std::string field_of(const Cell& cell) {
-  if (cell.has_value()) return fmt::format("{:.12g}", cell.value);
-  return cell.text == kNotAvailable ? "" : quoted(cell.text);
+  if (cell.has_value()) return number(cell.value);
+  return cell.has_range() || cell.text == kNotAvailable ? "" : quoted(cell.text);
+}
+
+/// What a column's cells have beside their value, each a column of its own.
+struct Beside {
+  const char* heading;
+  double Cell::*number;
+};
+constexpr std::array kBeside = {Beside{" half width", &Cell::half_width}, Beside{" low", &Cell::low},
+                                Beside{" high", &Cell::high}};
+
+std::vector<Beside> beside(const Table& table, size_t column) {
+  std::vector<Beside> found;
+  for (const Beside& one : kBeside) {
+    const bool is_there = std::any_of(table.rows().begin(), table.rows().end(), [&](const std::vector<Cell>& row) {
+      return !std::isnan(row[column].*one.number);
+    });
+    if (is_there) found.push_back(one);
+  }
+  return found;
 }
 
 }  // namespace
@@ -31,20 +57,27 @@ std::string field_of(const Cell& cell) {
 std::string csv(const Table& table) {
   const std::vector<Column>& columns = table.columns();
   std::string out;
-  std::vector<bool> has_interval;
+  std::vector<std::vector<Beside>> more;
   for (size_t k = 0; k < columns.size(); ++k) {
-    has_interval.push_back(std::any_of(table.rows().begin(), table.rows().end(),
-                                       [k](const std::vector<Cell>& row) { return row[k].has_interval(); }));
+    more.push_back(beside(table, k));
     if (k > 0) out += ',';
     out += quoted(heading_of(columns[k]));
-    if (has_interval[k]) out += ',' + quoted(heading_of(columns[k]) + " half width");
+    for (const Beside& one : more[k]) out += ',' + quoted(heading_of(columns[k]) + one.heading);
   }
   out += '\n';
+  std::vector<Cell> above;
   for (const std::vector<Cell>& row : table.rows()) {
     for (size_t k = 0; k < columns.size(); ++k) {
       if (k > 0) out += ',';
-      out += field_of(row[k]);
-      if (has_interval[k]) out += row[k].has_interval() ? fmt::format(",{:.12g}", row[k].half_width) : ",";
+      // A key that is left blank below its like is meant there, too.
+      const bool goes_on = columns[k].is_key && row[k].text.empty() && !above.empty();
+      const Cell& cell = goes_on ? above[k] : row[k];
+      out += field_of(cell);
+      for (const Beside& one : more[k]) out += ',' + number(cell.*one.number);
+      if (!goes_on) {
+        if (above.empty()) above.resize(columns.size());
+        above[k] = row[k];
+      }
     }
     out += '\n';
   }

@@ -30,9 +30,13 @@ TimeEstimate estimate_time(const Suite& suite, const Plan& plan, const Calibrati
     }
     const bool has_its_readouts =
         unit.kind == UnitKind::kEpisodes || (unit.kind == UnitKind::kJoint && suite.downstream.judges_own_readout());
+    auto n_readouts = static_cast<double>(readouts.size());
+    // Points that validation chooses among, in every repeat.
+    if (unit.kind == UnitKind::kProjected && suite.downstream.projected.choice == downstream::Choice::kValidation)
+      n_readouts += static_cast<double>(suite.downstream.projected.starts);
     if (!readouts.empty() && !has_its_readouts)
-      seconds += (chooses_statistics(suite, unit) ? 2.0 : 1.0) * static_cast<double>(readouts.size()) *
-                 calibration.readout_s[unit.encoder][unit.task];
+      seconds +=
+          (chooses_statistics(suite, unit) ? 2.0 : 1.0) * n_readouts * calibration.readout_s[unit.encoder][unit.task];
     estimate.unit_s.push_back(seconds);
   }
   estimate.sweep = simulate_sweep(estimate.unit_s, ranks, calibration.claim);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/json/serialize.hpp>
 #include <exception>
+#include <memory>
 #include <set>
 #include <tuple>
 
@@ -59,9 +60,11 @@ class Measurer {
       return downstream::extract_features(encoder, generated, model::BatchNormPass::running(),
                                           augment::normalise(images_BCHW, strengths.mean, strengths.std));
     };
+    const at::Tensor fitted_ND = downstream::extract_features(encoder, generated, model::BatchNormPass::running(),
+                                                              pictures_to_fit(plan.settings));
     io::Segment rows;
-    for (downstream::SimilarityCurve& curve : downstream::similarity_curves(features_of, plain_pictures(plan.settings),
-                                                                            suite_.measure, context_.stop_requested)) {
+    for (downstream::SimilarityCurve& curve : downstream::similarity_curves(
+             features_of, plain_pictures(plan.settings), fitted_ND, suite_.measure, context_.stop_requested)) {
       rows.similarities.push_back({plan.name, plan.seed, unit.invariance, config::name_of(curve.transformation),
                                    config::name_of(curve.similarity), curve.directions, settings_,
                                    std::move(curve.strengths), std::move(curve.values)});
@@ -70,6 +73,16 @@ class Measurer {
   }
 
  private:
+  /// What whitening is fitted on: the pictures that are measured, and as many more as there shall be.
+  downstream::Pictures pictures_to_fit(const train::PretrainSettings& pretraining) const {
+    const int64_t n = std::max(suite_.measure.whitening_images, suite_.measure.images);
+    auto stored = std::make_shared<downstream::StoredSamples>();
+    for (int64_t index : downstream::sample_pictures(pictures_, n, static_cast<uint64_t>(suite_.seed)))
+      stored->samples.push_back(pictures_.ref(index));
+    stored->shape = pictures_.shape;
+    return {stored, pretraining.views()};
+  }
+
   /// The pictures as this encoder saw whole ones, in [0, 1].
   at::Tensor plain_pictures(const train::PretrainSettings& pretraining) const {
     augment::ViewSettings plain = pretraining.views();

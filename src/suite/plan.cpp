@@ -261,7 +261,16 @@ int64_t forward_images(const Suite& suite, const std::vector<TaskSize>& sizes, c
     const int64_t episode = few_shot.ways * (few_shot.shots + few_shot.queries) * parts;
     return 2 * few_shot.learned_episodes * (episode + reestimation);
   }
-  return images_to_validate(suite, sizes[unit.task], unit) + sizes[unit.task].test;
+  const TaskSize& size = sizes[unit.task];
+  const int64_t to_validate = images_to_validate(suite, size, unit);
+  const downstream::DownstreamSettings& settings = suite.downstream;
+  int64_t images = to_validate + size.test;
+  // What validation chooses among: the ends of the descents and the best one's corner, of which one is counted above.
+  if (unit.kind == UnitKind::kProjected && settings.projected.choice == downstream::Choice::kValidation)
+    images += settings.projected.starts * to_validate;
+  // Its own readout is judged under running statistics.
+  if (unit.kind == UnitKind::kJoint && unit.reestimates) images += size.to_validate + size.test;
+  return images;
 }
 
 }  // namespace
@@ -282,12 +291,7 @@ void estimate_costs(Plan& plan, const Suite& suite, const std::vector<TaskSize>&
   for (Unit& unit : plan.units) {
     unit.forward_images = forward_images(suite, sizes, unit);
     auto images = static_cast<double>(unit.forward_images);
-    if (unit.kind == UnitKind::kProjected) {
-      images += images_of_projected(sizes[unit.task].train);
-      // What validation chooses among: the ends of the descents and their best one's corner.
-      if (settings.projected.choice == downstream::Choice::kValidation)
-        images += static_cast<double>(settings.projected.starts * images_to_validate(suite, sizes[unit.task], unit));
-    }
+    if (unit.kind == UnitKind::kProjected) images += images_of_projected(sizes[unit.task].train);
     if (unit.kind == UnitKind::kEpisodes) {
       const downstream::FewShotSettings& few_shot = suite.tasks[unit.task].few_shot;
       images +=

@@ -106,7 +106,9 @@ class Run {
   void record_time(const char* stage, double seconds) {
     io::Segment segment;
     const Energy energy = meter_ ? meter_->lap() : Energy{};
-    segment.stage_times.push_back({stage, comm_.rank(), seconds, energy.cpu_J, energy.gpu_J});
+    // Shares run side by side: their ranks are counted on.
+    const int64_t rank = context_.share.index * comm_.size() + comm_.rank();
+    segment.stage_times.push_back({stage, rank, seconds, energy.cpu_J, energy.gpu_J});
     writer_->keep(segment);
     if (comm_.is_root()) context_.log->event("stage", {{"stage", stage}, {"seconds", seconds}});
   }

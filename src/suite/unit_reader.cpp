@@ -76,19 +76,13 @@ at::Tensor UnitReader::pool_features(const LoadedEncoder& encoder, const config:
     constexpr double kUnread = std::numeric_limits<double>::quiet_NaN();
     kept.features_BD = at::full({data.pool.size(), encoder.encoder.feature_dim()}, kUnread, at::kFloat);
   }
-  int64_t first = 0;
-  for (int64_t end : data.stretch_ends) {
-    const auto is_touched = [&](const downstream::Samples* part) {
-      return part->rows_B.numel() > 0 && (part->rows_B >= first).logical_and(part->rows_B < end).any().item<bool>();
-    };
-    if (!kept.read.contains(end) && std::any_of(samples.begin(), samples.end(), is_touched)) {
-      kept.read.insert(end);
-      encoder_passes_ += end - first;
-      kept.features_BD.narrow(0, first, end - first)
-          .copy_(downstream::extract_features(encoder.encoder, generated_at(encoder, invariance), pass,
-                                              data.pool.subset(at::arange(first, end, at::kLong))));
-    }
-    first = end;
+  for (const auto& [first, count] : downstream::stretches_of(data, samples)) {
+    if (kept.read.contains(first)) continue;
+    const downstream::Pictures pictures = data.pool.subset(at::arange(first, first + count, at::kLong));
+    kept.features_BD.narrow(0, first, count)
+        .copy_(downstream::extract_features(encoder.encoder, generated_at(encoder, invariance), pass, pictures));
+    kept.read.insert(first);  // not before: what failed is read again
+    encoder_passes_ += count;
   }
   return kept.features_BD;
 }
@@ -131,7 +125,8 @@ const at::Tensor& UnitReader::clean_pictures() {
 
 int64_t UnitReader::images_to_validate(int64_t repeat) {
   int64_t read = 0;
-  for (const downstream::Samples* samples : samples_to_validate(judged(repeat))) read += samples->size();
+  for (const downstream::Stretch& stretch : downstream::stretches_of(task(repeat), samples_to_validate(judged(repeat))))
+    read += stretch.count;
   return (chooses_statistics(suite_, *unit_) ? 2 : 1) * read + (unit_->reestimates ? n_clean_pictures() : 0);
 }
 

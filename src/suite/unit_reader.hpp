@@ -65,8 +65,8 @@ class UnitReader {
   /// The features of `read` with the test set's.
   at::Tensor with_test(int64_t repeat, const LoadedEncoder& encoder, const Read& read);
 
-  /// Images that judging one i on validation takes through the encoder: those that the readout is fitted and judged on
-  /// (of a few-shot task, those of the validation episodes), and clean ones for statistics.
+  /// Images that judging one i on validation takes through the encoder: the stretches with those that the readout is
+  /// fitted and judged on (of a few-shot task, those of the validation episodes), and clean ones for statistics.
   int64_t images_to_validate(int64_t repeat);
 
   /// What the readout chosen on validation makes of features, or validation episodes of a few-shot task; once a unit.
@@ -94,7 +94,7 @@ class UnitReader {
   const Unit* unit_ = nullptr;
   struct PoolFeatures {
     at::Tensor features_BD;
-    std::set<int64_t> read;  ///< ends of stretches
+    std::set<int64_t> read;  ///< where stretches begin
   };
   std::map<std::string, PoolFeatures> features_;
   std::map<config::Invariance, model::Generated> generated_;

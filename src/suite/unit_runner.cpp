@@ -69,8 +69,8 @@ struct UnitRunner::Impl {
     std::vector<int64_t> rows = episode.support;
     rows.insert(rows.end(), episode.queries.begin(), episode.queries.end());
     const downstream::PartsOfSamples parts = downstream::parts_of_samples(data, rows);
-    const at::Tensor images = data.pool.at(at::tensor(parts.rows, at::kLong));
-    reader.add_passes(learned.encoder_passes + images.size(0));
+    const downstream::Pictures images = data.pool.subset(at::tensor(parts.rows, at::kLong));
+    reader.add_passes(learned.encoder_passes + images.size());
     const at::Tensor features_PD = downstream::extract_features(encoder.encoder, generated,
                                                                 pass_with(statistics ? &*statistics : nullptr), images);
     return {learned.invariance, downstream::mean_over_parts(features_PD, parts.sample_P, std::ssize(rows))};

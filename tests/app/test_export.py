@@ -154,6 +154,7 @@ layouts = {
     "moco-v3": {f"module.base_encoder.{key}": value for key, value in plain.items()}
     | {f"module.momentum_encoder.{key}": value + 1 for key, value in plain.items()}
     | {"module.base_encoder.fc.0.weight": junk, "module.predictor.0.weight": junk},
+    "without-counts": {key: value for key, value in plain.items() if not key.endswith("num_batches_tracked")},  # torchvision's first files
     "half": {key: value.half() if value.is_floating_point() else value for key, value in plain.items()},
 }
 

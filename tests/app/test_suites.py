@@ -4,6 +4,7 @@ shortened here, as they stand in the nightly tests (argument `whole`).
 The twin for regression takes INVARIA_TEST_DATA where it runs whole; shortened, made pictures with targets stand in."""
 import json
 import os
+import subprocess
 import sys
 import time
 
@@ -98,6 +99,10 @@ for path in SMALL:
         assert code == 0, text
         with h5py.File(output / "results.h5") as results:
             assert "invariance" in results, list(results)
+    if not suite.get("tasks"):
+        for script in ("analyse", "figures"):
+            done = subprocess.run([sys.executable, SOURCE / f"examples/{script}.py", output / "results.h5"], capture_output=True, text=True)
+            assert done.returncode == 0 and "tasks" in done.stdout, (script, done)
     seconds = time.monotonic() - begun
     assert not WHOLE or seconds < 600, (path.stem, seconds)
     code, text = run("verify", output, *options)

@@ -36,7 +36,7 @@ std::vector<SimilarityCurve> curves_of(const FeaturesOf& features_of, Transforma
   MeasureSettings settings;
   settings.transformations = {transformation};
   settings.strengths = n;
-  return similarity_curves(features_of, made_pictures(), settings, [] { return false; });
+  return similarity_curves(features_of, made_pictures(), features_of(made_pictures()), settings, [] { return false; });
 }
 
 /// Whether all kinds of similarity at the strength of this number say that nothing moved.
@@ -78,7 +78,8 @@ TEST_CASE("a transformation of no strength leaves every encoder's features where
       {Transformation::kSaturation, 1}, {Transformation::kHue, 0},         {Transformation::kBlur, 0},
       {Transformation::kSharpness, 1}};
   const at::Tensor images = made_pictures();
-  const FeatureSimilarity similarity(images.flatten(1).narrow(1, 0, 20).to(at::kDouble));
+  const at::Tensor features = images.flatten(1).narrow(1, 0, 20).to(at::kDouble);
+  const FeatureSimilarity similarity(features, features);
   for (const auto& [transformation, strength] : identities) {
     INFO(config::name_of(transformation));
     const at::Tensor moved = transform(images, transformation, strength).flatten(1).narrow(1, 0, 20).to(at::kDouble);
@@ -116,7 +117,7 @@ TEST_CASE("after whitening distances are those of Mahalanobis, for a covariance 
           "[downstream][measure]") {
   // Four points with mean (10, 20) and covariance diag(8/3, 6).
   const at::Tensor points = at::tensor({12.0, 20.0, 8.0, 20.0, 10.0, 23.0, 10.0, 17.0}, at::kDouble).view({4, 2});
-  const FeatureSimilarity similarity(points);
+  const FeatureSimilarity similarity(points, points);
   const auto moved = [&](double x, double y) { return similarity.to(points + at::tensor({x, y}, at::kDouble))[2]; };
   CHECK(moved(2, 0) == Approx(2.0 / std::sqrt(8.0 / 3.0)));
   CHECK(moved(0, 3) == Approx(3.0 / std::sqrt(6.0)));
@@ -132,7 +133,7 @@ TEST_CASE("after whitening distances are those of Mahalanobis, for a covariance 
 TEST_CASE("similarities are what the formulas give picture by picture", "[downstream][measure]") {
   const at::Tensor features = noise({30, 4}, 1).mm(noise({4, 4}, 2)) + 1.0;
   const at::Tensor transformed = features + 0.5 * noise({30, 4}, 3);
-  const auto found = FeatureSimilarity(features).to(transformed);
+  const auto found = FeatureSimilarity(features, features).to(transformed);
   const at::Tensor mean = features.mean(0);
   const at::Tensor inverse = at::linalg_inv((features - mean).t().mm(features - mean) / 29.0);
   double cosine = 0.0, white = 0.0, distance = 0.0;
@@ -158,16 +159,30 @@ TEST_CASE("whitened features are white, and dead ones and more than there are pi
   CHECK(at::allclose(white.t().mm(white) / 49.0, at::eye(3, at::kDouble), 1e-8, 1e-8));
   CHECK(Whitening(noise({5, 20}, 2)).directions() == 4);
   // An encoder that has collapsed to one point: nothing to whiten, and cosines say that it ignores everything.
-  const FeatureSimilarity collapsed(at::ones({5, 2}, at::kDouble));
+  const FeatureSimilarity collapsed(at::ones({5, 2}, at::kDouble), at::ones({9, 2}, at::kDouble));
   CHECK(collapsed.directions() == 0);
   CHECK(collapsed.to(at::ones({5, 2}, at::kDouble))[0] == Approx(1.0));
   CHECK(std::isnan(collapsed.to(at::ones({5, 2}, at::kDouble))[2]));
   CHECK_THROWS_AS(Whitening(noise({1, 2}, 2)), PreconditionError);
 }
 
+TEST_CASE("whitening that was fitted on many pictures measures few of them as it should", "[downstream][measure]") {
+  // 30 pictures of 50 white features: between two others the distance is sqrt(2 x 50).
+  const at::Tensor features = noise({30, 50}, 1), others = noise({30, 50}, 2),
+                   many = at::cat({features, noise({4000, 50}, 3)});
+  const FeatureSimilarity fitted(features, many);
+  CHECK(fitted.directions() == 50);
+  CHECK(fitted.to(others)[2] == Approx(10.0).epsilon(0.05));
+  const FeatureSimilarity in_sample(features, features);  // sees the pictures' own span alone
+  CHECK(in_sample.directions() == 29);
+  CHECK(in_sample.to(others)[2] > 12.0);
+}
+
 TEST_CASE("measuring stops when it is asked to, and its settings are held to their rules", "[downstream][measure]") {
   MeasureSettings settings;
-  CHECK_THROWS_AS(similarity_curves(mean_colour, made_pictures(), settings, [] { return true; }), StoppedError);
+  CHECK_THROWS_AS(
+      similarity_curves(mean_colour, made_pictures(), mean_colour(made_pictures()), settings, [] { return true; }),
+      StoppedError);
   const auto places = [](const MeasureSettings& wrong) {
     config::Problems problems;
     wrong.validate("measure", problems);

@@ -81,6 +81,8 @@ for fault, code, pieces in (
     assert_whole(output)
     assert (output / "results.h5").exists() == (code == 0), fault
     if code != 0:
+        found, text = run("watch", output, timeout=30)
+        assert found == code and "ended with an error: " in text, (fault, found, text)
         found, text = run(*RUN, output)
         assert found == 0, (fault, text)
     assert_same_numbers(reference, output)
@@ -93,6 +95,8 @@ for fault, rank in (("write:EIO:segments/", 1), ("write:EIO:state.safetensors", 
     n_faults += 1
     code, text = faulty(fault, *RUN, output, ranks=2, rank=rank)
     assert code == 3 and f"(rank {rank} on " in text and EIO in text, (fault, code, text)
+    found, text = run("watch", output, timeout=30)
+    assert found == 3 and "ended with an error: " in text, (fault, found, text)
     assert_whole(output)
     assert run(*RUN, output, ranks=2)[0] == 0
     assert_same_numbers(two, output)

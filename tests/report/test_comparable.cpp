@@ -101,6 +101,25 @@ TEST_CASE("what would mix two things under one name is refused, naming the diffe
   CHECK(refused([](io::Results& r) {
           r.content.encoders[0].checkpoint_hash = "x";
         }).find("encoder amortised, seed 0: checkpoint hash") != std::string::npos);
+  // Parts that share no row: other seeds of an encoder that was pretrained otherwise, other tasks judged otherwise.
+  const auto apart = [](const std::string& settings, const std::string& encoder, int64_t seed) {
+    NamedResults one = of_task("known-01"), other = of_task("known-10");
+    one.results.info.settings = R"({"downstream": {"protocol": "sound", "readout": {"max_passes": 50}}, "seed": 0})";
+    one.results.content.encoders[0].settings = R"({"name": "amortised", "seed": 0, "steps": 300})";
+    other.results.info.settings = settings;
+    other.results.content.encoders[0].settings = encoder;
+    other.results.content.encoders[0].encoder_seed = seed;
+    other.results.content.encoders[0].checkpoint_hash = one.results.content.encoders[0].checkpoint_hash;
+    return merged_by_suite({one, other});
+  };
+  const std::string alike =
+      R"({"downstream": {"protocol": "sound", "readout": {"max_passes": 50, "new": 1}}, "arms": []})";
+  CHECK_NOTHROW(apart(alike, R"({"name": "amortised", "seed": 7, "steps": 300})", 7));
+  CHECK_THAT(error_of([&] { apart(alike, R"({"name": "amortised", "seed": 7, "steps": 3})", 7); }),
+             Catch::Contains("encoder amortised.steps: 300 in known-01.h5, 3 in known-10.h5"));
+  const std::string other = R"({"downstream": {"protocol": "paper"}})";
+  CHECK_THAT(error_of([&] { apart(other, R"({"name": "amortised", "seed": 0, "steps": 300})", 0); }),
+             Catch::Contains(R"(downstream.protocol: "sound" in known-01.h5, "paper" in known-10.h5)"));
   const std::string value = refused([](io::Results& r) {
     for (auto& row : r.content.jobs) row.value += row.arm == "corner-01" && row.repeat == 0 ? 0.01 : 0.0;
   });

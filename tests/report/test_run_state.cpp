@@ -66,6 +66,7 @@ TEST_CASE("a run that has ended says how", "[report][watch]") {
   CHECK(ended(R"("end":"finished","valid":true)") == "finished: finished, VALID\n");
   CHECK(ended(R"("end":"finished","valid":false)") == "finished: finished, INVALID (invaria report says why)\n");
   CHECK(ended(R"("end":"stopped")") == "stopped: stopped; the same command continues\n");
+  CHECK(ended(R"("end":"error","because":"disk full","code":3)") == "error: ended with an error: disk full\n");
 }
 
 TEST_CASE("shares of a sweep have a line each, and the run goes on until all are merged", "[report][watch]") {

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <limits>
+
 #include "tests/downstream/made.hpp"
 #include "tests/support/catch.hpp"
 
@@ -61,6 +63,7 @@ TEST_CASE("a few-shot task is validated by its episodes, and points of i compare
   at::Tensor telling = at::zeros({data.pool.size(), 8});
   for (const downstream::Samples* part : {&data.train, &data.validation})
     telling.index_copy_(0, part->rows_B, at::one_hot(part->labels_B, 8).to(at::kFloat));
+  telling.index_fill_(0, data.test.rows_B, std::numeric_limits<double>::quiet_NaN());  // as where nothing was read
   const Validated good = validated(task, telling);
   CHECK(good.value == 1.0);
   CHECK(good.scores.sizes() == at::IntArrayRef({50}));

@@ -78,6 +78,21 @@ TEST_CASE("what validation looks at is read first, the test set where a row is j
   }
 }
 
+TEST_CASE("what could not be read is read again where it is asked for again", "[suite]") {
+  const Fixture made({"downstream.bn_statistics=running"});
+  const Unit& unit = made.unit_of("shapes-4");
+  UnitReader reader(made.suite, made.plan, made.datasets);
+  reader.begin(unit);
+  const train::EncoderPlan& first = made.plan.encoders[0];
+  LoadedEncoder broken{model::Encoder(first.settings.model, 3, 0, first.view_shape()), "", 0, 0, {}};  // of three axes
+  const config::Invariance i{1.0, 0.0};
+  CHECK_THROWS_AS(reader.read_at(0, broken, i), PreconditionError);
+  CHECK(reader.encoder_passes() == 0);
+  LoadedEncoder encoder = made.encoder();
+  const Read read = reader.read_at(1, encoder, i);
+  CHECK(n_finite_rows(reader.with_test(1, encoder, read)) == reader.task(1).pool.size());
+}
+
 TEST_CASE("of two kinds of statistics the worse on validation never reads the test set", "[suite]") {
   const Fixture made({"downstream.bn_statistics=validated"});
   const Unit& unit = made.unit_of("shapes-4");
@@ -92,7 +107,7 @@ TEST_CASE("of two kinds of statistics the worse on validation never reads the te
   CHECK(reader.encoder_passes() == 2 * (pool - test) + clean + test);
 }
 
-TEST_CASE("a few-shot task with validation classes never reads its base classes at a fixed i", "[suite]") {
+TEST_CASE("a few-shot task with validation classes looks at nothing else to validate", "[suite]") {
   downstream::TaskData data;
   data.train.labels_B = data.validation.labels_B = data.validation_classes.labels_B = at::zeros({1}, at::kLong);
   downstream::TaskSettings settings;
