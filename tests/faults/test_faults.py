@@ -81,8 +81,9 @@ for fault, code, pieces in (
     assert_whole(output)
     assert (output / "results.h5").exists() == (code == 0), fault
     if code != 0:
-        found, text = run("watch", output, timeout=30)
-        assert found == code and "ended with an error: " in text, (fault, found, text)
+        if (output / "log.jsonl").exists():  # else it failed before there was one
+            found, text = run("watch", output, timeout=30)
+            assert found == code and "ended with an error: " in text, (fault, found, text)
         found, text = run(*RUN, output)
         assert found == 0, (fault, text)
     assert_same_numbers(reference, output)
