@@ -11,19 +11,21 @@ job=${SLURM_JOB_ID:?this is a batch script: submit it with sbatch}
 [ -z "${SLURM_ARRAY_TASK_ID:-}" ] || job=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID
 restarts=${SLURM_RESTART_COUNT:-0}
 going_on=@OUTPUT@/slurm/going-on-$job   # there while this job runs or will run again, for `invaria watch`
-touch "$going_on"
-trap 'rm -f "$going_on"' EXIT
-@MODULES@
 say() { echo "$(date --utc +%FT%TZ) job $job: $*"; }
-# For good: with a code that the site's RequeueExit lists Slurm would queue the job again, and again.
+# However the script ends for good: with a code that the site's RequeueExit lists Slurm would queue the job again, and again.
 leave() {
+  local code=$?
+  rm -f "$going_on"
   case "$requeued" in
-    *" $1 "*)
-      say "with exit code $spare, for after $1 this site queues a job again"
+    *" $code "*)
+      say "with exit code $spare, for after $code this site queues a job again"
       exit "$spare" ;;
   esac
-  exit "$1"
+  exit "$code"
 }
+trap leave EXIT
+touch "$going_on"
+@MODULES@
 
 # Slurm signals this shell: USR1 some time before the limit, TERM before pre-emption. The ranks then save, stop and exit with 75.
 # To srun itself TERM would mean to kill them.
@@ -51,8 +53,8 @@ status=0
 wait "$step" || status=$?
 [ -z "$signalled" ] || [ "$status" -ne 138 ] || status=75  # the signal met srun before the ranks had begun
 say "the program ended with $status"
-[ "$status" -ne 1 ] || say "invaria report says what failed; scripts/slurm/submit --stage sweep does what can be done without it"
-[ "$status" -eq 75 ] || leave "$status"
+[ "$status" -ne 1 ] || say @AFTER_FAILURES@
+[ "$status" -eq 75 ] || exit "$status"
 
 # Stopped on request, to be resumed: unless Slurm has ended the job, by scancel or to queue it again itself.
 state=$(squeue --noheader --jobs="$job" --format=%T 2>/dev/null || true)
@@ -63,12 +65,12 @@ elif [ "$restarts" -ge "$most_restarts" ]; then
 elif [ "$requeue" = none ]; then
   say "saved; this site queues no job again: scripts/slurm/submit continues"
 elif [ "$requeue" = scontrol ]; then
-  trap - EXIT
   say "saved, queueing again"
-  scontrol requeue "$job"
+  trap - EXIT
+  scontrol requeue "$job" || { trap leave EXIT; say "not queued again: scripts/slurm/submit continues"; }
 else
   trap - EXIT
   say "saved, queueing again by exit code $requeue"
   exit "$requeue"
 fi
-leave 75
+exit 75

@@ -15,7 +15,8 @@ namespace invaria::app {
 /// What a complete run of the suite holds.
 report::MergeExpectation expectation_of(const suite::Suite& suite, const suite::Plan& plan);
 
-/// What the stages took by the clock: of each the longest of its ranks, which work at the same time.
+/// What the stages took by the clock: of each the longest of its ranks, which work at the same time. Of shares that a
+/// queue let run one after the other, at least that.
 double wall_seconds(const std::vector<io::StageTime>& times);
 
 /// Segments and checkpoints of `output`, merged. An encoder without a checkpoint there is left out unless a segment

@@ -72,7 +72,8 @@ ExitCode watch_command(const WatchOptions& options) {
     fmt::print("{}{}", text, is_terminal ? "" : "\n");
     std::fflush(stdout);
     n_lines = std::count(text.begin(), text.end(), '\n');
-    const bool waits = state.end() == "stopped" && !options.once && goes_on_in_slurm(options.output);
+    const bool may_go_on = state.end() == "stopped" || state.end() == "error";
+    const bool waits = may_go_on && !options.once && goes_on_in_slurm(options.output);
     if (!state.end().empty() && !waits) return code_of(state);
     if (state.part_failed()) return ExitCode::kSomeFailed;  // what would follow does not
     if (options.once) return ExitCode::kOk;

@@ -126,10 +126,34 @@ void add_contradictions(const boost::json::value& there, const boost::json::valu
       if (other == nullptr) continue;  // of a build that knew no such setting
       add_contradictions(value, *other, path.empty() ? std::string(key) : path + "." + std::string(key), a, b, out);
     }
+  } else if (there.is_array() && here.is_array() && there.get_array().size() == here.get_array().size()) {
+    for (size_t k = 0; k < there.get_array().size(); ++k)
+      add_contradictions(there.get_array()[k], here.get_array()[k], fmt::format("{}[{}]", path, k), a, b, out);
   } else if (there != here) {
     out.push_back(fmt::format("{}: {} in {}, {} in {}", path, boost::json::serialize(there), a.file,
                               boost::json::serialize(here), b.file));
   }
+}
+
+bool has_arm(const io::Results& results, std::string_view beginning) {
+  return std::any_of(results.content.jobs.begin(), results.content.jobs.end(),
+                     [&](const io::JobRecord& job) { return job.arm.starts_with(beginning); });
+}
+
+/// How jobs of the arms that both have are done, without how many there are.
+boost::json::value judging_of(const boost::json::value& downstream, const NamedResults& a, const NamedResults& b) {
+  boost::json::value judging = downstream;
+  if (!judging.is_object()) return judging;
+  judging.get_object().erase("grid_per_axis");
+  const auto both_have = [&](std::string_view arm) { return has_arm(a.results, arm) && has_arm(b.results, arm); };
+  if (!both_have("learned-projected") && !both_have("learned-episode")) judging.get_object().erase("projected");
+  boost::json::value* const joint = judging.get_object().if_contains("joint");
+  if (!both_have("learned-joint")) {
+    judging.get_object().erase("joint");
+  } else if (joint != nullptr && joint->is_object()) {
+    joint->get_object().erase("repeats");
+  }
+  return judging;
 }
 
 /// How all jobs of a suite are done and judged. Which there are (encoders' names and seeds, tasks, arms, repeats) may
@@ -139,10 +163,13 @@ void compare_suites(const NamedResults& a, const NamedResults& b, Differences& o
   const boost::json::value there = boost::json::parse(a.results.info.settings, unread);
   const boost::json::value here = boost::json::parse(b.results.info.settings, unread);
   if (!there.is_object() || !here.is_object()) return;
-  for (const char* section : {"axes", "downstream", "seed"}) {
+  for (const std::string section : {"axes", "downstream", "seed"}) {
     const boost::json::value* const one = there.get_object().if_contains(section);
     const boost::json::value* const other = here.get_object().if_contains(section);
-    if (one != nullptr && other != nullptr) add_contradictions(*one, *other, section, a, b, out);
+    if (one == nullptr || other == nullptr) continue;
+    const bool is_judging = section == "downstream";
+    add_contradictions(is_judging ? judging_of(*one, a, b) : *one, is_judging ? judging_of(*other, a, b) : *other,
+                       section, a, b, out);
   }
 }
 

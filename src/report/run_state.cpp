@@ -173,7 +173,8 @@ std::string RunState::units_text(double now_s) const {
 std::string RunState::share_line(const std::string& name, double now_s) const {
   std::string line = fmt::format("{:<12} {}", "share " + name, sweep_begun_ ? units_text(now_s) : "looks at its data");
   if (!part_end_.empty()) line += "; " + part_end_;
-  if (!end_.empty()) line += "; stopped, to be started again";
+  if (end_ == "error") line += "; ended with an error: " + because_;
+  if (end_ == "stopped") line += "; stopped, to be started again";
   return line + "\n";
 }
 

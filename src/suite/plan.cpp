@@ -264,12 +264,15 @@ int64_t forward_images(const Suite& suite, const std::vector<TaskSize>& sizes, c
   const TaskSize& size = sizes[unit.task];
   const int64_t to_validate = images_to_validate(suite, size, unit);
   const downstream::DownstreamSettings& settings = suite.downstream;
-  int64_t images = to_validate + size.test;
+  // learned-joint's own readout is judged under running statistics, beside another's or alone.
+  const bool has_own_readout =
+      unit.kind == UnitKind::kJoint && suite.tasks[unit.task].kind != downstream::TaskKind::kFewShot;
+  const bool is_alone = has_own_readout && settings.judges_own_readout();
+  int64_t images = is_alone ? 0 : to_validate + size.test;
   // What validation chooses among: the ends of the descents and the best one's corner, of which one is counted above.
   if (unit.kind == UnitKind::kProjected && settings.projected.choice == downstream::Choice::kValidation)
     images += settings.projected.starts * to_validate;
-  // Its own readout is judged under running statistics.
-  if (unit.kind == UnitKind::kJoint && unit.reestimates) images += size.to_validate + size.test;
+  if (is_alone || (has_own_readout && unit.reestimates)) images += size.to_validate + size.test;
   return images;
 }
 

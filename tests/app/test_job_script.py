@@ -1,4 +1,5 @@
 """scripts/slurm/submit and its batch script without a Slurm: commands that answer as Slurm's would stand in for them."""
+import json
 import os
 import re
 import subprocess
@@ -66,7 +67,7 @@ for listed, options, ended_with, restarts, expected, told in (
         ("75,85", (), 75, 0, 75, "queueing again by exit code 75"),
         ("75,85", ("--restarts", "3"), 75, 3, 79, "given up after 3 restarts"),
         ("1-4,75,79", (), 3, 0, 80, "with exit code 80, for after 3 this site queues a job again"),
-        ("(null)", (), 1, 0, 1, "--stage sweep does what can be done without it"),
+        ("(null)", (), 1, 0, 1, "--stage sweep does what can be done without them"),
         ("(null)", (), 0, 0, 0, "the program ended with 0")):
     site_has(requeue=listed)
     code, text = submit(*options)
@@ -79,4 +80,14 @@ assert submit()[0] == 0
 code, text = job(75)
 assert code == 75 and (WORK / "requeued").exists() and "saved, queueing again" in text, text
 assert re.search(r"^spare=79 ", next((WORK / "out/slurm").glob("pretrain*.sh")).read_text(), re.MULTILINE)
+
+# What fails before the program begins ends the job too: here the site's modules.
+fake("bash", 'case "$*" in *"module load"*) shift; exec /bin/bash -c "module() { :; }; $*" ;; *) exec /bin/bash "$@" ;; esac')
+(WORK / "site.json").write_text(json.dumps({"modules": ["openmpi"]}))
+site_has(requeue="75,127")
+code, text = submit("--site", WORK / "site.json")
+assert code == 0, text
+(FAKES / "bash").unlink()
+code, text = job(0)
+assert code == 79 and "module" in text and not list((WORK / "out/slurm").glob("going-on-*")), (code, text)
 print("ok")

@@ -49,6 +49,11 @@ at::Tensor without_phase(const at::Tensor& views_BCMT) {
   return views_BCMT.narrow(1, 0, std::min<int64_t>(2, views_BCMT.size(1)));
 }
 
+/// Share of numbers, phases among them, that differ.
+double share_apart(const at::Tensor& a, const at::Tensor& b) {
+  return ((a - b).abs() > 1e-2).to(at::kDouble).mean().item<double>();
+}
+
 }  // namespace
 
 TEST_CASE("bands of many views are changed as each alone, to the bit", "[augment][sound][oracle]") {
@@ -81,6 +86,7 @@ TEST_CASE("what a device does to sounds is what the CPU does", "[augment][sound]
     const at::Tensor expected = render_sounds(given.sounds, given.parameters, settings, mel, kRate);
     REQUIRE(found.sizes() == expected.sizes());
     CHECK(largest_difference(without_phase(found), without_phase(expected)) < 1e-4);
+    CHECK(share_apart(found, expected) < 0.01);
     return packed.n_filters;
   };
   CHECK(compare(batch(150, settings, kAll)) == 150);  // more than are finished at once

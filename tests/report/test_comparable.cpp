@@ -104,7 +104,9 @@ TEST_CASE("what would mix two things under one name is refused, naming the diffe
   // Parts that share no row: other seeds of an encoder that was pretrained otherwise, other tasks judged otherwise.
   const auto apart = [](const std::string& settings, const std::string& encoder, int64_t seed) {
     NamedResults one = of_task("known-01"), other = of_task("known-10");
-    one.results.info.settings = R"({"downstream": {"protocol": "sound", "readout": {"max_passes": 50}}, "seed": 0})";
+    one.results.info.settings =
+        R"({"downstream": {"protocol": "sound", "grid_per_axis": 3, "joint": {"repeats": 1}, "readout": {"max_passes": 50}},
+            "seed": 0})";
     one.results.content.encoders[0].settings = R"({"name": "amortised", "seed": 0, "steps": 300})";
     other.results.info.settings = settings;
     other.results.content.encoders[0].settings = encoder;
@@ -114,6 +116,9 @@ TEST_CASE("what would mix two things under one name is refused, naming the diffe
   };
   const std::string alike =
       R"({"downstream": {"protocol": "sound", "readout": {"max_passes": 50, "new": 1}}, "arms": []})";
+  const std::string more_points =
+      R"({"downstream": {"protocol": "sound", "grid_per_axis": 9, "joint": {"repeats": 3}}, "seed": 0})";
+  CHECK_NOTHROW(apart(more_points, R"({"name": "amortised", "seed": 0, "steps": 300})", 0));
   CHECK_NOTHROW(apart(alike, R"({"name": "amortised", "seed": 7, "steps": 300})", 7));
   CHECK_THAT(error_of([&] { apart(alike, R"({"name": "amortised", "seed": 7, "steps": 3})", 7); }),
              Catch::Contains("encoder amortised.steps: 300 in known-01.h5, 3 in known-10.h5"));

@@ -86,6 +86,12 @@ TEST_CASE("shares of a sweep have a line each, and the run goes on until all are
         std::string::npos);
   CHECK(text.find("share 2/2    looks at its data; finished\n") != std::string::npos);
 
+  state.add(
+      R"({"time":"2024-05-01T10:01:40.000Z","rank":0,"share":"1/2","event":"run_end","end":"error","because":"disk full"}
+)");
+  CHECK_THAT(state.text(kTen + 110), Catch::Contains("ended with an error: disk full\n"));
+  CHECK(state.end().empty());
+
   // Another sweep in shares, in a directory whose run had ended.
   state.add(R"({"time":"2024-05-01T10:02:00.000Z","event":"run_end","end":"finished","valid":true}
 {"time":"2024-05-01T10:03:00.000Z","rank":0,"share":"1/2","event":"run_begin","suite":"more","ranks":3}

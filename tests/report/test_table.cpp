@@ -44,6 +44,19 @@ TEST_CASE("CSV has the numbers themselves, their half widths beside them, and qu
         "fixed_default,78,2.12,\n");
 }
 
+TEST_CASE("CSV has the ends of ranges in columns of their own, and repeats keys that are left blank",
+          "[report][tables]") {
+  Table table("ranges", {key_column("data"), {"split", "", Align::kLeft}, {"i", ""}});
+  table.add_row({{"faces"}, {"test"}, {.text = "0.96 [0.90, 1.00]", .value = 0.96, .low = 0.9, .high = 1.0}});
+  table.add_row({{}, {"train"}, {.text = "0.5 to 0.75", .low = 0.5, .high = 0.75}});
+  table.add_row({{"poses"}, {}, {}});
+  CHECK(csv(table) ==
+        "data,split,i,i low,i high\n"
+        "faces,test,0.96,0.9,1\n"
+        "faces,train,,0.5,0.75\n"
+        "poses,,,,\n");
+}
+
 TEST_CASE("Markdown, LaTeX and HTML show the same cells and escape what would be read as their own",
           "[report][tables]") {
   CHECK(markdown(small_table()) ==
