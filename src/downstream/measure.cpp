@@ -36,11 +36,12 @@ void MeasureSettings::validate(const std::string& path, config::Problems& proble
   if (along_i == 1) problems.add(config::join_path(path, "along_i"), "1", "0, or at least 2: the ends of each axis");
 }
 
-int64_t images_measured(const MeasureSettings& settings) {
+int64_t images_measured(const MeasureSettings& settings, int64_t available) {
   int64_t passes = 1;  // of the pictures as they are
   for (const Transformation transformation : settings.transformations)
     passes += std::ssize(strengths(transformation, settings.strengths));
-  return passes * settings.images + std::max(settings.whitening_images, settings.images);
+  const auto there = [&](int64_t wanted) { return available > 0 ? std::min(wanted, available) : wanted; };
+  return passes * there(settings.images) + there(std::max(settings.whitening_images, settings.images));
 }
 
 std::vector<SimilarityCurve> similarity_curves(const FeaturesOf& features_of, const at::Tensor& images_BCHW,

@@ -51,8 +51,8 @@ struct MeasureSettings {
   void validate(const std::string& path, config::Problems& problems) const;
 };
 
-/// Pictures that similarity_curves() sends through the encoder.
-int64_t images_measured(const MeasureSettings& settings);
+/// Pictures that measuring one encoder at one i sends through it. @param available  in the split; 0: enough
+int64_t images_measured(const MeasureSettings& settings, int64_t available);
 
 /// One kind of similarity under one transformation, over its strengths.
 struct SimilarityCurve {

@@ -307,6 +307,8 @@ ClaimCost measure_claim(const CalibrationPlace& place) {
 
 Calibration calibrate(const Suite& suite, const Summaries& summaries, const Plan& plan, const CalibrationPlace& place) {
   Calibration calibration;
+  if (!suite.measure.data.empty())
+    calibration.measured_pictures = summaries.at(suite.measure.data).count(suite.measure.split);
   const std::vector<TaskSize> sizes = task_sizes(suite, summaries);
   struct Measured {
     double step_s = 0.0, image_s = 0.0;

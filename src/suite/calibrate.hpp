@@ -47,6 +47,7 @@ struct Calibration {
   std::vector<std::vector<double>> episodes_s;  ///< [encoder][task] learning i on all of a repeat's episodes; or 0
   std::vector<std::vector<double>> readout_s;   ///< [encoder][task] choosing one readout
   ClaimCost claim;                              ///< of the sweep's counter
+  int64_t measured_pictures = 0;                ///< that the split to be measured holds; 0: nobody counted
 };
 
 /// Measure on made pictures of the suite's sizes. Collective: with several ranks, each computes its share as it will in

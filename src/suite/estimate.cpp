@@ -41,7 +41,7 @@ TimeEstimate estimate_time(const Suite& suite, const Plan& plan, const Calibrati
   }
   estimate.sweep = simulate_sweep(estimate.unit_s, ranks, calibration.claim);
   if (suite.measure.data.empty()) return estimate;
-  const auto images = static_cast<double>(downstream::images_measured(suite.measure));
+  const auto images = static_cast<double>(downstream::images_measured(suite.measure, calibration.measured_pictures));
   std::vector<double> point_s;
   for (const MeasureUnit& point : measure_units(plan, suite.measure.along_i))
     point_s.push_back(images * calibration.image_s[point.encoder]);

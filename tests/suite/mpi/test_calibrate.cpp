@@ -143,9 +143,11 @@ TEST_CASE("time is steps times a step's, and the units' makespan over the ranks"
   const Suite measured =
       small_suite({"measure={\"data\": \"shapes\", \"images\": 10, \"strengths\": 3, \"along_i\": 2, "
                    "\"transformations\": [\"rotation\", \"flip\"]}"});
-  const TimeEstimate measuring = estimate_time(measured, plan, made, 1);
+  Calibration counted = made;
+  counted.measured_pictures = 40;
+  const TimeEstimate measuring = estimate_time(measured, plan, counted, 1);
   CHECK(measuring.measured_points == 5);  // three corners, which the axes' ends are among, and two baselines
-  CHECK(measuring.measure_s == Approx(5 * 0.01 * 10 * (1 + 3 + 1)));
+  CHECK(measuring.measure_s == Approx(5 * 0.01 * (10 * (1 + 3 + 1) + 40)));  // and whitening, on all that there are
   CHECK(measuring.total_s() == one.total_s());
   const TimeEstimate four = estimate_time(suite, plan, made, 4);
   CHECK(four.sweep.makespan_s >= all_units / 4);
