@@ -191,12 +191,17 @@ std::vector<int64_t> sample_pictures(const data::DataSplit& split, int64_t n, ui
   return order;
 }
 
-at::Tensor render_clean(const data::DataSplit& split, const std::vector<int64_t>& indices,
-                        const augment::ViewSettings& views) {
+Pictures clean_views(const data::DataSplit& split, const std::vector<int64_t>& indices,
+                     const augment::ViewSettings& views) {
   auto stored = std::make_shared<StoredSamples>();
   for (int64_t index : indices) stored->samples.push_back(split.ref(index));
   stored->shape = split.shape;
-  return Pictures(stored, views).all();
+  return {stored, views};
+}
+
+at::Tensor render_clean(const data::DataSplit& split, const std::vector<int64_t>& indices,
+                        const augment::ViewSettings& views) {
+  return clean_views(split, indices, views).all();
 }
 
 void check_targets(const TaskSettings& task, const data::Dataset& dataset, const std::string& path,

@@ -13,7 +13,11 @@
 
 namespace invaria::downstream {
 
-/// Clean views of the samples at `indices`, [n, C, H, W].
+/// The samples at `indices` as clean views, made when they are asked for.
+Pictures clean_views(const data::DataSplit& split, const std::vector<int64_t>& indices,
+                     const augment::ViewSettings& views);
+
+/// All of them, [n, C, H, W].
 at::Tensor render_clean(const data::DataSplit& split, const std::vector<int64_t>& indices,
                         const augment::ViewSettings& views);
 

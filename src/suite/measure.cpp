@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <boost/json/serialize.hpp>
 #include <exception>
-#include <memory>
 #include <set>
 #include <tuple>
 
@@ -76,11 +75,8 @@ class Measurer {
   /// What whitening is fitted on: the pictures that are measured, and as many more as there shall be.
   downstream::Pictures pictures_to_fit(const train::PretrainSettings& pretraining) const {
     const int64_t n = std::max(suite_.measure.whitening_images, suite_.measure.images);
-    auto stored = std::make_shared<downstream::StoredSamples>();
-    for (int64_t index : downstream::sample_pictures(pictures_, n, static_cast<uint64_t>(suite_.seed)))
-      stored->samples.push_back(pictures_.ref(index));
-    stored->shape = pictures_.shape;
-    return {stored, pretraining.views()};
+    const auto indices = downstream::sample_pictures(pictures_, n, static_cast<uint64_t>(suite_.seed));
+    return downstream::clean_views(pictures_, indices, pretraining.views());
   }
 
   /// The pictures as this encoder saw whole ones, in [0, 1].

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <numeric>
+
 #include "tests/downstream/made.hpp"
 #include "tests/support/catch.hpp"
 
@@ -11,12 +13,11 @@ using namespace invaria::downstream;
 namespace {
 
 Pictures stored_pictures(const data::DataSplit& split) {
-  auto stored = std::make_shared<StoredSamples>();
-  for (int64_t n = 0; n < split.n; ++n) stored->samples.push_back(split.ref(n));
-  stored->shape = split.shape;
+  std::vector<int64_t> all(static_cast<size_t>(split.n));
+  std::iota(all.begin(), all.end(), 0);
   augment::ViewSettings views;
   views.view_size = 8;
-  return Pictures(stored, views);
+  return clean_views(split, all, views);
 }
 
 }  // namespace
