@@ -8,10 +8,12 @@
 namespace invaria::app {
 namespace {
 
-/// "1515 train, 1010 test pictures, 101 classes"
+/// "1515 train, 1010 test samples, 101 classes"; a split that a manifest promises and does not count has no number.
 std::string describe(const data::DatasetSummary& data) {
   std::vector<std::string> parts;
-  for (const auto& [split, count] : data.splits) parts.push_back(fmt::format("{} {}", count, split));
+  for (const auto& [split, count] : data.splits) {
+    parts.push_back(count > 0 ? fmt::format("{} {}", count, split) : fmt::format("uncounted {}", split));
+  }
   std::string text = fmt::format("{} samples", fmt::join(parts, ", "));
   if (data.n_classes > 0) text += fmt::format(", {} classes", data.n_classes);
   if (data.n_targets > 0) text += fmt::format(", {} targets", data.n_targets);

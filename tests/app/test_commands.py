@@ -60,6 +60,8 @@ assert code == 0 and planned(without) == planned(text), (without, text)
 manifest = json.loads((folder / "spots.json").read_text())
 del manifest["splits"][1]["count"]
 (folder / "spots.json").write_text(json.dumps(manifest))
+code, text = run("check", suite, "--without-data")
+assert code == 0 and "uncounted test" in text and " 0 " not in text, text
 code, text = run("plan", suite, "--without-data")
 assert code == 2 and "tasks[0].data" in text and "whose manifest counts its splits" in text, text
 other = json.loads(suite.read_text())  # with a task that is counted the others are left out, and named

@@ -113,6 +113,7 @@ while time.monotonic() < ends_at:
         grown += life.growth()
         most_files = max(most_files, life.most_files)
     n_jobs += assert_done_once(output)
+assert kills >= MINUTES / 4, f"only {kills} kills"
 assert grown, "no life was long enough to tell whether memory grows"
 memory, files = np.array(grown).T
 print(f"{n_jobs} jobs in {runs} runs, {kills} kills, {len(grown)} ranks watched for {LONG_LIFE_S:.0f} s and more: memory grew by "
