@@ -44,16 +44,16 @@ with xr.open_datatree(path, engine="h5netcdf") as tree:
     curves = {name: node["pretraining"].to_dataset(inherit=False).load() for name, node in tree["encoders"].children.items() if "pretraining" in node}
 
 tasks = [str(task) for task in summary["task"].values] if "task" in summary.coords else []
-# A task's figures are in its main metric: of those that it was judged by, the first of these.
-MAIN = ("top1", "map", "box_iou", "r2")
+# A task's figures are in its main metric: of those that it was judged by, the first of these, as in `invaria report`.
+MAIN = ("top1", "map", "box_iou", "r2", "mean_per_class", "top5", "r2_flat", "nme")
 judged = {task: {str(metric) for metric in jobs["metric"].values[(jobs["task"] == task).values]} for task in tasks}
 metric_of = {task: next((metric for metric in MAIN if metric in judged[task]), min(judged[task])) for task in tasks}
 
 
-def chosen(arm, task):
-    """The finished jobs of an arm on a task."""
+def chosen(arm, task, encoder=None):
+    """The finished jobs of an arm on a task, of one encoder or of all."""
     return np.flatnonzero(((jobs["status"] == "finished") & (jobs["metric"] == metric_of[task]) & (jobs["arm"] == arm)
-                           & (jobs["task"] == task)).values)
+                           & (jobs["task"] == task) & ((jobs["encoder"] == encoder) | (encoder is None))).values)
 
 
 if not tasks:  # a run that was made to be measured
@@ -111,21 +111,23 @@ figure.legend(handles=[plt.Line2D([], [], color=f"C{number}", label=name) for nu
               loc="outside lower center", ncols=len(names))
 save(figure, "paths")
 
-# The grid of i, with what was learned and what was best.
+# The grid of i of each encoder that has one, with what was learned and what was best.
 grid = [str(arm) for arm in summary["arm"].values if str(arm).startswith("grid-") and arm != "grid-best"]
 if len(names) == 2 and grid:
     points = np.array([[float(number) for number in arm.removeprefix("grid-").split(",")] for arm in grid])
     x, y = np.unique(points[:, 0]), np.unique(points[:, 1])
-    figure, axes = panels(len(tasks))
-    for axis, task in zip(axes, tasks):
-        values = main["mean"].sel(arm=grid, task=task).max("encoder").values
+    with_grid = main["mean"].sel(arm=grid).dropna("encoder", how="all")
+    encoders = [str(encoder) for encoder in with_grid["encoder"].values]
+    figure, axes = panels(len(tasks) * len(encoders))
+    for axis, (encoder, task) in zip(axes, [(encoder, task) for encoder in encoders for task in tasks]):
+        values = with_grid.sel(encoder=encoder, task=task).values
         table = np.full((len(y), len(x)), np.nan)
         table[np.searchsorted(y, points[:, 1]), np.searchsorted(x, points[:, 0])] = 100 * values
         figure.colorbar(axis.pcolormesh(x, y, table, shading="nearest", cmap="viridis"), ax=axis, label=f"{metric_of[task]} %")
         for arm, mark, size in (("grid-best", "s", 12), ("oracle", "D", 5), ("learned-projected", "o", 6)):
-            rows = chosen(arm, task)
+            rows = chosen(arm, task, encoder)
             axis.plot(*(jobs[f"i_{name}"].values[rows] for name in names), mark, ms=size, mfc="white", mec="black", label=arm, ls="")
-        axis.set(title=task, xlabel=names[0], ylabel=names[1], xticks=x, yticks=y)
+        axis.set(title=task if len(encoders) == 1 else f"{task}, {encoder}", xlabel=names[0], ylabel=names[1], xticks=x, yticks=y)
     figure.legend(*axes[0].get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=3)
     save(figure, "grid")
 

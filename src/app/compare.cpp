@@ -23,7 +23,7 @@ ExitCode compare_command(const CompareOptions& options) {
 
   const std::vector<report::Change> lost = report::regressions(comparison, options.threshold);
   for (const report::Change& change : lost) {
-    fmt::print("REGRESSION: {} ({}) on {}: {} fell by {:.1f} points{}\n", change.arm, change.encoder, change.task,
+    fmt::print("REGRESSION: {} ({}) on {}: {} is worse by {:.1f} points{}\n", change.arm, change.encoder, change.task,
                change.metric, -change.difference,
                std::isnan(change.p_holm) ? "" : fmt::format(", p {:.3g} after Holm", change.p_holm));
   }

@@ -28,10 +28,17 @@ std::string gpu_of(const comm::Communicator& comm, int n_gpus) {
   return text;
 }
 
-/// Reproducible before fast: cuDNN may neither try algorithms out nor take one that adds in any order.
-void make_cudnn_deterministic() {
-  at::globalContext().setDeterministicCuDNN(true);
-  at::globalContext().setBenchmarkCuDNN(false);
+/// Reproducible before fast: cuDNN may neither try algorithms out nor take one that adds in any order, nor may ATen's
+/// kernels where there is a choice; and float is float, where cuDNN would round factors to TensorFloat-32.
+void make_reproducible() {
+  setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);  // else cuBLAS may add in another order, and ATen warns of it
+  at::Context& context = at::globalContext();
+  context.setDeterministicCuDNN(true);
+  context.setBenchmarkCuDNN(false);
+  context.setDeterministicAlgorithms(true, true);
+  context.setDeterministicFillUninitializedMemory(false);
+  context.setAllowTF32CuDNN(false);
+  context.setAllowTF32CuBLAS(false);
 }
 
 }  // namespace
@@ -71,14 +78,14 @@ c10::Device choose_device(const std::string& name, const comm::Communicator& com
   }
   const auto index = static_cast<c10::DeviceIndex>(comm.node_rank() % n_gpus);
   c10::cuda::set_device(index);
-  make_cudnn_deterministic();
+  make_reproducible();
   return {c10::kCUDA, index};
 }
 
 c10::Device device_alone(const std::string& name) {
   if (name == "cpu" || (name == "auto" && !at::hasCUDA())) return c10::kCPU;
   if (!at::hasCUDA()) throw_environment("--device cuda: no GPU is seen here");
-  make_cudnn_deterministic();
+  make_reproducible();
   return {c10::kCUDA, 0};
 }
 

@@ -21,6 +21,7 @@
 #include "core/progress.hpp"
 #include "data/listing.hpp"
 #include "downstream/features.hpp"
+#include "downstream/held_out_loss.hpp"
 #include "model/cost.hpp"
 #include "report/writers.hpp"
 #include "suite/estimate.hpp"
@@ -53,24 +54,35 @@ double pretraining_memory_MiB(const train::EncoderPlan& encoder, double pictures
   return (numbers * sizeof(float) + activations + copies) / kMiB;
 }
 
-/// Of one rank in the sweep, as floats: the largest task's features, a batch of its pictures (of a known task, which
-/// draws its own, all of them), and an encoder's weights.
+/// Of one rank in the sweep: an encoder's weights; the largest task's features at two points, once more in double for
+/// the readout, and a batch of its pictures (of a known task, which draws its own, all of them); or what learning i
+/// keeps of a batch.
 double sweep_memory_MiB(const LoadedSuite& loaded) {
   const std::vector<suite::TaskSize> sizes = suite::task_sizes(loaded.suite, loaded.found);
-  double most = 0.0;
+  const downstream::DownstreamSettings& settings = loaded.suite.downstream;
+  double most = 0.0;  // bytes
   for (const train::EncoderPlan& encoder : loaded.plan.encoders) {
     const auto picture = static_cast<double>(encoder.view_shape().n_values());
     const auto features = static_cast<double>(model::feature_dim(encoder.settings.model));
     const auto weights = static_cast<double>(
         model::count_parameters(encoder.settings.model, encoder.n_axes(), encoder.view_shape()).total());
+    const int64_t kept = downstream::images_kept_at_once(encoder.settings.model, encoder.view_shape());
+    const double activations =
+        model::activation_bytes_per_image(encoder.settings.model, encoder.view_shape(), model::Precision::kFloat32);
     for (size_t task = 0; task < sizes.size(); ++task) {
       const bool is_known = loaded.suite.tasks[task].kind == downstream::TaskKind::kKnown;
       const auto n = static_cast<double>(sizes[task].train + sizes[task].validation + sizes[task].test);
       const double pictures = is_known ? n : std::min(n, static_cast<double>(downstream::kFeatureBatch));
-      most = std::max(most, weights + features * n + picture * pictures);
+      const auto train = static_cast<double>(sizes[task].train);
+      const double judged = features * (2.0 * n * sizeof(float) + 2.0 * train * sizeof(double)) + picture * pictures * sizeof(float);
+      int64_t learned = 0;  // pictures at once
+      if (encoder.is_conditioned() && loaded.suite.learns_projected()) learned = std::min({settings.projected.batch, sizes[task].train, kept});
+      if (encoder.is_conditioned() && loaded.suite.asks_for_joint())
+        learned = std::max(learned, std::min(settings.joint.batch, sizes[task].train));
+      most = std::max(most, weights * sizeof(float) + std::max(judged, static_cast<double>(learned) * activations));
     }
   }
-  return most * sizeof(float) / kMiB;
+  return most / kMiB;
 }
 
 /// The decoded pictures that the ranks of a node share; those of a pack lie in its file.

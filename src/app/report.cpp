@@ -30,9 +30,12 @@ std::string each(const std::vector<io::Results>& suites, const Render& render) {
   return out;
 }
 
-/// Where a suite's files go: the folder itself, or one below it where there are several suites.
-std::filesystem::path folder_of(const std::filesystem::path& folder, const io::Results& results, bool is_alone) {
-  return is_alone ? folder : folder / report::slug(results.info.suite);
+/// Where a suite's files go: nowhere below the folder itself, or where there are several suites in one each.
+std::vector<std::filesystem::path> places_of(const std::vector<io::Results>& suites) {
+  std::vector<std::filesystem::path> places(suites.size());
+  report::Slugs slugs;
+  for (size_t k = 0; suites.size() > 1 && k < suites.size(); ++k) places[k] = slugs.unlike(suites[k].info.suite);
+  return places;
 }
 
 }  // namespace
@@ -44,19 +47,19 @@ ExitCode report_command(const ReportOptions& options) {
     files.push_back({file.string(), io::read_results(file)});
   }
   const std::vector<io::Results> suites = report::merged_by_suite(std::move(files));
-  const bool is_alone = suites.size() == 1;
+  const std::vector<std::filesystem::path> places = places_of(suites);
 
   if (!options.html.empty()) write(options.html, report::page(suites));
   if (!options.markdown.empty()) write(options.markdown, each(suites, report::render_markdown));
   if (!options.latex.empty()) write(options.latex, each(suites, report::render_latex));
-  for (const io::Results& results : suites) {
+  for (size_t k = 0; k < suites.size(); ++k) {
     if (!options.csv.empty()) {
-      const auto folder = folder_of(options.csv, results, is_alone);
-      fmt::print("wrote {} tables to {}\n", report::write_csv_files(results, folder).size(), folder.string());
+      const std::filesystem::path folder = options.csv / places[k];
+      fmt::print("wrote {} tables to {}\n", report::write_csv_files(suites[k], folder).size(), folder.string());
     }
     if (!options.tensorboard.empty()) {
-      const auto folder = folder_of(options.tensorboard, results, is_alone);
-      fmt::print("wrote {} event files to {}\n", report::write_event_files(results, folder).size(), folder.string());
+      const std::filesystem::path folder = options.tensorboard / places[k];
+      fmt::print("wrote {} event files to {}\n", report::write_event_files(suites[k], folder).size(), folder.string());
     }
   }
   if (options.writes_files()) return ExitCode::kOk;

@@ -115,7 +115,8 @@ ExitCode run_on_all_ranks(const RunOptions& options, const comm::Communicator& c
   comm::together(comm, [&] { loaded = load_suite(options.suite, data::CheckDepth::kListing); });
   at::set_num_threads(choose_threads(comm));
   const c10::Device device = choose_device(options.device, comm);
-  comm::together(comm, [&] { require_picture_for_each_rank(loaded.plan, comm.size()); });
+  if (stage_of(options) != suite::Stage::kSweep)
+    comm::together(comm, [&] { require_picture_for_each_rank(loaded.plan, comm.size()); });
 
   std::string created;
   std::optional<io::DirectoryLock> lock;  // until the run has ended

@@ -1,6 +1,7 @@
 #include "bench/image_stages.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <turbojpeg.h>
 
@@ -207,11 +208,15 @@ Stage of_files(const std::filesystem::path& folder, int64_t n, int64_t height, i
       [=] { return write_folder(root, made_pictures(n, height, width)); });
   const auto decoded = [=] {
     at::Tensor pixels_BHW3 = at::empty({n, height, width, 3}, at::kByte);
-    for (int64_t picture = 0; picture < n; ++picture) {
-      const std::filesystem::path& file = files->get()[static_cast<size_t>(picture)];
-      const io::Image image = io::decode_image(io::read_file(file), file.string());
-      std::copy(image.pixels.begin(), image.pixels.end(), pixels_BHW3[picture].mutable_data_ptr<uint8_t>());
-    }
+    uint8_t* const pixels = pixels_BHW3.mutable_data_ptr<uint8_t>();
+    const std::vector<std::filesystem::path>& listed = files->get();
+    at::parallel_for(0, n, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t picture = begin; picture < end; ++picture) {
+        const std::filesystem::path& file = listed[static_cast<size_t>(picture)];
+        const io::Image image = io::decode_image(io::read_file(file), file.string());
+        std::copy(image.pixels.begin(), image.pixels.end(), pixels + picture * height * width * 3);
+      }
+    });
     return Pictures{n, height, width, pixels_BHW3};
   };
   const auto slowly = std::make_shared<Lazy<at::Tensor>>([=] { return views_slowly(decoded(), view_size, settings); });

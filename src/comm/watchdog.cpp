@@ -26,13 +26,14 @@ struct Report {
   std::string name() const { return call[0] == '\0' ? "its first collective" : call.data(); }
 };
 
-Report look_at(const Activity& activity) {
+/// @param awake_ns  since when this process has run: no wait from before counts
+Report look_at(const Activity& activity, int64_t awake_ns) {
   Report report;
   report.is_patient = activity.patience > 0 ? 1 : 0;
   const char* name = nullptr;
   for (const auto& place : activity.places()) {
-    const int64_t since_ns = place->since_ns;
-    const char* const call = place->call;
+    const char* const call = place->call;  // before its time: whoever enters it sets that first
+    const int64_t since_ns = std::max<int64_t>(place->since_ns, awake_ns);
     const double waits_s = static_cast<double>(now_ns() - since_ns) / 1e9;
     if (call != nullptr && waits_s > report.waits_s) {
       report.waits_s = waits_s;
@@ -63,6 +64,7 @@ struct Watchdog::Impl {
   std::vector<int64_t> heard_ns;
   bool awaits_answer = false;
   int64_t told_ns = 0;
+  int64_t awake_ns = now_ns();
   std::thread thread;
 
   bool is_root() const { return state->rank == 0; }
@@ -73,8 +75,12 @@ struct Watchdog::Impl {
     try {
       int64_t last_look_ns = now_ns();
       for (bool goes_on = true; goes_on && !abandoned();) {
-        // This process was stopped itself, as a whole job is when it is suspended: nobody is late by that.
-        if (seconds_since(last_look_ns) > timeout_s / 2) std::fill(heard_ns.begin(), heard_ns.end(), now_ns());
+        // This process was stopped itself, as a whole job is when it is suspended: nobody is late by that, neither silent
+        // nor long in a collective.
+        if (seconds_since(last_look_ns) > timeout_s / 2) {
+          awake_ns = now_ns();
+          std::fill(heard_ns.begin(), heard_ns.end(), awake_ns);
+        }
         last_look_ns = now_ns();
         goes_on = is_root() ? serve() : tell();
         nap();
@@ -124,7 +130,7 @@ struct Watchdog::Impl {
   bool serve() {
     Report report;
     int from = 0;
-    Report mine = look_at(*state->activity);
+    Report mine = look_at(*state->activity, awake_ns);
     while (receive(MPI_ANY_SOURCE, report, from)) {
       reports[static_cast<size_t>(from)] = report;
       heard_ns[static_cast<size_t>(from)] = now_ns();
@@ -151,7 +157,7 @@ struct Watchdog::Impl {
     const bool is_last = stopping();
     if (!awaits_answer && (is_last || seconds_since(told_ns) > timeout_s / 10)) {
       Report& mine = reports[static_cast<size_t>(state->rank)];
-      mine = look_at(*state->activity);
+      mine = look_at(*state->activity, awake_ns);
       mine.is_last = is_last ? 1 : 0;
       send(mine, 0);
       awaits_answer = true;
@@ -160,7 +166,7 @@ struct Watchdog::Impl {
     // Rank 1 says it for all; the next ones only if it is gone too.
     const double silent_s = seconds_since(heard_ns[0]);
     if (awaits_answer && silent_s > timeout_s + (state->rank == 1 ? 0.0 : std::min(timeout_s, 10.0)))
-      report_silent(0, silent_s, static_cast<size_t>(state->rank), look_at(*state->activity));
+      report_silent(0, silent_s, static_cast<size_t>(state->rank), look_at(*state->activity, awake_ns));
     return true;
   }
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <fstream>
 #include <limits>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -31,21 +32,26 @@ std::optional<uint64_t> read_counter(const fs::path& path) {
 /// One processor package: microjoules that begin again at zero past `range`.
 struct Package {
   fs::path counter;
-  uint64_t range = 0;
+  uint64_t range = 0;  ///< 0: not told
   std::optional<uint64_t> last;
 };
 
-/// The packages among the zones; the others (cores, DRAM, the whole board) are parts of one, or hold several.
+/// The packages among the zones; the others (cores, DRAM, the whole board) are parts of one, or hold several. Some
+/// machines show a package twice, by two interfaces (intel-rapl and intel-rapl-mmio): one that can be read counts.
 std::vector<Package> find_packages(const fs::path& powercap) {
-  std::vector<Package> packages;
+  std::map<std::string, Package> by_name;
   std::error_code error;
   for (const fs::directory_entry& zone : fs::directory_iterator(powercap, error)) {
     std::ifstream file(zone.path() / "name");
     std::string name;
     if (!(file >> name) || !name.starts_with("package")) continue;
-    packages.push_back({zone.path() / "energy_uj", read_counter(zone.path() / "max_energy_range_uj").value_or(0), {}});
-    packages.back().last = read_counter(packages.back().counter);
+    Package package{zone.path() / "energy_uj", read_counter(zone.path() / "max_energy_range_uj").value_or(0), {}};
+    package.last = read_counter(package.counter);
+    const auto [known, is_first] = by_name.try_emplace(name, package);
+    if (!is_first && !known->second.last) known->second = package;
   }
+  std::vector<Package> packages;
+  for (const auto& [name, package] : by_name) packages.push_back(package);
   return packages;
 }
 
@@ -131,10 +137,11 @@ struct EnergyMeter::Impl {
   void look() {
     for (Package& package : packages) {
       const std::optional<uint64_t> now = read_counter(package.counter);
-      if (!now || !package.last) {
+      const bool has_wrapped = now && package.last && *now < *package.last;
+      if (!now || !package.last || (has_wrapped && package.range == 0)) {
         cpu_J = kNaN;
       } else {
-        const uint64_t begun_again = *now < *package.last ? package.range : 0;
+        const uint64_t begun_again = has_wrapped ? package.range : 0;
         cpu_J += static_cast<double>(*now + begun_again - *package.last) * 1e-6;
       }
       package.last = now;

@@ -31,8 +31,7 @@ std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 4> counter, std::array<u
 }
 
 Draws::Draws(const DrawAddress& address) {
-  // The key holds what is constant over a run's samples; the counter holds the sample, the epoch (folded) and the
-  // block.
+  // The key holds seed, purpose, view and epoch; the counter holds the sample and the block.
   uint64_t key = mix(address.seed);
   key = mix(key ^ static_cast<uint64_t>(address.purpose));
   key = mix(key ^ address.view);

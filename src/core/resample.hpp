@@ -23,4 +23,7 @@ struct ResampleAxis {
 /// [int(centre - support + 1/2), int(centre + support + 1/2)) clipped to the input (ATen, UpSampleKernel.cpp).
 ResampleAxis resample_axis(int64_t in_size, int64_t out_size);
 
+/// The `n` output positions from `begin` on alone.
+ResampleAxis resample_axis(int64_t in_size, int64_t out_size, int64_t begin, int64_t n);
+
 }  // namespace invaria

@@ -98,7 +98,7 @@ std::vector<SplitListing> list_splits(const Manifest& manifest, const Location& 
   if (manifest.kind == DatasetKind::kTable) return list_table(manifest, location, listing);
   if (manifest.kind == DatasetKind::kSynthetic) {
     listing.classes = synthetic_classes(manifest.synthetic);
-    listing.targets = {{"target_x", TargetUnit::kPixelsX}, {"target_y", TargetUnit::kPixelsY}};
+    listing.targets = synthetic_targets();
   } else {
     listing.classes = manifest.class_names;
   }

@@ -275,7 +275,7 @@ Listing list_promised(const Manifest& manifest, const DatasetSettings& settings,
   listing.classes = manifest.class_names;
   for (int64_t label = std::ssize(listing.classes); label < manifest.classes; ++label)
     listing.classes.push_back(fmt::format("class {:06}", label));
-  listing.targets = target_columns(manifest, {});
+  listing.targets = promised_targets(manifest);
   const std::map<std::string, LabelRange> ranges = promised_labels(manifest);
   for (const SplitManifest& promised : manifest.splits) {
     SplitListing split{.name = promised.name, .drawn_from = promised.name};

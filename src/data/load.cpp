@@ -36,7 +36,7 @@ struct SampleState {
   int64_t height = 0;  ///< stored_size()
   int64_t width = 0;
   std::array<char, kHashDigits>
-      content_hash{};  ///< SHA-256 of the sample as it lies in memory; of its file if streamed
+      content_hash{};  ///< SHA-256 of the sample as it lies in memory; of its file if streamed; what a pack says of its own
 };
 
 std::string corrupt_message(config::Media media, const std::vector<std::string>& names,
@@ -383,7 +383,7 @@ Dataset load_dataset(const Manifest& manifest, const DatasetSettings& settings, 
   dataset.class_splits = listing.class_splits;
   dataset.record.name = manifest.name;
   dataset.record.manifest = boost::json::serialize(config::write(manifest));
-  dataset.record.settings = boost::json::serialize(config::write(settings));
+  dataset.record.settings = boost::json::serialize(config::write(settings.identity()));
   dataset.record.checksum = listing.checksum;
   int64_t total = 0;
   for (const SplitListing& split : listing.splits) total += (n_files(split) - node.rank + node.size - 1) / node.size;

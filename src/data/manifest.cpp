@@ -67,6 +67,8 @@ void TableManifest::validate(const std::string& path, config::Problems& problems
     add("variable", fmt::format("\"{}\"", variable), format == TableFormat::kMat ? "a variable of the file" : "none");
   }
   if (format != TableFormat::kText && skip_rows > 0) add("skip_rows", fmt::to_string(skip_rows), "0: not a text");
+  const bool are_files = format == TableFormat::kPictures || format == TableFormat::kSounds;
+  if (are_files && !spread.empty()) add("spread", spread, "none: a list of files has no columns to spread");
 }
 
 void KeypointsManifest::validate(const std::string& path, config::Problems& problems) const {
@@ -135,6 +137,9 @@ void Manifest::validate(const std::string& path, config::Problems& problems) con
   if ((is_cifar || !class_names.empty()) && std::ssize(class_names) != classes) {
     add("class_names", fmt::format("{} names", class_names.size()), fmt::format("{} names", classes));
   }
+  if (std::set(class_names.begin(), class_names.end()).size() != class_names.size()) {
+    add("class_names", fmt::format("{} names", class_names.size()), "each name once");
+  }
   if (kind == DatasetKind::kSynthetic && classes != synthetic.shapes * synthetic.colours) {
     add("classes", fmt::to_string(classes), fmt::format("shapes x colours = {}", synthetic.shapes * synthetic.colours));
   }
@@ -148,8 +153,27 @@ void Manifest::validate(const std::string& path, config::Problems& problems) con
     add("splits", fmt::format("{} with rest", n_rest),
         is_dealt ? "none: per_class deals all samples out" : "one at most");
   }
+  // One way to say which rows a split has: another one beside it would not be read.
+  const bool has_rows = std::any_of(splits.begin(), splits.end(), [](auto& split) { return split.has_rows(); });
+  for (size_t i = 0; i < splits.size(); ++i) {
+    const SplitManifest& split = splits[i];
+    const std::string at = fmt::format("splits[{}]", i);
+    if (!split.tables.empty() && (!split.value.empty() || split.has_rows() || is_dealt)) {
+      add(at + ".tables", "tables", is_dealt ? "none: per_class deals all samples out" : "none, or no value and no rows: its tables are all its rows");
+    }
+    if (split.tables.empty() && !split.value.empty() && (has_rows || is_dealt)) {
+      add(at + ".value", split.value, is_dealt ? "none: per_class deals all samples out" : "none: rows say what the splits have");
+    }
+    if (split.has_rows() && is_dealt) add(at, split.name, "no rows: per_class deals all samples out");
+    if (has_rows && !split.has_rows() && split.tables.empty() && !split.rest) {
+      add(at, split.name, "first_row or last_row, as another split has, or rest: it would have all rows");
+    }
+  }
   if (is_table && tables.empty()) add("tables", "[]", "the table with a row for each sample");
   const auto check_tables = [&](const std::string& at, const std::vector<TableManifest>& of) {
+    if (!of.empty() && of[0].without_row != WithoutRow::kFail) {
+      add(at + "[0].without_row", config::name_of(of[0].without_row), "none: it is the table that others are joined to");
+    }
     for (size_t t = 0; t < of.size(); ++t) {
       const bool are_sounds = of[t].format == TableFormat::kSounds;
       if (!are_sounds && of[t].format != TableFormat::kPictures) continue;

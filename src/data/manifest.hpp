@@ -51,6 +51,8 @@ struct SplitManifest {
 
   /// What `value` allows.
   std::vector<std::string> values() const;
+  /// Whether numbers of rows say what it has.
+  bool has_rows() const { return first_row > 0 || last_row > 0; }
 };
 
 struct SyntheticManifest {

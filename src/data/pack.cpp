@@ -235,6 +235,26 @@ Pack::Pack(const fs::path& path) : file(path) {
   config::Problems problems;
   header = config::parse<PackHeader>(config::parse_text(file.header(), path.string()), "", problems);
   problems.throw_if_any(path.string());
+  const io::Table& index = file.index();
+  std::vector<std::string> columns{kName, kLabel, kHeight, kWidth, kReason};
+  for (size_t t = 0; t < header.targets.size(); ++t) columns.push_back(target_name(t));
+  for (const std::string& column : columns) {
+    if (!index.contains(column)) {
+      throw_config("{}: its index has no column {}; pack the data set again", path.string(), column);
+    }
+  }
+  // Pixels are mapped as they lie, labels count classes.
+  const int64_t picture_bytes = header.size * header.size * 3;
+  for (int64_t i = 0; i < file.n(); ++i) {
+    const auto at = static_cast<size_t>(i);
+    const bool fits = header.contents == PackContents::kFiles || (index.integers(io::kPackOffset)[at] == i * picture_bytes &&
+                                                                  index.integers(io::kPackBytes)[at] == picture_bytes);
+    const int64_t label = index.integers(kLabel)[at];
+    if (fits && label >= -1 && label < std::ssize(header.classes)) continue;
+    throw_config("{}: record {} has label {} of {} classes, {} bytes at {}: not as packs are written; pack the data set again",
+                 path.string(), i, label, header.classes.size(), index.integers(io::kPackBytes)[at],
+                 index.integers(io::kPackOffset)[at]);
+  }
 }
 
 bool Pack::has_pixels(const DatasetSettings& settings) const {
@@ -327,6 +347,7 @@ std::vector<fs::path> write_packs(const Manifest& manifest, const DatasetSetting
                      describe_sample(split, &sample - &split.samples[0]));
       }
     }
+    io::remove_stale_temporaries(into, path.filename().string());  // of a packing that was killed: as large as this one
     io::PackWriter writer(path, boost::json::serialize(config::write(header)));
     PackIndex index(split.samples.size());
     const Put put = [&](int64_t sample, std::string_view bytes) {

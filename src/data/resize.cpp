@@ -12,10 +12,10 @@ namespace {
 
 constexpr int64_t kChannels = 3;
 
-/// One stored row to `size` output pixels from column `left` on: [size, 3] floats.
-void resize_row(const uint8_t* row, const ResampleAxis& axis, int64_t left, int64_t size, float* out) {
+/// One stored row to `size` output pixels: [size, 3] floats.
+void resize_row(const uint8_t* row, const ResampleAxis& axis, int64_t size, float* out) {
   for (int64_t x = 0; x < size; ++x) {
-    const auto at = static_cast<size_t>(x + left);
+    const auto at = static_cast<size_t>(x);
     const float* weights = axis.weights.data() + at * static_cast<size_t>(axis.taps);
     const uint8_t* pixel = row + axis.first[at] * kChannels;
     float sum[kChannels] = {};
@@ -49,33 +49,24 @@ Framing resize_into(const io::Image& image, int64_t size, ResizeMode mode, std::
   require(std::ssize(out) == size * row_length, "resize_into: room for {} bytes, expected {}", out.size(),
           size * row_length);
   const Framing frame = framing(image.height, image.width, size, mode);
-  const ResampleAxis columns = resample_axis(image.width, frame.width);
-  const ResampleAxis rows = resample_axis(image.height, frame.height);
-
-  // Only the stored rows that the square needs.
-  const int64_t first_row = rows.first[static_cast<size_t>(frame.top)];
-  const auto last_out = static_cast<size_t>(frame.top + size - 1);
-  const int64_t end_row = rows.first[last_out] + rows.count[last_out];
-  std::vector<float> narrow(static_cast<size_t>((end_row - first_row) * row_length));
-  for (int64_t y = first_row; y < end_row; ++y) {
-    resize_row(image.pixels.data() + y * image.width * kChannels, columns, frame.left, size,
-               narrow.data() + (y - first_row) * row_length);
-  }
-
-  std::vector<float> sum(static_cast<size_t>(row_length));
-  for (int64_t y = 0; y < size; ++y) {
-    const auto at = static_cast<size_t>(y + frame.top);
-    const float* weights = rows.weights.data() + at * static_cast<size_t>(rows.taps);
-    std::fill(sum.begin(), sum.end(), 0.0f);
-    for (int32_t tap = 0; tap < rows.count[at]; ++tap) {
-      const float* row = narrow.data() + (rows.first[at] + tap - first_row) * row_length;
-      for (int64_t i = 0; i < row_length; ++i) sum[static_cast<size_t>(i)] += weights[tap] * row[i];
+  // Only what the square needs, a stored row at a time: a picture may be a line of a hundred million pixels.
+  const ResampleAxis columns = resample_axis(image.width, frame.width, frame.left, size);
+  const ResampleAxis rows = resample_axis(image.height, frame.height, frame.top, size);
+  std::vector<float> narrow(static_cast<size_t>(row_length));
+  std::vector<float> sums(static_cast<size_t>(size * row_length), 0.0F);
+  int64_t open = 0;  // the first output row that waits for more
+  for (int64_t y = rows.first.front(); open < size; ++y) {
+    resize_row(image.pixels.data() + y * image.width * kChannels, columns, size, narrow.data());
+    for (int64_t row = open; row < size && rows.first[static_cast<size_t>(row)] <= y; ++row) {
+      const int64_t tap = y - rows.first[static_cast<size_t>(row)];
+      const float weight = rows.weights[static_cast<size_t>(row * rows.taps + tap)];
+      float* const sum = sums.data() + row * row_length;
+      for (int64_t i = 0; i < row_length; ++i) sum[i] += weight * narrow[static_cast<size_t>(i)];
     }
-    for (int64_t i = 0; i < row_length; ++i) {
-      out[static_cast<size_t>(y * row_length + i)] =
-          static_cast<uint8_t>(std::clamp(sum[static_cast<size_t>(i)] + 0.5f, 0.0f, 255.0f));
-    }
+    while (open < size && rows.first[static_cast<size_t>(open)] + rows.count[static_cast<size_t>(open)] <= y + 1) ++open;
   }
+  std::transform(sums.begin(), sums.end(), out.begin(),
+                 [](float sum) { return static_cast<uint8_t>(std::clamp(sum + 0.5f, 0.0f, 255.0f)); });
   return frame;
 }
 

@@ -18,7 +18,8 @@ using SampleBytes = std::shared_ptr<const uint8_t>;
 class SampleSource {
  public:
   virtual ~SampleSource() = default;
-  /// @throws ConfigError naming it if the sample is not what it was when the source was made
+  /// @throws ConfigError naming it if a sample that is decoded now is not what it was when the source was made. (Packed
+  ///         pixels are mapped as they lie: `check_contents` and `invaria data verify` hold them to their hashes.)
   virtual SampleBytes sample(int64_t place) const = 0;
   /// Whether asking costs a decoding, which threads then share.
   virtual bool decodes() const { return false; }

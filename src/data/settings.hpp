@@ -115,6 +115,14 @@ struct DatasetSettings {
                 "share of train that is cut off as validation, class by class; 0: none", config::between(0, 0.9)),
         setting("split_seed", &S::split_seed, "seed of that cut", config::at_least(0))};
   }
+
+  /// What decides the samples, and nothing else: memory and checks are at their defaults. For identities.
+  DatasetSettings identity() const {
+    DatasetSettings same = *this;
+    same.check_contents = DatasetSettings().check_contents;
+    same.max_memory_share = DatasetSettings().max_memory_share;
+    return same;
+  }
 };
 
 }  // namespace invaria::data

@@ -116,6 +116,10 @@ std::vector<std::string> synthetic_classes(const SyntheticManifest& manifest) {
   return names;
 }
 
+std::vector<TargetColumn> synthetic_targets() {
+  return {{"target_x", TargetUnit::kPixelsX, "", "target_x"}, {"target_y", TargetUnit::kPixelsY, "", "target_y"}};
+}
+
 SyntheticSample synthetic_sample(const SyntheticManifest& manifest, const std::string& split, int64_t sample) {
   Draws draws = draws_of(manifest, split, sample, 0);
   SyntheticSample out;

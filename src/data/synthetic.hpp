@@ -17,6 +17,9 @@ namespace invaria::data {
 /// The class names in byte order: "circle-blue", ...; their positions are the labels.
 std::vector<std::string> synthetic_classes(const SyntheticManifest& manifest);
 
+/// The shape's centre in pixels.
+std::vector<TargetColumn> synthetic_targets();
+
 /// What is drawn for one sample; lengths in shares of the picture's side.
 struct SyntheticSample {
   int64_t label = 0;

@@ -102,8 +102,10 @@ Table join(Table table, const Table& other, WithoutRow without_row, const std::s
       if (without_row == WithoutRow::kLeaveOut) continue;
       std::vector<std::string> key;
       for (const size_t column : key_here) key.push_back(table.columns[column] + " " + row.fields[column]);
-      throw_config("{}: found no row for {} in {}", row.where(), fmt::join(key, ", "),
-                   other.rows.empty() ? "an empty table" : *other.rows.front().source);
+      const std::string there = other.rows.empty() ? "an empty table" : *other.rows.front().source;
+      const bool is_one_file = other.rows.empty() || *other.rows.back().source == there;
+      throw_config("{}: found no row for {} in {}{}", row.where(), fmt::join(key, ", "), there,
+                   is_one_file ? "" : fmt::format(" to {}", *other.rows.back().source));
     }
     for (const size_t column : added) row.fields.push_back(found->second->fields[column]);
     rows.push_back(std::move(row));

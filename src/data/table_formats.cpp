@@ -158,7 +158,7 @@ Content read_pts(std::string_view bytes, const std::string& where) {
   Content content{{}, {{}}, {}};
   std::istringstream points{std::string(bytes.substr(open + 1, close - open - 1))};
   for (std::string number; points >> number;) content.rows[0].push_back(number);
-  if (count == 0 || content.rows[0].size() != 2 * count) {
+  if (count == 0 || content.rows[0].size() % 2 != 0 || content.rows[0].size() / 2 != count) {
     throw_config("{}: found {} coordinates, expected 2 for each of {} points", where, content.rows[0].size(), count);
   }
   for (size_t point = 0; point < count; ++point) {
@@ -168,7 +168,25 @@ Content read_pts(std::string_view bytes, const std::string& where) {
   return content;
 }
 
+/// How deep the elements of an XML text are nested, as far as their tags tell. Boost's parser calls itself for each.
+int64_t xml_depth(std::string_view bytes) {
+  int64_t depth = 0, deepest = 0;
+  for (size_t at = bytes.find('<'); at != std::string_view::npos; at = bytes.find('<', at + 1)) {
+    const std::string_view rest = bytes.substr(at + 1);
+    if (rest.starts_with('/')) {
+      --depth;
+    } else if (!rest.starts_with('!') && !rest.starts_with('?')) {
+      const size_t end = rest.find('>');
+      const bool is_empty = end != std::string_view::npos && end > 0 && rest[end - 1] == '/';
+      if (!is_empty) deepest = std::max(deepest, ++depth);
+    }
+  }
+  return deepest;
+}
+
 Content read_voc(std::string_view bytes, const std::string& where) {
+  constexpr int64_t kMostDeep = 64;
+  if (xml_depth(bytes) > kMostDeep) throw_config("{}: found elements more than {} deep", where, kMostDeep);
   std::istringstream text{std::string(bytes)};
   boost::property_tree::ptree tree;
   try {

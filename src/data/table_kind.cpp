@@ -11,6 +11,7 @@
 #include "core/philox.hpp"
 #include "data/csv.hpp"
 #include "data/pattern.hpp"
+#include "data/synthetic.hpp"
 #include "data/table.hpp"
 
 namespace invaria::data {
@@ -84,10 +85,10 @@ void refuse_unknown_splits(const Manifest& manifest, const Table& table,
   if (unknown.empty()) return;
   std::vector<std::string> lines;
   for (const auto& [split, seen] : unknown) {
-    lines.push_back(fmt::format("\"{}\" (row {}, {} in all; {})", split, seen.first->number, seen.count,
+    lines.push_back(fmt::format("\"{}\" ({}, {} in all; {})", split, seen.first->where(), seen.count,
                                 config::name_hint(split, names)));
   }
-  throw_config("{}: found rows of splits that the manifest has not: {}", *table.rows.front().source, shortened(lines));
+  throw_config("{}: found rows of splits that the manifest has not: {}", manifest.name, shortened(lines));
 }
 
 /// Rows to samples.
@@ -115,6 +116,7 @@ class Lister {
     if (has_rest()) leave_rest(found);
     if (manifest_.classes > 0) label(found, listing);
     if (is_drawn()) draw(found);
+    refuse_shared_files(found);
     for (size_t s = 0; s < found.size(); ++s) add_checked_files(found[s]);
     return found;
   }
@@ -125,7 +127,7 @@ class Lister {
   }
   bool by_rows() const {
     return std::any_of(manifest_.splits.begin(), manifest_.splits.end(),
-                       [](auto& s) { return s.first_row > 0 || s.last_row > 0; });
+                       [](auto& s) { return s.has_rows(); });
   }
 
   bool has_rest() const {
@@ -142,6 +144,19 @@ class Lister {
     for (size_t s = 0; s < found.size(); ++s) {
       if (manifest_.splits[s].rest)
         std::erase_if(found[s].samples, [&](const Sample& sample) { return held.contains(sample.file); });
+    }
+  }
+
+  /// A sample that two splits have would be learned from and tested on.
+  void refuse_shared_files(const std::vector<SplitListing>& found) const {
+    std::map<int64_t, size_t> split_of;
+    for (size_t s = 0; s < found.size(); ++s) {
+      for (const Sample& sample : found[s].samples) {
+        const auto [known, is_new] = split_of.emplace(sample.file, s);
+        if (is_new) continue;
+        throw_config("{}: found {} in the splits {} and {}, expected each file in one", manifest_.name, sample.name,
+                     found[known->second].name, found[s].name);
+      }
     }
   }
 
@@ -337,6 +352,21 @@ std::vector<TargetColumn> target_columns(const Manifest& manifest, const std::ve
     if (target.name.empty()) target.name = target.column;
   }
   return targets;
+}
+
+std::vector<TargetColumn> promised_targets(const Manifest& manifest) {
+  if (manifest.kind == DatasetKind::kSynthetic) return synthetic_targets();
+  std::vector<std::string> columns;
+  const auto add_columns = [&](const std::vector<TableManifest>& tables) {
+    for (const TableManifest& table : tables) {
+      for (const std::string& column : table.columns) {
+        if (std::find(columns.begin(), columns.end(), column) == columns.end()) columns.push_back(column);
+      }
+    }
+  };
+  add_columns(manifest.tables);
+  if (columns.empty() && !manifest.splits.empty()) add_columns(manifest.splits.front().tables);
+  return target_columns(manifest, columns);
 }
 
 std::vector<SplitListing> list_table(const Manifest& manifest, const Location& location, Listing& listing) {

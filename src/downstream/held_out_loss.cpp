@@ -8,6 +8,7 @@
 
 #include "core/errors.hpp"
 #include "downstream/features.hpp"
+#include "model/cost.hpp"
 
 namespace invaria::downstream {
 namespace {
@@ -162,6 +163,12 @@ PointValue held_out_at(const model::Encoder& encoder, model::FrozenGenerator& ge
     features_BD.backward(loss.gradient_BD.narrow(0, first, count).to(features_BD.options()));
   }
   return {loss.value, generator.gradient(generated.gradients())};
+}
+
+int64_t images_kept_at_once(const model::EncoderSettings& settings, const config::ViewShape& view) {
+  constexpr double kBytes = 4.0 * (int64_t{1} << 30);
+  const double each = model::activation_bytes_per_image(settings, view, model::Precision::kFloat32);
+  return std::clamp(static_cast<int64_t>(kBytes / each), int64_t{16}, int64_t{1024});
 }
 
 }  // namespace invaria::downstream

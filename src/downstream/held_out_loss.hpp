@@ -81,6 +81,9 @@ struct HeldOutBatch {
 /// @param encoder_passes  the images that were sent through the encoder are added
 PointValue held_out_at(const model::Encoder& encoder, model::FrozenGenerator& generator, const HeldOutBatch& batch,
                        const ProjectedSettings& settings, const config::Invariance& at, int64_t& encoder_passes,
-                       int64_t images_at_once = 1024);
+                       int64_t images_at_once);
+
+/// Images whose activations an encoder keeps at once while i is learned: as many as fit about 4 GiB, 1,024 at most.
+int64_t images_kept_at_once(const model::EncoderSettings& settings, const config::ViewShape& view);
 
 }  // namespace invaria::downstream

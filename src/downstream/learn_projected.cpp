@@ -59,7 +59,8 @@ class Projected {
         stop_(stop),
         generator_(encoder.frozen_generator()),
         targets_(inner_targets(train, n_classes, kind, settings.readout)),
-        uses_views_(has_lone_sample(train, n_classes)) {
+        uses_views_(has_lone_sample(train, n_classes)),
+        images_at_once_(images_kept_at_once(encoder.settings(), encoder.view_shape())) {
     require(!uses_views_ || train.draw_views,
             "learn_projected: a class has one sample, and no views can be drawn of it");
   }
@@ -138,7 +139,7 @@ class Projected {
 
   PointValue value_at(const HeldOutBatch& batch, const config::Invariance& at) {
     throw_if_stopped();
-    return held_out_at(encoder_, *generator_, batch, settings_, at, encoder_passes_);
+    return held_out_at(encoder_, *generator_, batch, settings_, at, encoder_passes_, images_at_once_);
   }
 
   void record(Valley& valley, const config::Invariance& at, double loss) {
@@ -175,6 +176,7 @@ class Projected {
   std::unique_ptr<model::FrozenGenerator> generator_;
   InnerTargets targets_;
   bool uses_views_;
+  int64_t images_at_once_;
   std::optional<HeldOutBatch> final_batch_;
   int64_t encoder_passes_ = 0;
   Timer timer_;
@@ -182,18 +184,24 @@ class Projected {
 
 }  // namespace
 
-ProjectedImages projected_images(const ProjectedSettings& settings, int64_t n_train, int64_t n_axes) {
+ProjectedImages projected_images(const ProjectedSettings& settings, int64_t n_train, int64_t n_axes,
+                                 int64_t images_at_once) {
   ProjectedImages images;
   const auto within = [&](int64_t size) { return std::min(size, n_train); };
+  const auto add_steps = [&](int64_t n, int64_t size) {
+    images.with_gradient += n * size;
+    if (size > images_at_once) images.forward_only += n * size;
+  };
   if (settings.descent == Descent::kAdam) {
-    for (int64_t step = 0; step < settings.steps; ++step) images.with_gradient += within(adam_batch(settings, step));
+    for (int64_t step = 0; step < settings.steps; ++step) add_steps(1, within(adam_batch(settings, step)));
   } else {
-    for (int64_t size : growing_batches(settings, n_train)) images.with_gradient += settings.steps * size;
+    for (int64_t size : growing_batches(settings, n_train)) add_steps(settings.steps, size);
   }
   images.with_gradient *= settings.starts;
+  images.forward_only *= settings.starts;
   if (settings.starts > 1) {
     const auto corners = static_cast<int64_t>(std::min(uint64_t{1} << n_axes, kMostScreenedCorners));
-    images.forward_only = (1 + corners) * within(std::min(settings.first_batch, settings.batch)) +
+    images.forward_only += (1 + corners) * within(std::min(settings.first_batch, settings.batch)) +
                           settings.starts * within(settings.batch);
   }
   return images;

@@ -51,12 +51,15 @@ LearnedInvariance learn_projected(const model::Encoder& encoder, const Samples& 
                                   const ProjectedSettings& settings, uint64_t seed, const StopRequested& stop,
                                   TargetKind kind = TargetKind::kNumbers);
 
-/// Images that learn_projected() sends through the encoder at most.
+/// Images that learn_projected() sends through the encoder, for estimates: views of lone samples are up to two each, and
+/// with very many classes a batch may be larger than the settings say.
 struct ProjectedImages {
   int64_t with_gradient = 0;
   int64_t forward_only = 0;
 };
-ProjectedImages projected_images(const ProjectedSettings& settings, int64_t n_train, int64_t n_axes);
+/// @param images_at_once  larger batches go through it twice (held_out_loss.hpp)
+ProjectedImages projected_images(const ProjectedSettings& settings, int64_t n_train, int64_t n_axes,
+                                 int64_t images_at_once);
 
 /// What `joint` ends with: besides i, the readout that descended with it.
 struct JointResult {

@@ -139,12 +139,15 @@ void make_directories(const fs::path& directory) {
   if (!fs::is_directory(directory, error)) throw_errno("mkdir", directory, ENOTDIR);
 }
 
-int64_t remove_stale_temporaries(const fs::path& directory) {
+int64_t remove_stale_temporaries(const fs::path& directory, std::string_view of) {
   std::error_code error;
+  if (!fs::exists(directory, error) && !error) return 0;
+  const std::string beginning = of.empty() ? "." : fmt::format(".{}.", of);
   std::vector<fs::path> stale;
   for (auto entry = fs::directory_iterator(directory, error); !error && entry != fs::directory_iterator();
        entry.increment(error)) {
-    if (is_temporary(entry->path()) && !entry->is_directory()) stale.push_back(entry->path());
+    const bool belongs = entry->path().filename().string().starts_with(beginning);
+    if (belongs && is_temporary(entry->path()) && !entry->is_directory()) stale.push_back(entry->path());
   }
   if (error) throw_errno("readdir", directory, error.value());
   for (const fs::path& path : stale) {

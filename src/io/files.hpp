@@ -22,7 +22,8 @@ namespace fs = std::filesystem;
 std::string read_file(const fs::path& path);
 
 /// Replace `path` by a file that holds exactly `bytes`, or leave everything as it was (a full disk included).
-/// @throws EnvironmentError naming path, call and error text
+/// @throws EnvironmentError naming path, call and error text. (Where the directory's fsync fails the new file is there, and
+///         may not outlive a crash of the machine.)
 void write_file_atomically(const fs::path& path, std::string_view bytes);
 void write_file_atomically(const fs::path& path, std::span<const std::byte> bytes);
 
@@ -31,15 +32,17 @@ void write_file_atomically(const fs::path& path, std::span<const std::byte> byte
 fs::path temporary_beside(const fs::path& path);
 
 /// Make a finished and closed temporary file visible under its final name: fsync, rename, fsync of the directory. If a
-/// step fails the temporary file is removed. @throws EnvironmentError naming path, call and error text
+/// step before the rename fails the temporary file is removed. @throws EnvironmentError naming path, call and error text
 void publish(const fs::path& temporary, const fs::path& final_path);
 
 /// Make a directory and its parents; one that exists is fine. @throws EnvironmentError
 void make_directories(const fs::path& directory);
 
-/// Remove temporary files that a killed process left in `directory` (not in folders below it). Only call it while no
-/// other process writes there. @return how many were removed. @throws EnvironmentError
-int64_t remove_stale_temporaries(const fs::path& directory);
+/// Remove temporary files that a killed process left in `directory` (not in folders below it; none is there if the
+/// directory is not). Only call it while no other process writes there.
+/// @param of  only those beside a file of this name; empty: all
+/// @return how many were removed. @throws EnvironmentError
+int64_t remove_stale_temporaries(const fs::path& directory, std::string_view of = "");
 
 /// Whether `path` is named as temporary_beside() names files.
 bool is_temporary(const fs::path& path);

@@ -42,7 +42,7 @@ FileHandle create_file(const fs::path& path);
 /// @return the file's bytes
 std::string close_file(FileHandle file, const fs::path& path);
 /// close_file(), and put the bytes in place of `path` by temporary file, fsync and rename.
-/// @throws EnvironmentError; then `path` is as it was
+/// @throws EnvironmentError as write_file_atomically()
 void publish_file(FileHandle file, const fs::path& path);
 /// Read a file into memory and open it for reading. @throws EnvironmentError naming the file if it is missing,
 /// truncated or not HDF5

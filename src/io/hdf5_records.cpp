@@ -32,7 +32,7 @@ struct PointColumn {
 
 constexpr std::array<PointColumn, 4> kPointColumns{{
     {"loss", "", "training loss", &Trajectory::loss},
-    {"validation", "1", "metric on the validation set", &Trajectory::validation},
+    {"validation", "1", "the task's first metric on the validation set", &Trajectory::validation},
     {"encoder_passes", "1", "images sent through the encoder up to the point", &Trajectory::encoder_passes, true},
     {"seconds", "s", "wall-clock time from the beginning of learning to the point", &Trajectory::seconds, true},
 }};

@@ -30,8 +30,8 @@ constexpr int64_t kMaxImagePixels = 100'000'000;
 ///
 /// @param name  names the picture in messages: a path, or archive:entry
 /// @throws ConfigError naming the picture and the reason if it is no JPEG or PNG, truncated or corrupt in any way that
-/// the decoder
-///         notices (a warning counts), or larger than kMaxImagePixels
+///         the decoder notices (of a JPEG a warning counts; those of PNGs are often harmless), or larger than
+///         kMaxImagePixels
 Image decode_image(std::span<const std::byte> bytes, const std::string& name);
 Image decode_image(std::string_view bytes, const std::string& name);
 

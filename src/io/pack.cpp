@@ -98,7 +98,8 @@ PackFile::PackFile(fs::path path) : path_(std::move(path)) {
   const auto header_at = static_cast<int64_t>(kMagic.size() + sizeof(header_bytes));
   const auto index_end = static_cast<int64_t>(size - sizeof(footer));
   const bool fits = footer.index_bytes >= 0 && footer.index_at == index_end - footer.index_bytes && header_bytes >= 0 &&
-                    header_bytes <= footer.records_at - header_at && footer.records_at <= footer.index_at;
+                    footer.records_at >= header_at && header_bytes <= footer.records_at - header_at &&
+                    footer.records_at <= footer.index_at;
   if (!all.starts_with(kMagic) || std::string_view(footer.magic, kMagic.size()) != kMagic || !fits) {
     throw_config("{}: no pack, or one that is cut off; pack the data set again", path_.string());
   }
@@ -110,6 +111,22 @@ PackFile::PackFile(fs::path path) : path_(std::move(path)) {
   records_at_ = footer.records_at;
   const FileHandle hdf5 = open_bytes(index, path_);
   index_ = read_table(open_group(hdf5.get(), kGroup).get());
+  check_records(footer.index_at - footer.records_at);
+}
+
+void PackFile::check_records(int64_t extent) const {
+  for (const char* column : {kPackOffset, kPackBytes, kPackHash}) {
+    if (!index_.contains(column)) {
+      throw_config("{}: its index has no column {}; pack the data set again", path_.string(), column);
+    }
+  }
+  const std::vector<int64_t>& offsets = index_.integers(kPackOffset);
+  const std::vector<int64_t>& lengths = index_.integers(kPackBytes);
+  for (size_t i = 0; i < offsets.size(); ++i) {
+    if (offsets[i] >= 0 && lengths[i] >= 0 && lengths[i] <= extent && offsets[i] <= extent - lengths[i]) continue;
+    throw_config("{}: record {} is {} bytes at {}, beyond the {} bytes of all records; pack the data set again",
+                 path_.string(), i, lengths[i], offsets[i], extent);
+  }
 }
 
 std::string_view PackFile::record(int64_t i) const {

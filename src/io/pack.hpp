@@ -46,8 +46,8 @@ class PackWriter {
 class PackFile {
  public:
   /// Map the file; reads header and index, not the records.
-  /// @throws EnvironmentError if it cannot be read; ConfigError naming the file if it is no pack, cut off, or header or
-  ///         index are not as they were written
+  /// @throws EnvironmentError if it cannot be read; ConfigError naming the file if it is no pack, cut off, header or
+  ///         index are not as they were written, or the index names bytes that are not there
   explicit PackFile(fs::path path);
 
   const fs::path& path() const { return path_; }
@@ -61,6 +61,9 @@ class PackFile {
   std::vector<int64_t> changed_records(int threads) const;
 
  private:
+  /// @param extent  bytes of all records
+  void check_records(int64_t extent) const;
+
   fs::path path_;
   std::shared_ptr<const std::byte> map_;
   int64_t records_at_ = 0;

@@ -66,7 +66,7 @@ struct Results {
 ///
 /// @throws PreconditionError if an encoder's (name, seed) or a data set's name repeats or cannot name a group (empty,
 /// ".", with "/");
-///         EnvironmentError from the file system (then `path` is as it was)
+///         EnvironmentError as write_file_atomically()
 void write_results(const fs::path& path, const Results& results);
 
 /// @throws EnvironmentError naming the file if it is missing, truncated or broken; ConfigError if it is of a

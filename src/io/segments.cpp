@@ -67,6 +67,15 @@ std::vector<Record> read_numbered(hid_t file, const std::string& name, Read read
   return records;
 }
 
+/// What no reader can mend.
+class BrokenSegment : public EnvironmentError {
+ public:
+  BrokenSegment(const fs::path& path, const std::string& why)
+      : EnvironmentError(fmt::format("{}: a broken segment: {}\nDelete this file and start again: what it held is then done "
+                                     "once more.",
+                                     path.string(), why)) {}
+};
+
 /// A segment as a file.
 struct StoredSegment {
   Segment records;
@@ -91,9 +100,6 @@ void write_content(hid_t file, const Segment& segment) {
 }
 
 Segment read_content(hid_t file) {
-  if (const int64_t schema = read_integer_attribute(file, "segment_schema"); schema != kSegmentSchema) {
-    throw_environment("a segment of schema {}, expected {}", schema, kSegmentSchema);
-  }
   Segment segment;
   std::vector<std::string> axes;
   if (exists(file, "axis")) axes = read_texts(open_dataset(file, "axis").get());
@@ -120,27 +126,33 @@ fs::path write_stored(const fs::path& directory, const SegmentName& name, const 
   return path;
 }
 
+/// @throws BrokenSegment if its bytes are not those of a segment; EnvironmentError if they cannot be read, or are another
+/// version's: then nothing is wrong with the file
 StoredSegment read_stored(const fs::path& path) {
-  try {
-    std::string bytes = read_file(path);
-    const size_t length = bytes.size() - std::min(bytes.size(), kChecksumDigits);
-    const std::string checksum = bytes.substr(length);
-    bytes.resize(length);
-    if (const std::string found = sha256_hex(bytes); found != checksum) {
-      throw_environment("its bytes have the SHA-256 {}, its end says otherwise: truncated, altered or no segment",
-                        found);
-    }
-    const FileHandle file = open_bytes(std::move(bytes), path);
-    StoredSegment stored{read_content(file.get()), {}};
-    if (exists(file.get(), kReplaces)) stored.replaces = read_texts(open_dataset(file.get(), kReplaces).get());
-    return stored;
-  } catch (const std::exception& error) {
-    // Whatever a broken file sets off, columns that are missing and sizes beyond memory included, it is the file that
-    // is broken.
-    const std::string what = error.what();
-    if (what.starts_with(path.string())) throw EnvironmentError(what);
-    throw_environment("{}: a broken segment: {}", path.string(), what);
+  std::string bytes = read_file(path);
+  const size_t length = bytes.size() - std::min(bytes.size(), kChecksumDigits);
+  const std::string checksum = bytes.substr(length);
+  bytes.resize(length);
+  if (const std::string found = sha256_hex(bytes); found != checksum) {
+    throw BrokenSegment(path, fmt::format("its bytes have the SHA-256 {}, its end says otherwise: truncated, altered or no "
+                                          "segment", found));
   }
+  int64_t schema = kSegmentSchema;
+  try {
+    const FileHandle file = open_bytes(std::move(bytes), path);
+    schema = read_integer_attribute(file.get(), "segment_schema");
+    if (schema == kSegmentSchema) {
+      StoredSegment stored{read_content(file.get()), {}};
+      if (exists(file.get(), kReplaces)) stored.replaces = read_texts(open_dataset(file.get(), kReplaces).get());
+      return stored;
+    }
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw BrokenSegment(path, error.what());
+  }
+  throw_environment("{}: a segment of schema {}, expected {}: continue with the version of invaria that wrote it",
+                    path.string(), schema, kSegmentSchema);
 }
 
 void remove_segment(const fs::path& path) {
@@ -162,9 +174,8 @@ std::map<fs::path, StoredSegment> read_all(const fs::path& directory) {
       has_new = true;
       try {
         found.emplace(path, read_stored(path));
-      } catch (const EnvironmentError& error) {
-        if (!fs::exists(path)) continue;
-        throw_environment("{}\nDelete this file and start again: what it held is then done once more.", error.what());
+      } catch (const EnvironmentError&) {
+        if (fs::exists(path)) throw;
       }
     }
   }

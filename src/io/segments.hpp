@@ -22,7 +22,7 @@ namespace invaria::io {
 /// Exact, except: invariances and trajectory rows shorter than the longest of the segment come back filled with NaN to
 /// its length.
 /// @return its path
-/// @throws PreconditionError if that segment exists; EnvironmentError from the file system (then nothing is left)
+/// @throws PreconditionError if that segment exists; EnvironmentError as write_file_atomically()
 fs::path write_segment(const fs::path& directory, int64_t rank, int64_t number, const Segment& segment);
 
 /// Write a segment of the records of `from`, in their order, then remove these.
@@ -34,7 +34,7 @@ fs::path merge_segments(const fs::path& directory, int64_t rank, int64_t number,
 /// SegmentWriter's kMergedAtOnce. Only call it while no other process writes there. @throws EnvironmentError
 void tidy_segments(const fs::path& directory);
 
-/// @throws EnvironmentError naming the file if it is truncated, altered or no segment
+/// @throws EnvironmentError naming the file if it cannot be read; with the mend if it is truncated, altered or no segment
 Segment read_segment(const fs::path& path);
 
 /// The segments of a directory in order of number, then rank, replaced ones that are still there included. Temporary

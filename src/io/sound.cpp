@@ -93,6 +93,9 @@ Sound decode_sound(std::string_view bytes, const std::string& name) {
     throw_config("{}: {} samples in {} channels at {} Hz, expected at most {} in all", name, info.frames, info.channels,
                  info.samplerate, kMaxSoundSamples);
   }
+  if (info.frames / info.samplerate > kMaxSoundSeconds) {
+    throw_config("{}: {} samples at {} Hz, expected at most {} s", name, info.frames, info.samplerate, kMaxSoundSeconds);
+  }
   if (is_truncated(file.get())) throw_config("{}: a truncated sound", name);
 
   Sound sound{info.samplerate, std::vector<float>(static_cast<size_t>(info.frames))};

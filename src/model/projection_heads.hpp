@@ -6,7 +6,8 @@
 ///
 /// SimCLR (arXiv:2002.05709, Sec. 2.1; BatchNorm as in its appendix): 2 layers, batch_norm hidden. MoCo v2
 /// (arXiv:2003.04297): 2 layers, none. MoCo v3 (arXiv:2104.02057, Sec. 4): projector of 3 layers (ResNet: 2) and
-/// predictor of 2, all.
+/// predictor of 2, all; of a ResNet the authors' predictor ends in a Linear without BatchNorm (hidden) and, other than
+/// here, without bias.
 ///
 /// Shape legend: B rows, D features.
 

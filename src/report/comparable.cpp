@@ -135,6 +135,33 @@ void add_contradictions(const boost::json::value& there, const boost::json::valu
   }
 }
 
+/// A suite's tasks by name.
+std::map<std::string, boost::json::value> tasks_of(const io::Results& results) {
+  std::map<std::string, boost::json::value> tasks;
+  boost::system::error_code unread;
+  const boost::json::value suite = boost::json::parse(results.info.settings, unread);
+  const boost::json::value* const list = suite.find_pointer("/tasks", unread);
+  if (list == nullptr || !list->is_array()) return tasks;
+  for (const boost::json::value& task : list->get_array()) {
+    const boost::json::value* const name = task.find_pointer("/name", unread);
+    if (name != nullptr && name->is_string()) tasks.emplace(name->get_string(), task);
+  }
+  return tasks;
+}
+
+/// A task that both have must be one task: shots, points that an error is divided by, strengths. Its metrics are rows of
+/// their own.
+void compare_tasks(const NamedResults& a, const NamedResults& b, Differences& out) {
+  auto others = tasks_of(b.results);
+  auto own = tasks_of(a.results);
+  for (auto& [name, task] : own) {
+    const auto found = others.find(name);
+    if (found == others.end()) continue;
+    for (boost::json::value* each : {&task, &found->second}) each->get_object().erase("metrics");
+    add_contradictions(task, found->second, "task " + name, a, b, out);
+  }
+}
+
 bool has_arm(const io::Results& results, std::string_view beginning) {
   return std::any_of(results.content.jobs.begin(), results.content.jobs.end(),
                      [&](const io::JobRecord& job) { return job.arm.starts_with(beginning); });
@@ -171,6 +198,14 @@ void compare_suites(const NamedResults& a, const NamedResults& b, Differences& o
     add_contradictions(is_judging ? judging_of(*one, a, b) : *one, is_judging ? judging_of(*other, a, b) : *other,
                        section, a, b, out);
   }
+}
+
+/// Measured similarities are one table, whose rows must be measured alike.
+void compare_measurings(const NamedResults& a, const NamedResults& b, Differences& out) {
+  if (a.results.content.similarities.empty() || b.results.content.similarities.empty()) return;
+  boost::system::error_code unread;
+  add_contradictions(boost::json::parse(a.results.content.similarities.front().settings, unread),
+                     boost::json::parse(b.results.content.similarities.front().settings, unread), "measure", a, b, out);
 }
 
 /// An encoder's settings by its name: seeds of one encoder are pretrained alike.
@@ -222,6 +257,7 @@ Differences differences_of(const NamedResults& a, const NamedResults& b) {
   if (out.empty()) {
     compare_suites(a, b, out);
     compare_encoders(a, b, out);
+    compare_measurings(a, b, out);
   }
   compare_jobs(a, b, out);
   return out;
@@ -308,6 +344,7 @@ std::vector<std::string> differences_in_judging(const NamedResults& a, const Nam
   add_differences(
       protocols_of(a.results), protocols_of(b.results), a, b,
       [](const std::string& task) { return fmt::format("protocol of {}", task); }, out);
+  compare_tasks(a, b, out);
   return out;
 }
 

@@ -24,10 +24,6 @@ using Pair = std::pair<int64_t, int64_t>;                       ///< encoder see
 /// Key -> metric -> pair -> job.
 using Jobs = std::map<Key, std::map<std::string, std::map<Pair, const io::JobRecord*>>>;
 
-bool has_value(const io::JobRecord& job) {
-  return job.status == "finished" && std::isfinite(job.value);
-}
-
 Jobs jobs_of(const io::Results& results) {
   Jobs jobs;
   for (const io::JobRecord& job : results.content.jobs) {

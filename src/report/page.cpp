@@ -69,7 +69,7 @@ std::string minute_of(const std::string& moment) {
 class Part {
  public:
   Part(const io::Results& results, std::string prefix)
-      : results_(results), prefix_(std::move(prefix)), view_(results.summary), sections_(sections_of(results)) {}
+      : results_(results), prefix_(std::move(prefix)), view_(results), sections_(sections_of(results)) {}
 
   std::string html() {
     write_head();
@@ -166,7 +166,7 @@ class Part {
         body_ += fmt::format(
             "<div class=\"plot\" data-chart=\"{0}\"></div>\n<script type=\"application/json\" "
             "id=\"spec-{0}\">{1}</script>\n",
-            id(chart.id) + (k == 0 ? "" : fmt::format("-{}", k + 1)), inside_script(chart.specs[k]));
+            chart_ids_.unlike(id(chart.id)), inside_script(chart.specs[k]));
       }
       body_ += "</figure>\n";
     }
@@ -250,6 +250,7 @@ class Part {
   SummaryView view_;
   std::vector<Section> sections_;
   std::vector<std::pair<std::string, std::string>> anchors_;  ///< id and title
+  Slugs chart_ids_;  ///< of tasks whose names differ in signs alone, and of charts of several specifications
   std::string head_, body_;
 };
 

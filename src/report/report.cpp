@@ -35,7 +35,7 @@ std::string text_of(const Section& section, Style style) {
 }
 
 std::vector<Section> sections_of(const io::Results& results) {
-  const SummaryView view(results.summary);
+  const SummaryView view(results);
   const io::Segment& content = results.content;
   std::vector<Section> out;
   const auto add = [&](Section section) {

@@ -24,11 +24,15 @@ struct Measured {
   std::string metric;
 };
 
-/// The best mean among contestants; NaN if there is none.
+/// Behind a mean over fewer repeats or seeds than others of its column have.
+constexpr const char* kOverLess = "\u2020";
+
+/// The best mean among contestants with a value everywhere; NaN if there is none.
 double best_mean(const SummaryView& view, const Measured& measured) {
   double best = std::numeric_limits<double>::quiet_NaN();
   for (const ArmName& arm : view.arms()) {
-    const SummaryCell* cell = is_contestant(arm.arm) ? view.find(arm, measured.task, measured.metric) : nullptr;
+    const bool competes = is_contestant(arm.arm) && view.is_everywhere(arm, measured.task, measured.metric);
+    const SummaryCell* cell = competes ? view.find(arm, measured.task, measured.metric) : nullptr;
     const bool is_first = std::isnan(best);
     if (cell != nullptr && (is_first || goodness(measured.metric, cell->mean) > goodness(measured.metric, best))) {
       best = cell->mean;
@@ -44,7 +48,7 @@ std::string counts(const std::set<int64_t>& ns) {
 }
 
 /// Arms down, measured columns across; arms without any value there are left out.
-Table arms_table(const std::string& name, const SummaryView& view, const std::vector<Measured>& across) {
+void add_arms_table(Section& section, const SummaryView& view, const std::vector<Measured>& across) {
   std::vector<Column> columns{key_column("arm"), {"n", "", Align::kRight, true}};
   std::vector<double> best;
   for (const Measured& measured : across) {
@@ -52,7 +56,8 @@ Table arms_table(const std::string& name, const SummaryView& view, const std::ve
     best.push_back(best_mean(view, measured));
   }
 
-  Table table(name, columns, kTasksAcross);
+  Table table(section.id, columns, kTasksAcross);
+  bool has_less = false;
   for (const ArmName& arm : view.arms()) {
     std::vector<Cell> row{{view.label(arm)}, {}};
     std::set<int64_t> ns;
@@ -64,12 +69,18 @@ Table arms_table(const std::string& name, const SummaryView& view, const std::ve
       }
       ns.insert(cell->n);
       row.push_back(percent_cell(cell->mean, cell->ci95));
-      if (is_contestant(arm.arm) && cell->mean == best[k]) row.back().emphasis = Emphasis::kBest;
+      if (!view.is_everywhere(arm, across[k].task, across[k].metric)) {
+        row.back().text += fmt::format(" {}", kOverLess);
+        has_less = true;
+      } else if (is_contestant(arm.arm) && cell->mean == best[k]) {
+        row.back().emphasis = Emphasis::kBest;
+      }
     }
     row[1].text = counts(ns);
     if (!ns.empty()) table.add_row(std::move(row));
   }
-  return table;
+  section.add(std::move(table));
+  if (has_less) section.lines.push_back(fmt::format("{}: over fewer repeats than others of its column, not compared", kOverLess));
 }
 
 /// "0.96 [0.90, 1.00]"; without the range where there is one value.
@@ -132,7 +143,7 @@ Section arms_section(const SummaryView& view) {
   for (const std::string& task : view.tasks()) columns.push_back({task, view.main_metric_of(task)});
   Section section{"arms", "Arms x tasks",
                   "test values, mean ± half the 95 % interval over n repeats, or n encoder seeds where several"};
-  section.add(arms_table(section.id, view, columns));
+  add_arms_table(section, view, columns);
   return section;
 }
 
@@ -144,7 +155,7 @@ Section other_metrics_section(const SummaryView& view) {
     }
   }
   Section section{"other-metrics", "Other metrics", ""};
-  section.add(arms_table(section.id, view, columns));
+  add_arms_table(section, view, columns);
   return section;
 }
 
@@ -184,13 +195,18 @@ Section ranks_section(const io::Table& arm_summary, const SummaryView& view) {
   std::vector<std::pair<ArmName, size_t>> rows;
   double best_rank = std::numeric_limits<double>::infinity();
   double best_regret = std::numeric_limits<double>::infinity();
+  int64_t most_cells = 0;
+  for (const auto& [arm, k] : row_of) {
+    if (is_contestant(arm.arm)) most_cells = std::max(most_cells, arm_summary.integers("regret_n")[k]);
+  }
+  const auto is_compared = [&](size_t k) { return arm_summary.integers("regret_n")[k] == most_cells; };
   for (const ArmName& arm : view.arms()) {
     const auto found = row_of.find(arm);
     if (found == row_of.end()) continue;
     rows.emplace_back(arm, found->second);
     if (!is_contestant(arm.arm)) continue;
     best_rank = std::fmin(best_rank, arm_summary.doubles("average_rank")[found->second]);
-    best_regret = std::fmin(best_regret, arm_summary.doubles("regret")[found->second]);
+    if (is_compared(found->second)) best_regret = std::fmin(best_regret, arm_summary.doubles("regret")[found->second]);
   }
 
   Table table("ranks", {key_column("arm"),
@@ -211,12 +227,12 @@ Section ranks_section(const io::Table& arm_summary, const SummaryView& view) {
     table.add_row({{view.label(arm)},
                    marked(decimal_cell(rank, 2), arm, best_rank),
                    count("rank_n", k, rank),
-                   marked(decimal_cell(regret, 1), arm, best_regret),
+                   is_compared(k) ? marked(decimal_cell(regret, 1), arm, best_regret) : decimal_cell(regret, 1),
                    count("regret_n", k, regret)});
   }
   Section section{"ranks", "Average rank and regret",
-                  "rank 1 is best, of arms with a value everywhere; regret is oracle - arm; a cell is a task, encoder "
-                  "seed and repeat"};
+                  "rank 1 is best, of arms with a value everywhere; regret is oracle - arm, the least marked of those over "
+                  "the most cells; a cell is a task, encoder seed and repeat"};
   section.add(std::move(table));
   return section;
 }
@@ -259,10 +275,11 @@ Section corners_section(const SummaryView& view) {
 
 std::vector<Section> grid_sections(const std::vector<std::string>& axes, const SummaryView& view) {
   std::vector<Section> out;
+  Slugs ids;
   for (const std::string& encoder : view.encoders_with_grid()) {
     for (const std::string& task : view.tasks()) {
-      Section section{slug(fmt::format("grid-{}-{}", encoder, task)), fmt::format("Grid of i: {} on {}", encoder, task),
-                      ""};
+      Section section{ids.unlike(fmt::format("grid-{}-{}", encoder, task)),
+                      fmt::format("Grid of i: {} on {}", encoder, task), ""};
       section.add(grid_table(section.id, axes, view, encoder, task));
       if (!section.empty()) out.push_back(std::move(section));
     }

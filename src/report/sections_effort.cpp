@@ -5,7 +5,7 @@
 #include <limits>
 #include <map>
 #include <optional>
-#include <set>
+#include <string>
 #include <tuple>
 
 #include "report/arms.hpp"
@@ -79,28 +79,43 @@ struct Sums {
   }
 };
 
-/// Projected is judged by episodes in them, joint by a readout of the base classes.
-std::set<std::string> few_shot_tasks(const io::Results& results) {
-  std::set<std::string> names;
-  boost::system::error_code error;  // results of others may say less of their suite
+/// What the suite says of a task.
+struct TaskFacts {
+  bool is_few_shot = false;
+  std::string metric;  ///< the first one, which validation goes by; empty: the default, which is the main metric too
+};
+
+/// By name; of results of others, which may say less of their suite, what can be read.
+std::map<std::string, TaskFacts> facts_of_tasks(const io::Results& results) {
+  std::map<std::string, TaskFacts> facts;
+  boost::system::error_code error;
   const boost::json::value suite = boost::json::parse(results.info.settings, error);
   const boost::json::value* tasks = suite.find_pointer("/tasks", error);
-  if (tasks == nullptr || !tasks->is_array()) return names;
+  if (tasks == nullptr || !tasks->is_array()) return facts;
   for (const boost::json::value& task : tasks->get_array()) {
+    const boost::json::value* name = task.find_pointer("/name", error);
+    if (name == nullptr || !name->is_string()) continue;
+    TaskFacts& of_task = facts[std::string(name->get_string())];
     const boost::json::value* kind = task.find_pointer("/kind", error);
-    if (kind != nullptr && *kind == "few-shot") names.emplace(task.at("name").as_string());
+    of_task.is_few_shot = kind != nullptr && *kind == "few-shot";
+    const boost::json::value* metric = task.find_pointer("/metrics/0", error);
+    if (metric != nullptr && metric->is_string()) of_task.metric = metric->get_string();
   }
-  return names;
+  return facts;
 }
 
 }  // namespace
 
 Section effort_section(const io::Results& results, const SummaryView& view) {
   std::map<std::tuple<std::string, std::string, int64_t, int64_t>, Pair> pairs;
-  const std::set<std::string> without = few_shot_tasks(results);
+  std::map<std::string, TaskFacts> facts = facts_of_tasks(results);
+  for (const std::string& task : view.tasks()) {
+    if (facts[task].metric.empty()) facts[task].metric = view.main_metric_of(task);
+  }
   for (const io::JobRecord& job : results.content.jobs) {
     if (job.status != "finished" || job.trajectory.validation.empty() || !view.tasks().contains(job.task)) continue;
-    if (job.metric != view.main_metric_of(job.task) || without.contains(job.task)) continue;
+    // Projected is judged by episodes in few-shot tasks, joint by a readout of the base classes.
+    if (job.metric != facts[job.task].metric || facts[job.task].is_few_shot) continue;
     Pair& pair = pairs[{job.task, job.encoder, job.encoder_seed, job.repeat}];
     if (job.arm == "learned-projected") pair.projected = &job;
     if (job.arm == "learned-joint") pair.joint = &job;
@@ -113,6 +128,7 @@ Section effort_section(const io::Results& results, const SummaryView& view) {
 
   Table table("effort", {key_column("task"),
                          key_column("encoder"),
+                         {"metric", "", Align::kLeft},
                          {"both reach", "%"},
                          {"images projected", "", Align::kRight, false, "images"},
                          {"images joint", "", Align::kRight, false, "images"},
@@ -125,6 +141,7 @@ Section effort_section(const io::Results& results, const SummaryView& view) {
     if (sums.value.empty()) continue;
     table.add_row({{key.first},
                    {key.second},
+                   {facts[key.first].metric},
                    percent_cell(mean(sums.value)),
                    quantity_cell(mean(sums.projected_passes)),
                    quantity_cell(mean(sums.joint_passes)),

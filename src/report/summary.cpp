@@ -19,20 +19,16 @@ using Cell = std::tuple<std::string, int64_t, int64_t>;  ///< task, encoder seed
 using Arm = std::pair<std::string, std::string>;         ///< encoder, arm
 using Values = std::map<Cell, double>;
 
-bool counts(const io::JobRecord& job) {
-  return job.status == "finished" && std::isfinite(job.value);
-}
-
 /// The test values in the main metric of each task, more being better.
 std::map<Arm, Values> main_values(const std::vector<io::JobRecord>& jobs) {
   std::map<std::string, std::set<std::string>> metrics;
   for (const io::JobRecord& job : jobs) {
-    if (counts(job)) metrics[job.task].insert(job.metric);
+    if (has_value(job)) metrics[job.task].insert(job.metric);
   }
   std::map<Arm, Values> values;
   for (const io::JobRecord& job : jobs) {
     Values& of_arm = values[{job.encoder, job.arm}];
-    if (counts(job) && job.metric == main_metric(metrics[job.task])) {
+    if (has_value(job) && job.metric == main_metric(metrics[job.task])) {
       of_arm[{job.task, job.encoder_seed, job.repeat}] = goodness(job.metric, job.value);
     }
   }
@@ -81,6 +77,10 @@ std::optional<double> reference(const std::map<Arm, Values>& values, const std::
 
 }  // namespace
 
+bool has_value(const io::JobRecord& job) {
+  return job.status == "finished" && std::isfinite(job.value);
+}
+
 std::vector<double> independent_values(const BySeed& by_seed) {
   if (by_seed.size() == 1) return by_seed.begin()->second;
   std::vector<double> means;
@@ -91,7 +91,7 @@ std::vector<double> independent_values(const BySeed& by_seed) {
 io::Table summary_table(const std::vector<io::JobRecord>& jobs) {
   std::map<std::tuple<std::string, std::string, std::string, std::string>, BySeed> groups;
   for (const io::JobRecord& job : jobs) {
-    if (counts(job)) groups[{job.encoder, job.arm, job.task, job.metric}][job.encoder_seed].push_back(job.value);
+    if (has_value(job)) groups[{job.encoder, job.arm, job.task, job.metric}][job.encoder_seed].push_back(job.value);
   }
 
   io::Table table(

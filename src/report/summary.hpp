@@ -10,6 +10,9 @@
 
 namespace invaria::report {
 
+/// Whether a row has a test value: it finished, with a finite number.
+bool has_value(const io::JobRecord& job);
+
 /// Values of one arm on one task by encoder seed, one a repeat.
 using BySeed = std::map<int64_t, std::vector<double>>;
 

@@ -5,10 +5,12 @@
 #include <algorithm>
 
 #include "report/arms.hpp"
+#include "report/summary.hpp"
 
 namespace invaria::report {
 
-SummaryView::SummaryView(const io::Table& summary) {
+SummaryView::SummaryView(const io::Results& results) {
+  const io::Table& summary = results.summary;
   std::set<ArmName> arms;
   for (int64_t row = 0; row < summary.rows(); ++row) {
     const auto k = static_cast<size_t>(row);
@@ -25,6 +27,11 @@ SummaryView::SummaryView(const io::Table& summary) {
       encoders_of_arm_[arm.arm].insert(arm.encoder);
     }
   }
+  for (const io::JobRecord& job : results.content.jobs) {
+    if (!has_value(job)) continue;
+    runs_[{{job.encoder, job.arm}, job.task, job.metric}].emplace(job.encoder_seed, job.repeat);
+    if (is_contestant(job.arm)) runs_of_contestants_[{job.task, job.metric}].emplace(job.encoder_seed, job.repeat);
+  }
   arms_.assign(arms.begin(), arms.end());
   std::stable_sort(arms_.begin(), arms_.end(), [](const ArmName& a, const ArmName& b) {
     return std::tuple(position(a.arm), a.arm, a.encoder) < std::tuple(position(b.arm), b.arm, b.encoder);
@@ -38,6 +45,12 @@ std::string SummaryView::main_metric_of(const std::string& task) const {
 const SummaryCell* SummaryView::find(const ArmName& arm, const std::string& task, const std::string& metric) const {
   const auto found = cells_.find({arm, task, metric});
   return found == cells_.end() ? nullptr : &found->second;
+}
+
+bool SummaryView::is_everywhere(const ArmName& arm, const std::string& task, const std::string& metric) const {
+  const auto own = runs_.find({arm, task, metric});
+  const auto all = runs_of_contestants_.find({task, metric});
+  return own != runs_.end() && all != runs_of_contestants_.end() && own->second == all->second;
 }
 
 std::vector<ArmName> SummaryView::grid_of(const std::string& encoder) const {

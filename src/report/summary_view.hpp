@@ -8,9 +8,10 @@
 #include <set>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
-#include "io/table.hpp"
+#include "io/results.hpp"
 
 namespace invaria::report {
 
@@ -30,8 +31,8 @@ struct SummaryCell {
 
 class SummaryView {
  public:
-  /// @param summary  as summary_table() makes it, or empty
-  explicit SummaryView(const io::Table& summary);
+  /// Of /summary, which may be empty, and of the rows that it sums up.
+  explicit SummaryView(const io::Results& results);
 
   const std::set<std::string>& tasks() const { return tasks_; }
   /// Learned arms first, then grid-best, corners, the centre, baselines, the oracle last; single grid points are left
@@ -45,6 +46,9 @@ class SummaryView {
   const std::set<std::string>& metrics_of(const std::string& task) const { return metrics_.at(task); }
   /// Null if the arm has no value there.
   const SummaryCell* find(const ArmName& arm, const std::string& task, const std::string& metric) const;
+  /// Whether the arm has a value in every encoder seed and repeat in which a contestant has one; means of others are over
+  /// less, and no better or worse for it.
+  bool is_everywhere(const ArmName& arm, const std::string& task, const std::string& metric) const;
   /// All arms with a value of the encoder's grid: "grid-0,0.5", ...
   std::vector<ArmName> grid_of(const std::string& encoder) const;
 
@@ -52,7 +56,11 @@ class SummaryView {
   std::string label(const ArmName& arm) const;
 
  private:
+  using Runs = std::set<std::pair<int64_t, int64_t>>;  ///< encoder seed, repeat
+
   std::map<std::tuple<ArmName, std::string, std::string>, SummaryCell> cells_;
+  std::map<std::tuple<ArmName, std::string, std::string>, Runs> runs_;
+  std::map<std::pair<std::string, std::string>, Runs> runs_of_contestants_;  ///< by task and metric
   std::map<std::string, std::set<std::string>> metrics_;
   std::map<std::string, std::set<std::string>> encoders_of_arm_;
   std::set<std::string> tasks_;

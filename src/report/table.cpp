@@ -1,5 +1,7 @@
 #include "report/table.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cctype>
 #include <utility>
@@ -67,6 +69,13 @@ std::string slug(const std::string& text) {
     }
   }
   while (!out.empty() && out.back() == '-') out.pop_back();
+  return out;
+}
+
+std::string Slugs::unlike(const std::string& text) {
+  const std::string first = slug(text);
+  std::string out = first;
+  for (int number = 2; !taken_.insert(out).second; ++number) out = fmt::format("{}-{}", first, number);
   return out;
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -71,5 +72,15 @@ std::vector<Table> pieces(const Table& table);
 
 /// Text as part of a file name or an anchor: lower case, runs of other characters than [a-z0-9.] become one hyphen.
 std::string slug(const std::string& text);
+
+/// Slugs as files and anchors beside each other, of which no two may be one: "known-1--" and "known--1-" have one slug.
+class Slugs {
+ public:
+  /// slug(); with "-2", "-3", ... where it is taken.
+  std::string unlike(const std::string& text);
+
+ private:
+  std::set<std::string> taken_;
+};
 
 }  // namespace invaria::report

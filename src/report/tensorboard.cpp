@@ -145,20 +145,21 @@ std::vector<std::filesystem::path> write_event_files(const io::Results& results,
     io::write_file_atomically(files.back(), file.bytes());
   };
 
+  Slugs encoders, jobs;
   for (const io::EncoderRecord& encoder : results.content.encoders) {
     EventFile file(time_s);
     add_columns(encoder.pretraining, "pretraining", file);
     add_columns(encoder.monitor, "monitor", file);
-    write(std::filesystem::path("encoders") / slug(io::encoder_group_name(encoder, results.content.encoders)), file);
+    write(std::filesystem::path("encoders") / encoders.unlike(io::encoder_group_name(encoder, results.content.encoders)), file);
   }
-  const SummaryView view(results.summary);
+  const SummaryView view(results);
   for (const io::JobRecord& job : results.content.jobs) {
     if (job.status != "finished" || !view.tasks().contains(job.task) || job.metric != view.main_metric_of(job.task))
       continue;
     EventFile file(time_s);
     add_trajectory(job, results.axes, file);
-    write(std::filesystem::path("jobs") / slug(fmt::format("{}-{}-{}-seed{}-repeat{}", job.task, job.arm, job.encoder,
-                                                           job.encoder_seed, job.repeat)),
+    write(std::filesystem::path("jobs") / jobs.unlike(fmt::format("{}-{}-{}-seed{}-repeat{}", job.task, job.arm,
+                                                                  job.encoder, job.encoder_seed, job.repeat)),
           file);
   }
   EventFile summary(time_s);

@@ -52,6 +52,7 @@ std::string latex_escaped(std::string_view text) {
   replace_all(out, "±", "$\\pm$");
   replace_all(out, "×", "$\\times$");
   replace_all(out, "−", "$-$");
+  replace_all(out, "†", "$\\dagger$");
   return out;
 }
 

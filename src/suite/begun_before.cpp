@@ -33,10 +33,12 @@ void refuse_changed_encoders(const Plan& plan, const std::filesystem::path& outp
 
 void refuse_changed_sensitivity(const Suite& suite, const std::filesystem::path& output) {
   if (suite.sensitivity.data.empty()) return;
-  const json::value settings = json::object{{"sensitivity", config::write(suite.sensitivity)},
-                                            {"data", config::write(suite.dataset(suite.sensitivity.data))},
-                                            {"augment", config::write(reference_encoder(suite).pretraining.augment)},
-                                            {"seed", suite.seed}};
+  const train::PretrainSettings& strengths = reference_encoder(suite).pretraining;
+  json::object settings{{"sensitivity", config::write(suite.sensitivity)},
+                        {"data", config::write(suite.dataset(suite.sensitivity.data).identity())},
+                        {"augment", config::write(strengths.augment)},
+                        {"seed", suite.seed}};
+  if (augment::media_of(suite.axes) == config::Media::kSounds) settings["sound"] = config::write(strengths.sound.augment);
   const std::filesystem::path path = output / "sensitivity.json";
   if (!std::filesystem::exists(path)) {
     io::write_file_atomically(path, config::pretty(settings) + "\n");

@@ -13,6 +13,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <numeric>
 #include <thread>
 #include <vector>
 
@@ -23,6 +24,7 @@
 #include "downstream/descending_readout.hpp"
 #include "downstream/episodes.hpp"
 #include "downstream/features.hpp"
+#include "downstream/held_out_loss.hpp"
 #include "downstream/learned_invariance.hpp"
 #include "downstream/readout.hpp"
 #include "model/cost.hpp"
@@ -65,6 +67,11 @@ int64_t n_measured(const train::EncoderPlan& plan, const CalibrationPlace& place
 double measure_step(train::EncoderPlan plan, int64_t pictures, const CalibrationPlace& place) {
   plan.settings.global_batch = pictures * place.comm.size();
   plan.settings.steps = std::max(plan.settings.steps, kMostCalls);  // schedules are asked for each of them
+  // What a run's batch must fit: a queue that takes it, BatchNorm's groups that divide it.
+  objective::ObjectiveSettings& objective = plan.settings.objective;
+  objective.queue = std::max(objective.queue, plan.settings.global_batch);
+  const int64_t shared = std::gcd(objective.batch_norm_group, plan.settings.global_batch);
+  objective.batch_norm_group = shared > 1 ? shared : plan.settings.global_batch;
   const data::DataSplit made = noise_samples(plan.settings.global_batch * kBatches, plan.stored);
   return typical_seconds(place, [&](const comm::Communicator& comm) {
     auto state = std::make_shared<train::TrainState>(plan);
@@ -138,6 +145,7 @@ downstream::Samples made_samples(int64_t n, int64_t n_classes, const config::Vie
   samples.pictures = zero_views(n, view);
   if (n_classes == 0) {
     samples.targets_BT = at::arange(4 * n, at::kDouble).view({n, 4}).sin();
+    samples.norm_B = at::ones({n}, at::kDouble);  // that nme divides by
   } else {
     samples.labels_B = at::arange(n, at::kLong).remainder(n_classes);
   }
@@ -156,7 +164,9 @@ double shared(Shared& known, const std::string& key, const std::function<double(
 double measure_projected(const train::EncoderPlan& plan, const model::Encoder& encoder, const TaskSize& size,
                          int64_t n_classes, downstream::ProjectedSettings settings, const CalibrationPlace& place,
                          Shared& known) {
-  const auto images = downstream::projected_images(settings, size.train, plan.n_axes());
+  const auto images = downstream::projected_images(
+      settings, size.train, plan.n_axes(),
+      downstream::images_kept_at_once(plan.settings.model, plan.view_shape()));
   n_classes = std::min(n_classes, n_measured(plan, place) / 2);
   const int64_t least = 2 * std::max<int64_t>(n_classes, 1);
   const int64_t measured = std::max(least, std::min({size.train, settings.batch, n_measured(plan, place)}));

@@ -8,6 +8,7 @@
 #include <map>
 
 #include "core/sha256.hpp"
+#include "downstream/held_out_loss.hpp"
 #include "downstream/learned_invariance.hpp"
 #include "downstream/sensitivity.hpp"
 #include "model/cost.hpp"
@@ -28,13 +29,14 @@ json::value encoder_identity(const Suite& suite, const EncoderEntry& entry, int6
   }
   json::value pretraining = config::write(entry.pretraining);
   pretraining.as_object().erase("monitor");
+  if (!entry.pretraining.init_from_hash.empty()) pretraining.as_object()["init_from"] = "";  // wherever that file lies
   json::array corner_bits;
   for (const config::Invariance& corner : corners) corner_bits.emplace_back(config::bits(corner));
   json::object identity{{"name", entry.name},
                         {"seed", seed},
                         {"axes", axes},
                         {"corners", corner_bits},
-                        {"data", config::write(suite.dataset(entry.pretraining.data))},
+                        {"data", config::write(suite.dataset(entry.pretraining.data).identity())},
                         {"pretraining", pretraining}};
   if (!entry.corner_weights.empty()) identity["corner_weights"] = config::write(entry.corner_weights);
   return identity;
@@ -68,7 +70,7 @@ class JobMaker {
     Job job{"", arm, repeat_, metric, nullptr};
     json::object identity{{"encoder", encoder_.identity},
                           {"task", config::write(task_)},
-                          {"task_data", config::write(suite_.dataset(task_.data))},
+                          {"task_data", config::write(suite_.dataset(task_.data).identity())},
                           {"seed", suite_.seed},
                           {"repeat", repeat_},
                           {"arm", arm},
@@ -81,7 +83,8 @@ class JobMaker {
     if (task_.kind == downstream::TaskKind::kKnown) identity["axes"] = config::write(suite_.axes);
     if (encoder_.is_conditioned()) {
       identity["bn_statistics"] = config::name_of(suite_.downstream.bn_statistics);
-      identity["batch_norm"] = config::write(suite_.downstream.batch_norm);
+      const bool reestimates = suite_.downstream.bn_statistics != downstream::BnStatistics::kRunning;
+      identity["batch_norm"] = config::write(reestimates ? suite_.downstream.batch_norm : downstream::ReestimationSettings());
     }
     job.identity = identity;
     job.id = sha256_hex(json::serialize(job.identity));
@@ -268,7 +271,11 @@ int64_t forward_images(const Suite& suite, const std::vector<TaskSize>& sizes, c
   const bool has_own_readout =
       unit.kind == UnitKind::kJoint && suite.tasks[unit.task].kind != downstream::TaskKind::kFewShot;
   const bool is_alone = has_own_readout && settings.judges_own_readout();
-  int64_t images = is_alone ? 0 : to_validate + size.test;
+  // Points that are judged by a fresh readout: one a name, of learned-joint and its nearest corner, say.
+  std::set<std::string> arms;
+  for (const Job& job : unit.jobs) arms.insert(unit.kind == UnitKind::kFixed ? "" : job.arm);
+  const int64_t n_judged = std::ssize(arms) - (is_alone ? 1 : 0);
+  int64_t images = n_judged * (to_validate + size.test);
   // What validation chooses among: the ends of the descents and the best one's corner, of which one is counted above.
   if (unit.kind == UnitKind::kProjected && settings.projected.choice == downstream::Choice::kValidation)
     images += settings.projected.starts * to_validate;
@@ -286,19 +293,21 @@ void estimate_costs(Plan& plan, const Suite& suite, const std::vector<TaskSize>&
     flops.push_back(model::flops_per_image(encoder.settings.model, encoder.view_shape()));
   }
   const downstream::DownstreamSettings& settings = suite.downstream;
-  const auto images_of_projected = [&](int64_t n_train) {
+  const auto images_of_projected = [&](const Unit& unit, int64_t n_train) {
+    const train::EncoderPlan& encoder = plan.encoders[unit.encoder];
     const downstream::ProjectedImages images =
-        downstream::projected_images(settings.projected, n_train, static_cast<int64_t>(suite.axes.size()));
+        downstream::projected_images(settings.projected, n_train, static_cast<int64_t>(suite.axes.size()),
+                                     downstream::images_kept_at_once(encoder.settings.model, encoder.view_shape()));
     return kWithBackward * static_cast<double>(images.with_gradient) + static_cast<double>(images.forward_only);
   };
   for (Unit& unit : plan.units) {
     unit.forward_images = forward_images(suite, sizes, unit);
     auto images = static_cast<double>(unit.forward_images);
-    if (unit.kind == UnitKind::kProjected) images += images_of_projected(sizes[unit.task].train);
+    if (unit.kind == UnitKind::kProjected) images += images_of_projected(unit, sizes[unit.task].train);
     if (unit.kind == UnitKind::kEpisodes) {
       const downstream::FewShotSettings& few_shot = suite.tasks[unit.task].few_shot;
       images +=
-          static_cast<double>(2 * few_shot.learned_episodes) * images_of_projected(few_shot.ways * few_shot.shots);
+          static_cast<double>(2 * few_shot.learned_episodes) * images_of_projected(unit, few_shot.ways * few_shot.shots);
     }
     if (unit.kind == UnitKind::kJoint) {
       images +=

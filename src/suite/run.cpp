@@ -69,7 +69,7 @@ class Run {
     comm::on_root(comm_, [&] {
       io::make_directories(segments());
       if (context_.share.count == 1) {  // beside other shares nothing is stale
-        io::remove_stale_temporaries(segments());
+        remove_stale_temporaries();
         io::tidy_segments(segments());
       }
       refuse_changed_encoders(plan_, context_.output);
@@ -90,6 +90,15 @@ class Run {
     });
     comm_.barrier();  // everybody has read before anybody writes
     writer_.emplace(segments(), comm_.rank(), first_number, context_.share.count, context_.share.index);
+  }
+
+  /// What a kill left half-written. Others than runs may write beside the run's own files: reports, say.
+  void remove_stale_temporaries() const {
+    io::remove_stale_temporaries(segments());
+    for (const char* own : {"results.h5", "run.json", "sensitivity.json"})
+      io::remove_stale_temporaries(context_.output, own);
+    for (const train::EncoderPlan& encoder : plan_.encoders)
+      io::remove_stale_temporaries(train::CheckpointFolder(context_.output, encoder.key()).folder());
   }
 
   static std::string sensitivity_key(const std::string& encoder, int64_t seed, const std::string& corner) {

@@ -48,7 +48,13 @@ double typical_seconds(const CalibrationPlace& place,
   std::barrier start(static_cast<std::ptrdiff_t>(place.beside));
   const auto measure = [&](const comm::Communicator& comm) {
     at::set_num_threads(threads);  // a setting of each thread
-    const std::function<void()> work = make(comm);
+    std::function<void()> work;
+    try {
+      work = make(comm);
+    } catch (...) {
+      start.arrive_and_drop();  // the others begin without it
+      throw;
+    }
     start.arrive_and_wait();
     return seconds_of_call(comm, place.least_s, work);
   };

@@ -13,6 +13,7 @@ namespace invaria::train {
 ///
 /// Calling the result is collective, and so is the backward pass through it (once a call, on every rank). For one rank
 /// it is the identity. @throws PreconditionError from the call if rows are not a matrix
-objective::GatherRows gather_with_gradient(const comm::Communicator& communicator);
+/// @param waited_s  the time that both passes take is added to it, which outlives them
+objective::GatherRows gather_with_gradient(const comm::Communicator& communicator, double& waited_s);
 
 }  // namespace invaria::train

@@ -9,6 +9,7 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
+#include <algorithm>
 #include <numeric>
 
 #include "core/philox.hpp"
@@ -23,8 +24,8 @@ namespace {
 
 constexpr const char* kMomentum = "momentum/";
 
-std::string queue_prefix(size_t head) {
-  return fmt::format("queue.{}/", head);
+std::string queue_prefix(size_t corner) {
+  return fmt::format("queue.{}/", corner);
 }
 
 class MocoV2 final : public Objective {
@@ -35,9 +36,9 @@ class MocoV2 final : public Objective {
         global_batch_(start.plan.settings.global_batch),
         seed_(static_cast<uint64_t>(start.plan.seed)),
         momentum_(start) {
-    for (int64_t head = 0; head < start.heads.size(); ++head) {
+    for (size_t corner = 0; corner < std::max<size_t>(start.plan.corners.size(), 1); ++corner) {
       queues_.emplace_back(settings_.queue, start.plan.settings.projection.out,
-                           objective::QueueAddress{seed_, static_cast<uint64_t>(head)});
+                           objective::QueueAddress{seed_, static_cast<uint64_t>(corner)});
     }
   }
 
@@ -64,12 +65,12 @@ class MocoV2 final : public Objective {
         inputs.encoder.forward(inputs.views_BCHW.narrow(0, 0, n), inputs.generated, inputs.pass(batch_norm, 0, n));
     const at::Tensor query_nC = objective::unit_rows(inputs.heads.forward(head, features_nD, batch_norm));
 
-    const objective::KeyQueue& queue = queues_[static_cast<size_t>(head)];
+    const objective::KeyQueue& queue = queues_[inputs.corner()];
     const at::Tensor pictures_N = at::tensor(inputs.pictures, at::kLong).to(keys_NC.device());
     objective::Negatives negatives{queue.keys(), {}};
     if (settings_.mask_own_keys) negatives.excluded_nM = queue.own_keys(pictures_N.narrow(0, share.first, n));
     const at::Tensor positive_nC = keys_NC.narrow(0, share.first, n);
-    evaluated_ = {head, keys_NC, pictures_N};
+    evaluated_ = {inputs.corner(), keys_NC, pictures_N};
     return {objective::info_nce(query_nC, positive_nC, negatives, settings_.temperature, ranks.place()),
             query_nC.detach(), positive_nC};
   }
@@ -79,21 +80,22 @@ class MocoV2 final : public Objective {
   }
 
   void finish_step() override {
-    queues_[static_cast<size_t>(evaluated_.head)].push(evaluated_.keys_NC, evaluated_.pictures_N);
+    queues_[evaluated_.corner].push(evaluated_.keys_NC, evaluated_.pictures_N);
     evaluated_ = {};
   }
 
   model::StateDict state() const override {
     model::StateDict state;
     add_prefixed(state, kMomentum, momentum_.state());
-    for (size_t head = 0; head < queues_.size(); ++head) add_prefixed(state, queue_prefix(head), queues_[head].state());
+    for (size_t corner = 0; corner < queues_.size(); ++corner)
+      add_prefixed(state, queue_prefix(corner), queues_[corner].state());
     return state;
   }
 
   void load_state(const model::StateDict& state) override {
     momentum_.load_state(take_prefixed(state, kMomentum));
-    for (size_t head = 0; head < queues_.size(); ++head)
-      queues_[head].load_state(take_prefixed(state, queue_prefix(head)));
+    for (size_t corner = 0; corner < queues_.size(); ++corner)
+      queues_[corner].load_state(take_prefixed(state, queue_prefix(corner)));
   }
 
   void to(c10::Device device) override {
@@ -106,7 +108,7 @@ class MocoV2 final : public Objective {
   std::vector<int64_t> key_order(int64_t step) const {
     std::vector<int64_t> order(static_cast<size_t>(global_batch_));
     std::iota(order.begin(), order.end(), int64_t{0});
-    if (settings_.batch_norm == objective::BatchNormScope::kSync) return order;  // its statistics tell nothing
+    if (settings_.batch_norm == objective::BatchNormScope::kSync) return order;  // one group: its statistics tell no key from another
     Draws draws({.seed = seed_, .purpose = Purpose::kKeyShuffle, .sample = static_cast<uint64_t>(step)});
     draws.shuffle(std::span(order));
     return order;
@@ -128,7 +130,7 @@ class MocoV2 final : public Objective {
 
   /// What the step's evaluation leaves for its end.
   struct Evaluated {
-    int64_t head = 0;
+    size_t corner = 0;
     at::Tensor keys_NC;
     at::Tensor pictures_N;
   };
@@ -138,7 +140,7 @@ class MocoV2 final : public Objective {
   int64_t global_batch_;
   uint64_t seed_;
   MomentumEncoder momentum_;
-  std::vector<objective::KeyQueue> queues_;  ///< one a head: keys never mix corners
+  std::vector<objective::KeyQueue> queues_;  ///< one a corner, also where corners share a head: keys never mix
   Evaluated evaluated_;
 };
 
@@ -164,7 +166,7 @@ void validate(const PretrainSettings& settings, const std::string& path, config:
 
 }  // namespace
 
-/// MoCo v2 (arXiv:2003.04297): momentum encoder and a queue of keys per head.
+/// MoCo v2 (arXiv:2003.04297): momentum encoder and a queue of keys per corner.
 constinit const ObjectiveKind kinds::kMocoV2{
     .make = [](const ObjectiveStart& start) -> std::unique_ptr<Objective> { return std::make_unique<MocoV2>(start); },
     .footprint =

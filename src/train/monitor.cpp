@@ -22,7 +22,7 @@ constexpr const char* kReadouts = "readouts/";
 constexpr const char* kMoments = "moments/";
 
 /// Which pictures are watched: of each class, in the split's order, one for the bank, the next to be judged, up to
-/// `limit` of them.
+/// `limit` of them; of more classes than have two then, the first.
 struct Halves {
   std::vector<int64_t> bank, judged;
 };
@@ -31,9 +31,10 @@ Halves cut_in_halves(const std::vector<int64_t>& labels, int64_t n_classes, int6
   Halves halves;
   std::vector<int64_t> seen(static_cast<size_t>(n_classes), 0);
   const int64_t per_class = std::max<int64_t>(2, limit / n_classes);
+  const int64_t n_watched = std::max<int64_t>(1, limit / per_class);
   for (size_t picture = 0; picture < labels.size(); ++picture) {
     const int64_t number = seen[static_cast<size_t>(labels[picture])]++;
-    if (number >= per_class) continue;
+    if (number >= per_class || labels[picture] >= n_watched) continue;
     (number % 2 == 0 ? halves.bank : halves.judged).push_back(static_cast<int64_t>(picture));
   }
   return halves;

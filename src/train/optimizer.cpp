@@ -160,7 +160,12 @@ void Optimizer::make_slot_ready(Update& update) {
       // The first step: no pass has left the norm behind.
       const at::Tensor now = partial_squared_norms(update.weight.detach());
       slot.squared_norms = at::zeros({update.operands.n_chunks()}, now.options());
-      slot.squared_norms.narrow(0, 0, now.numel()).copy_(now);
+      // The weight's own chunks may be fewer than these, which are of a plain list of numbers: where its rows are long.
+      if (now.numel() <= slot.squared_norms.numel()) {
+        slot.squared_norms.narrow(0, 0, now.numel()).copy_(now);
+      } else {
+        slot.squared_norms[0] = sum_in_order(now.data_ptr<double>(), now.numel());
+      }
     }
     ready(slot.squared_norms, {update.operands.n_chunks()}, at::kDouble);
     update.operands.squared_norms = slot.squared_norms.data_ptr<double>();

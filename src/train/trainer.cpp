@@ -32,12 +32,17 @@ Loading loading_for(comm::Overlap overlap, c10::Device device, const comm::Commu
   return host_is_free || comm::uses_thread(overlap, comm) ? Loading::kAhead : Loading::kInStep;
 }
 
-Ranks ranks_of(const comm::Communicator& comm, int64_t global_batch) {
-  Ranks ranks{static_cast<size_t>(comm.rank()), {}, gather_with_gradient(comm), {}, {}};
+/// @param waited_s  gets the time of the gathers, and outlives them
+Ranks ranks_of(const comm::Communicator& comm, int64_t global_batch, double& waited_s) {
+  Ranks ranks{static_cast<size_t>(comm.rank()), {}, gather_with_gradient(comm, waited_s), {}, {}};
   for (int rank = 0; rank < comm.size(); ++rank)
     ranks.shares.push_back(data::local_share(global_batch, rank, comm.size()));
-  ranks.gather_values = [comm](const at::Tensor& rows) {
-    return comm.size() == 1 ? rows : comm.all_gather_rows(rows.contiguous());
+  ranks.gather_values = [comm, &waited_s](const at::Tensor& rows) {
+    if (comm.size() == 1) return rows;
+    const Timer timer;
+    at::Tensor all = comm.all_gather_rows(rows.contiguous());
+    waited_s += timer.seconds();
+    return all;
   };
   return ranks;
 }
@@ -71,7 +76,7 @@ Trainer::Trainer(const EncoderPlan& plan, const data::DataSplit& pictures, const
     : plan_(plan),
       comm_(comm),
       state_(state),
-      ranks_(ranks_of(comm, plan.settings.global_batch)),
+      ranks_(ranks_of(comm, plan.settings.global_batch, comm_wait_s_)),
       loader_(
           plan, pictures,
           [this](int64_t step) { return state_.objective->views(step, plan_.blocks(step), ranks_.share()); }, device,
@@ -125,7 +130,7 @@ StepReport Trainer::step(double learning_rate) {
 }
 
 /// All that a step tells, through one transfer from the device.
-void Trainer::read_numbers(const Evaluation& evaluation, StepReport& report) const {
+void Trainer::read_numbers(const Evaluation& evaluation, StepReport& report) {
   const data::Share& share = ranks_.share();
   const int64_t n_watched = std::clamp<int64_t>(kHealthPictures - share.first, 0, share.count);
   const auto watched = [&](const at::Tensor& rows_nC) { return ranks_.gather_values(rows_nC.narrow(0, 0, n_watched)); };
@@ -136,7 +141,9 @@ void Trainer::read_numbers(const Evaluation& evaluation, StepReport& report) con
                                         health.alignment, health.uniformity, health.deviation})
                                  .cpu();
   at::Tensor means = numbers.narrow(0, 0, 2).clone();  // the others are the same on every rank
+  const Timer timer;
   comm_.all_reduce_sum(means);
+  comm_wait_s_ += timer.seconds();
   report.loss = means[0].item<double>() / comm_.size();
   report.top1 = means[1].item<double>() / comm_.size();
   report.alignment = numbers[2].item<double>();

@@ -80,7 +80,7 @@ class Trainer {
 
  private:
   void reduce_when_complete(const at::Tensor& leaf);
-  void read_numbers(const Evaluation& evaluation, StepReport& report) const;
+  void read_numbers(const Evaluation& evaluation, StepReport& report);
   model::Generated generate(const std::vector<CornerBlock>& blocks, const std::vector<ViewPlace>& places) const;
   std::vector<const model::Parameter*> trained(const std::vector<int64_t>& heads) const;
   void update(double learning_rate, const std::vector<int64_t>& heads, const model::Generated& generated);
@@ -88,12 +88,12 @@ class Trainer {
   const EncoderPlan& plan_;
   const comm::Communicator& comm_;
   TrainState& state_;
+  double comm_wait_s_ = 0.0;  ///< of this step
   Ranks ranks_;
   ViewLoader loader_;
   std::unique_ptr<comm::GradientReducer> reducer_;
   at::Tensor bad_views_BCHW_;       ///< of a step whose loss was not finite
   std::vector<at::Tensor> hooked_;  ///< parameters that hand their gradients to reducer_
-  double comm_wait_s_ = 0.0;
 };
 
 }  // namespace invaria::train

@@ -5,7 +5,7 @@ import shutil
 
 import jsonschema
 
-from support import SOURCE, TINY, run, scratch, spots_suite, write_spots
+from support import BOX, SOURCE, TINY, run, scratch, spots_suite, write_spots, write_table
 
 code, text = run("schema")
 schema = json.loads(text)
@@ -70,6 +70,23 @@ other["tasks"].append({"name": "counted", "data": "caltech101-sample"})
 (folder / "other.json").write_text(json.dumps(other))
 code, text = run("plan", folder / "other.json", "--without-data")
 assert code == 0 and "Not in it: spots, whose data sets' manifests do not count their splits" in text, text
+
+# What `plan` says of too many ranks works: pretrain on few, then sweep on all.
+few = ("--set", "encoder_defaults.pretraining.global_batch=2", "--set", "encoder_defaults.pretraining.steps=2", "--set", "repeats=1",
+       "--set", 'arms=["corners"]', "--output", folder / "few")
+code, text = run("run", TINY, *few, "--stage", "pretrain", ranks=3)
+assert code == 2 and "each of 3 ranks needs a sample" in text, text
+assert run("run", TINY, *few, "--stage", "pretrain", ranks=2)[0] == 0
+code, text = run("run", TINY, *few, "--stage", "sweep", ranks=3)
+assert code == 0 and "VALID" in text, text
+
+# An error that comes first among a task's metrics is measured too.
+write_table(folder)
+by_error = spots_suite("table") | {"tasks": [{"name": "corners", "kind": "keypoints", "data": "table", "targets": BOX, "nme_points": [0, 1],
+                                              "metrics": ["nme", "r2"]}], "arms": ["learned-joint"]}
+(folder / "by-error.json").write_text(json.dumps(by_error))
+code, text = run("plan", folder / "by-error.json", "--data", folder)
+assert code == 0 and "learned-joint" in text, text
 
 # Many more ranks than units: the schedule says so, the batch is too small for them, and programs read the same.
 code, text = run("plan", TINY, "--ranks", 4096)

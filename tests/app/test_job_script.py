@@ -60,6 +60,18 @@ assert code == 2 and 'found no data for "cub200"' in text, text
 code, text = submit("--dry-run", "--without-data", *missing)
 assert code == 0 and text.count("#SBATCH --ntasks=2") == 2, text
 
+# Names with blanks reach sbatch in one piece.
+code, text = submit("--dry-run", "--output", WORK / 'a "b" c')
+assert code == 0 and f'#SBATCH --output="{WORK}/a \\"b\\" c/slurm/pretrain-%j.out"\n' in text, text
+assert f"#SBATCH --chdir={os.getcwd()}\n" in text, text
+
+# Half a chain is not left behind.
+fake("sbatch", 'case "$*" in *sweep.sh) echo "Invalid job array specification" >&2; exit 1 ;; esac; echo 7')
+fake("scancel", f'echo "$*" > {WORK}/cancelled')
+code, text = submit("--array", "2000")
+assert code == 2 and "Invalid job array specification" in text and (WORK / "cancelled").read_text() == "7\n", text
+fake("sbatch", "echo 7")
+
 # How jobs end where the site's RequeueExit lists the program's own codes: a job is queued again where it was stopped, and not for ever.
 for listed, options, ended_with, restarts, expected, told in (
         ("85", (), 75, 0, 85, "queueing again by exit code 85"),

@@ -128,7 +128,7 @@ code, text = submit(folder / "none", "--dry-run", "--time", "1:30:00", "--array"
 assert code == 0 and not (folder / "none").exists(), text
 for line in ("#SBATCH --nodes=2", "#SBATCH --time=0-01:30:00", "#SBATCH --signal=B:USR1@120", "#SBATCH --account=physics",
              "#SBATCH --qos=long", "#SBATCH --array=1-5%2", "requeue=85   #", "--dependency=afterok:PRETRAIN --kill-on-invalid-dep=yes",
-             "--dependency=afterany:SWEEP", "env 'A=b c' ", '--stage sweep --share "$SLURM_ARRAY_TASK_ID"/5'):
+             "--dependency=afterok:PRETRAIN,afterany:SWEEP", "env 'A=b c' ", '--stage sweep --share "$SLURM_ARRAY_TASK_ID"/5'):
     assert line in text, (line, text)
 
 # What a site file says, and what an option says over it; GPUs as the partition has them, a rank each.

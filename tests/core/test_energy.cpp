@@ -21,11 +21,11 @@ class FakePowercap {
     fs::create_directories(folder_);
   }
   ~FakePowercap() { fs::remove_all(folder_); }
-  void zone(const std::string& zone, const std::string& name, uint64_t energy_uj) const {
+  void zone(const std::string& zone, const std::string& name, uint64_t energy_uj, uint64_t range_uj = 10'000'000) const {
     fs::create_directories(folder_ / zone);
     std::ofstream(folder_ / zone / "name") << name << "\n";
     std::ofstream(folder_ / zone / "energy_uj") << energy_uj << "\n";
-    std::ofstream(folder_ / zone / "max_energy_range_uj") << 10'000'000 << "\n";
+    std::ofstream(folder_ / zone / "max_energy_range_uj") << range_uj << "\n";
   }
   const fs::path& path() const { return folder_; }
 
@@ -48,6 +48,16 @@ TEST_CASE("the packages' counters are added up from where they stood, past their
   powercap.zone("intel-rapl:2", "psys", 9'700'000);
   CHECK(meter.lap().cpu_J == Approx(2.5 + 2.0));
   CHECK(meter.lap().cpu_J == 0.0);
+}
+
+TEST_CASE("a package that two interfaces show counts once, and one of unknown range not past its end", "[core][energy]") {
+  const FakePowercap powercap;
+  for (const char* zone : {"intel-rapl:0", "intel-rapl-mmio:0"}) powercap.zone(zone, "package-0", 1'000'000, 0);
+  EnergyMeter meter(powercap.path());
+  for (const char* zone : {"intel-rapl:0", "intel-rapl-mmio:0"}) powercap.zone(zone, "package-0", 3'000'000, 0);
+  CHECK(meter.lap().cpu_J == Approx(2.0));
+  for (const char* zone : {"intel-rapl:0", "intel-rapl-mmio:0"}) powercap.zone(zone, "package-0", 1'000'000, 0);
+  CHECK(std::isnan(meter.lap().cpu_J));
 }
 
 TEST_CASE("without a readable counter the energy is not known", "[core][energy]") {

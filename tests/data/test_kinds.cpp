@@ -5,6 +5,7 @@
 #include "data/csv.hpp"
 #include "data/resize.hpp"
 #include "data/synthetic.hpp"
+#include "data/table_kind.hpp"
 #include "io/cifar.hpp"
 #include "tests/data/fake_node.hpp"
 #include "tests/data/small_dataset.hpp"
@@ -229,13 +230,39 @@ TEST_CASE("a table that does not fit is a problem with its row", "[data][csv]") 
                std::pair{"file,split,target_x\nb.jpg,train,nan\n", "row 2, target_x: found \"nan\""},
                std::pair{"file,split\nb.jpg,train\n\n\nq.jpg,train\n", "row 5: found no file images/q.jpg"},
                std::pair{"file,split\nb.jpg,train\n\na.jpg,trian\n",
-                         "splits that the manifest has not: \"trian\" (row 4, 1 in all; did you mean \"train\"?)"},
-               std::pair{"file\nb.jpg\n", "splits that the manifest has not: \"images\" (row 2, 1 in all"},
+                         "index.csv, row 4, 1 in all; did you mean \"train\"?)"},
+               std::pair{"file\nb.jpg\n", "index.csv, row 2, 1 in all"},
                std::pair{"file,split\nb.jpg,train\nb.jpg,train\n", "row 3: found the file images/b.jpg twice"},
                std::pair{"file,file\nb.jpg,train\n", "the column file twice"},
                std::pair{"file,split\n\"b.jpg,train\n", "never closed"});
   write_csv(folder.path() / "points", table);
   CHECK(contains(problems_of(csv_manifest(), settings_of(8), folder.path()), message));
+}
+
+TEST_CASE("a file that two splits have is a problem", "[data][csv]") {
+  const TemporaryFolder folder;
+  write_csv(folder.path() / "points", "file,target_x\nb.jpg,1\n");
+  write_file(folder.path() / "points/train.csv", "file,target_x\nb.jpg,1\n");
+  write_file(folder.path() / "points/test.csv", "file,target_x\na.jpg,1\nb.jpg,1\n");
+  Manifest manifest = csv_manifest();
+  for (SplitManifest& split : manifest.splits) {
+    split.count.reset();
+    split.tables = {{.files = {split.name + ".csv"}}};
+  }
+  CHECK(contains(problems_of(manifest, settings_of(8), folder.path()), "found images/b.jpg in the splits train and test"));
+}
+
+TEST_CASE("targets are promised where a manifest names their columns", "[data][csv][synthetic]") {
+  config::Problems problems;
+  const auto promised = [&](const std::string& name) {
+    std::set<std::string> names;
+    for (const TargetColumn& target : promised_targets(*find_manifest(name, manifest_folders({}, {}), "", problems)))
+      names.insert(target.name);
+    return names;
+  };
+  CHECK(promised("synthetic-shapes") == std::set<std::string>{"target_x", "target_y"});
+  CHECK(promised("celeba").contains("attr_Smiling"));
+  CHECK(promised("celeba").size() == 50);
 }
 
 TEST_CASE("spaces round a column's name are no part of it", "[data][csv]") {

@@ -259,6 +259,35 @@ TEST_CASE("a pack that changed, or of another manifest, is found", "[data][pack]
   CHECK_THAT(problems_of(manifest, settings, folder.path()), Catch::Contains("cut off"));
 }
 
+TEST_CASE("a pack whose labels or places are not as packs are written is refused", "[data][pack][corrupt]") {
+  const TemporaryFolder folder;
+  write_small(folder.path());
+  const Manifest manifest = small_manifest();
+  const DatasetSettings settings = small_settings();
+  const fs::path train = pack(manifest, settings, folder.path(), folder.path(), PackContents::kPixels).at(0);
+  const auto rewritten = [&](const auto& alter) {
+    const io::PackFile whole(train);
+    std::map<std::string, std::vector<int64_t>> numbers;
+    for (const io::Column& column : whole.index().columns()) {
+      if (const auto* values = std::get_if<std::vector<int64_t>>(&column.cells)) numbers[column.name] = *values;
+    }
+    alter(numbers);
+    std::vector<io::Column> columns = whole.index().columns();
+    for (io::Column& column : columns) {
+      if (numbers.contains(column.name)) column.cells = numbers[column.name];
+    }
+    io::PackWriter writer(folder.path() / "other", whole.header());
+    for (int64_t i = 0; i < whole.n(); ++i) writer.write_record(whole.index().integers(io::kPackOffset)[static_cast<size_t>(i)], whole.record(i));
+    writer.finish(io::Table(columns));
+    return failure([&] { Pack(folder.path() / "other"); });
+  };
+  CHECK(rewritten([](auto&) {}).empty());
+  CHECK_THAT(rewritten([](auto& numbers) { numbers["label"][1] = 1'000'000'000; }), Catch::Contains("record 1 has label 1000000000 of "));
+  CHECK_THAT(rewritten([](auto& numbers) { numbers["label"][0] = -2; }), Catch::Contains("record 0 has label -2"));
+  CHECK_THAT(rewritten([](auto& numbers) { std::swap(numbers["offset"][0], numbers["offset"][1]); }),
+             Catch::Contains("record 0 has label"));
+}
+
 TEST_CASE("checking contents reads a pack's records", "[data][pack][corrupt]") {
   const TemporaryFolder folder;
   write_small(folder.path());

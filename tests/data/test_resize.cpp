@@ -1,3 +1,5 @@
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -55,6 +57,22 @@ TEST_CASE("a resize is within one grey level of the double sum over the whole pi
   for (size_t i = 0; i < fast.size(); ++i) worst = std::max(worst, std::abs(int{fast[i]} - int{slow[i]}));
   CAPTURE(height, width);
   CHECK(worst <= 1);
+}
+
+TEST_CASE("a picture that is a line takes no more memory than its weights", "[data][resize][corrupt]") {
+  const auto peak_MiB = [] {
+    struct rusage usage {};
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_maxrss / 1024;
+  };
+  const auto mode = GENERATE(ResizeMode::kWholeFrame, ResizeMode::kShortSideCrop, ResizeMode::kCentreCrop);
+  const auto [height, width] = GENERATE(std::pair{1, 1'000'000}, std::pair{1'000'000, 1});
+  const io::Image line{height, width, std::vector<uint8_t>(3'000'000, 77)};
+  std::vector<uint8_t> out(224 * 224 * 3);
+  const auto before_MiB = peak_MiB();
+  resize_into(line, 224, mode, out);
+  CHECK(peak_MiB() - before_MiB < 300);
+  CHECK(std::all_of(out.begin(), out.end(), [](uint8_t value) { return value == 77; }));
 }
 
 TEST_CASE("a picture of the right size comes through unchanged", "[data][resize]") {

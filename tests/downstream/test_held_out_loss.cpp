@@ -141,7 +141,7 @@ TEST_CASE("a batch that goes through the encoder in pieces gives the same loss a
                            at::arange(30, at::kLong).div(3, "floor").remainder(2)};
   const auto generator = encoder.frozen_generator();
   int64_t passes = 0;
-  const PointValue whole = held_out_at(encoder, *generator, batch, {}, {0.3, 0.6}, passes);
+  const PointValue whole = held_out_at(encoder, *generator, batch, {}, {0.3, 0.6}, passes, 30);
   CHECK(passes == 30);
   const PointValue pieces = held_out_at(encoder, *generator, batch, {}, {0.3, 0.6}, passes, 7);
   CHECK(passes == 30 + 2 * 30);
@@ -150,6 +150,15 @@ TEST_CASE("a batch that goes through the encoder in pieces gives the same loss a
     CHECK(std::abs(whole.gradient[axis]) > 1e-6);
     CHECK(pieces.gradient[axis] == Approx(whole.gradient[axis]).epsilon(1e-3));
   }
+}
+
+TEST_CASE("as many images are kept at once as memory has room for", "[downstream]") {
+  model::EncoderSettings small{.stem = model::Stem::kCifar, .width = 16};
+  CHECK(images_kept_at_once(small, 32) == 1024);
+  model::EncoderSettings large{.backbone = model::Architecture::kResNet50, .stem = model::Stem::kImageNet, .width = 64};
+  const int64_t n = images_kept_at_once(large, 224);
+  CHECK(n >= 16);
+  CHECK(n <= 64);
 }
 
 TEST_CASE("batches of one address lie within one another, each sample in the same half", "[downstream]") {

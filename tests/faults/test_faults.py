@@ -58,7 +58,7 @@ for fault, code, pieces in (
         ("read:EIO:.png", 3, (".png", EIO)),
         ("read:EIO:spots.json", 3, ("spots.json", EIO)),
         ("read:EIO:suite.json", 3, ("suite.json", EIO)),
-        ("read:EIO:.h5", 3, ("segments/", )),
+        ("read:EIO:.h5", 3, ("segments/", EIO)),
         ("read:EIO:encoder.safetensors", 3, ("encoder.safetensors", EIO)),
         # Calls that do less than they are asked, or are interrupted, are asked again.
         ("write:short:safetensors", 0, ()),
@@ -78,6 +78,7 @@ for fault, code, pieces in (
     assert found == code, (fault, found, text)
     for piece in pieces:
         assert piece in text, (fault, piece, text)
+    assert "Delete this file" not in text, (fault, text)  # it is as it should be
     assert_whole(output)
     assert (output / "results.h5").exists() == (code == 0), fault
     if code != 0:
@@ -107,8 +108,10 @@ output = folder / "slow"
 code, text = faulty("fsync:sleep:state.safetensors", *RUN, output, "--watchdog", 2, ranks=2, rank=0)
 n_faults += 1
 assert code == 75 and "rank 0 on " in text and "the same command continues" in text, (code, text)
+assert list(output.rglob("*.tmp")), "the watchdog spared a checkpoint half-written"
 assert run(*RUN, output, ranks=2)[0] == 0
 assert_same_numbers(two, output)
+assert_whole(output)
 
 # The output directory goes while the run is at work.
 output = folder / "vanished"

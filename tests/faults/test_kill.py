@@ -10,7 +10,7 @@ from collections import Counter
 
 import numpy as np
 
-from support import TINY, assert_same_numbers, events, finished_segments, jobs, kill, run, scratch, start, units
+from support import TINY, assert_same_numbers, assert_whole, events, finished_segments, jobs, kill, run, scratch, start, units
 
 kills = int(sys.argv[2]) if len(sys.argv) > 2 else 20
 rng = random.Random(1)
@@ -102,6 +102,7 @@ while done < kills:
             break
     assert max(finished_segments(output).values()) == 1, "a finished job was repeated"
     assert_same_numbers(reference, output)
+    assert_whole(output)
 assert spared, "no kill left a finished unit behind: nothing was tried"
 assert all(killed_in[stage] for stage in STAGES if stage != "merge" or kills >= 100), killed_in
 print(f"{done} kills in {rounds} runs ({', '.join(f'{stage} {killed_in[stage]}' for stage in STAGES)}), {spared} finished units spared: nothing lost, nothing repeated, equal numbers")

@@ -65,4 +65,16 @@ os.kill(pids[1], signal.SIGCONT)
 text, _ = process.communicate(timeout=120)
 assert process.returncode == 0, text
 assert_same_numbers(reference, folder / "slept")
+# Nor is a job that was suspended as a whole late, whatever its ranks waited in.
+process = start("run", TINY, "--output", folder / "suspended", *SUITE, "--watchdog", TIMEOUT_S, ranks=2)
+while '"step":1,' not in ((folder / "suspended/log.jsonl").read_text() if (folder / "suspended/log.jsonl").exists() else ""):
+    time.sleep(0.01)
+pids = ranks_of(process)
+for number, seconds_before in ((signal.SIGSTOP, 0), (signal.SIGCONT, 2 * TIMEOUT_S)):
+    time.sleep(seconds_before)
+    for pid in pids:
+        os.kill(pid, number)
+text, _ = process.communicate(timeout=120)
+assert process.returncode == 0, text
+assert_same_numbers(reference, folder / "suspended")
 print(f"ended {seconds} s after the rank was stopped, at a time-out of {TIMEOUT_S} s")

@@ -86,6 +86,29 @@ TEST_CASE("a pack that is cut off, or whose header or index changed, is refused"
   CHECK_THROWS_AS(PackFile(scratch / "none"), EnvironmentError);
 }
 
+TEST_CASE("an index that names bytes beyond the records is refused", "[io][pack][corrupt]") {
+  const ScratchDirectory scratch;
+  const auto written = [&](std::vector<int64_t> offsets, std::vector<int64_t> lengths) {
+    PackWriter writer(scratch / "a", "{}");
+    writer.write_record(0, "0123456789");
+    const std::vector<std::string> hashes(offsets.size(), "");
+    writer.finish(Table({{kPackOffset, std::move(offsets), "", ""},
+                         {kPackBytes, std::move(lengths), "", ""},
+                         {kPackHash, hashes, "", ""}}));
+    return PackFile(scratch / "a");
+  };
+  CHECK(written({0, 4}, {4, 6}).record(1) == "456789");
+  CHECK_THROWS_WITH(written({0, -1}, {10, 4}), Catch::Contains("record 1 is 4 bytes at -1"));
+  CHECK_THROWS_WITH(written({0, 3}, {10, -1}), Catch::Contains("record 1 is -1 bytes at 3"));
+}
+
+TEST_CASE("an index that lacks a column is refused", "[io][pack][corrupt]") {
+  const ScratchDirectory scratch;
+  PackWriter writer(scratch / "a", "{}");
+  writer.finish(Table({{kPackOffset, std::vector<int64_t>{}, "", ""}, {kPackBytes, std::vector<int64_t>{}, "", ""}}));
+  CHECK_THROWS_WITH(PackFile(scratch / "a"), Catch::Contains("its index has no column sha256"));
+}
+
 TEST_CASE("a record that changed is found", "[io][pack][corrupt]") {
   const ScratchDirectory scratch;
   write(scratch / "a");

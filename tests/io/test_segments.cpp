@@ -5,6 +5,9 @@
 
 #include "core/errors.hpp"
 #include "core/philox.hpp"
+#include "core/sha256.hpp"
+#include "io/files.hpp"
+#include "io/hdf5.hpp"
 #include "io/segment_writer.hpp"
 #include "io/segments.hpp"
 #include "tests/io/example_results.hpp"
@@ -23,6 +26,29 @@ TEST_CASE("a segment reads back as written", "[io][segments]") {
   const fs::path path = write_segment(scratch.path(), 3, 12, example_segment());
   CHECK(path == scratch / "3-12.h5");
   CHECK(same_content(read_segment(path), example_segment(), kAxes));
+}
+
+TEST_CASE("only of a broken segment it is said that it may be deleted", "[io][segments][corrupt]") {
+  const ScratchDirectory scratch;
+  const auto failure = [&] {
+    try {
+      read_segments(scratch.path());
+    } catch (const EnvironmentError& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  const fs::path path = scratch / "0-1.h5";
+  fs::create_directory(path);  // stands for what cannot be read
+  CHECK_THAT(failure(), Catch::StartsWith(path.string()) && !Catch::Contains("Delete"));
+  fs::remove(path);
+  FileHandle file = create_file(path);
+  write_attribute(file.get(), "segment_schema", int64_t{7});
+  const std::string bytes = close_file(std::move(file), path);
+  write_file_atomically(path, bytes + sha256_hex(bytes));
+  CHECK_THAT(failure(), Catch::Contains("0-1.h5: a segment of schema 7, expected 1") && !Catch::Contains("Delete"));
+  write_file_atomically(path, bytes);
+  CHECK_THAT(failure(), Catch::Contains("0-1.h5: a broken segment: ") && Catch::Contains("Delete this file and start again"));
 }
 
 TEST_CASE("a segment may hold a part of a run, or nothing", "[io][segments]") {

@@ -125,6 +125,24 @@ TEST_CASE("what would mix two things under one name is refused, naming the diffe
   const std::string other = R"({"downstream": {"protocol": "paper"}})";
   CHECK_THAT(error_of([&] { apart(other, R"({"name": "amortised", "seed": 0, "steps": 300})", 0); }),
              Catch::Contains(R"(downstream.protocol: "sound" in known-01.h5, "paper" in known-10.h5)"));
+  // A task of one name that is two: its splits do not tell.
+  const auto with_task = [](NamedResults results, const std::string& task) {
+    results.results.info.settings = R"({"tasks": [)" + task + "]}";
+    return results;
+  };
+  const std::string one_shot = R"({"name": "birds", "metrics": ["top1"], "few_shot": {"shots": 1}})";
+  CHECK_NOTHROW(merged_by_suite({with_task(of_task("known-01"), one_shot),
+                                 with_task(of_task("known-10"), R"({"name": "birds", "few_shot": {"shots": 1}})")}));
+  CHECK_THAT(error_of([&] {
+               merged_by_suite({with_task(of_task("known-01"), one_shot),
+                                with_task(of_task("known-10"), R"({"name": "birds", "few_shot": {"shots": 5}})")});
+             }),
+             Catch::Contains("task birds.few_shot.shots: 1 in known-01.h5, 5 in known-10.h5"));
+  // Similarities that were measured otherwise, of another encoder.
+  CHECK_THAT(refused([](io::Results& r) {
+               for (auto& row : r.content.similarities) row.settings = R"({"images": 40})";
+             }),
+             Catch::Contains("measure.images: 20 in known-01.h5, 40 in other.h5"));
   const std::string value = refused([](io::Results& r) {
     for (auto& row : r.content.jobs) row.value += row.arm == "corner-01" && row.repeat == 0 ? 0.01 : 0.0;
   });

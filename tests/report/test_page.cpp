@@ -101,7 +101,7 @@ TEST_CASE("the square shows each learned i, their mean, and the corner that a kn
   io::Results results = small_results();
   results.info.settings =
       R"({"tasks": [{"name": "known-01", "kind": "known", "known": {"marks": "01"}}, {"name": "other"}]})";
-  const std::vector<Chart> charts = learned_charts(results, SummaryView(results.summary));
+  const std::vector<Chart> charts = learned_charts(results, SummaryView(results));
   REQUIRE(charts.size() == 1);
   CHECK(rows_of(charts[0], "run").size() == 4);
   const auto means = rows_of(charts[0], "mean");
@@ -117,7 +117,7 @@ TEST_CASE("the square shows each learned i, their mean, and the corner that a kn
 
 TEST_CASE("a grid's heat map has a cell a point and the marks of what was learned and chosen", "[report][page]") {
   const io::Results results = small_results();
-  const std::vector<Chart> charts = grid_charts(results, SummaryView(results.summary));
+  const std::vector<Chart> charts = grid_charts(results, SummaryView(results));
   REQUIRE(charts.size() == 2);
   const auto cells = rows_of(charts[0], "cell");
   REQUIRE(cells.size() == 4);
@@ -139,7 +139,7 @@ TEST_CASE("with five axes the learned i is drawn as parallel coordinates and gri
   learned.invariance = {0.1, 0.2, 0.3, 0.4, 0.5};
   segment.jobs = {learned, job("grid-0,0,0,0,1", "t", 0, 0.25), job("grid-0,0,0,0,0", "t", 0, 0.5)};
   const io::Results results = merge(small_info(), axes, segment, {});
-  const SummaryView view(results.summary);
+  const SummaryView view(results);
   const std::vector<Chart> charts = learned_charts(results, view);
   REQUIRE(charts.size() == 1);
   CHECK(rows_of(charts[0], "run").size() == 5);
@@ -161,7 +161,7 @@ TEST_CASE("long trajectories and curves are thinned out but keep their ends", "[
     segment.encoders[0].pretraining.append({step, static_cast<double>(step % 2)});
   }
   const io::Results results = merge(small_info(), small_axes(), segment, {});
-  const std::vector<Chart> paths = trajectory_charts(results, SummaryView(results.summary));
+  const std::vector<Chart> paths = trajectory_charts(results, SummaryView(results));
   REQUIRE(paths.size() == 1);
   const auto& rows = paths[0].specs[0].at("data").at("values").as_array();
   CHECK(rows.size() < 2 * 130);

@@ -17,7 +17,7 @@ std::string section_of(const std::string& suite) {
   io::Results results = merge(small_info(), small_axes(), small_segment(), small_expectation());
   results.info.settings = suite;
   std::string text;
-  for (const Section& section : published_sections(results, SummaryView(results.summary))) {
+  for (const Section& section : published_sections(results, SummaryView(results))) {
     for (const Table& table : section.tables) text += report::text(table, Style::kPlain);
     for (const std::string& line : section.lines) text += line + "\n";
   }

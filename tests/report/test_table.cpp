@@ -30,6 +30,15 @@ TEST_CASE("columns align by what a terminal shows", "[report][tables]") {
         "fixed_default  78.0 ± 2.1           -\n");
 }
 
+TEST_CASE("names that differ in signs alone have files and anchors of their own", "[report][tables]") {
+  Slugs slugs;
+  CHECK(slugs.unlike("grid-a-known-1--") == "grid-a-known-1");
+  CHECK(slugs.unlike("grid-a-known--1-") == "grid-a-known-1-2");
+  CHECK(slugs.unlike("grid-A-known---1") == "grid-a-known-1-3");
+  CHECK(slugs.unlike("grid-a-known-1-2") == "grid-a-known-1-2-2");
+  CHECK(slugs.unlike("chart-arms") == "chart-arms");
+}
+
 TEST_CASE("the best cell is bold on a terminal only, and its escape codes take no width", "[report][tables]") {
   const std::string terminal = text(small_table(), Style::kTerminal);
   CHECK(terminal.find("fixed_default  \x1b[1m78.0 ± 2.1\x1b[0m           -\n") != std::string::npos);

@@ -46,6 +46,23 @@ TEST_CASE("the sizes that costs are reckoned from are those of the tasks, on the
   }
 }
 
+TEST_CASE("a share of train is validated on as large a share of a named split, few-shot tasks on all of it", "[suite]") {
+  const std::string more = "data[0].validation_fraction=0.25";
+  Manifests manifests = small_manifests();
+  config::Problems problems;
+  const auto sizes = [&](const std::vector<std::string>& assignments) {
+    const Suite suite = small_suite(assignments);
+    return task_sizes(suite, check_data(suite, manifests, {}, data::CheckDepth::kListing, problems)).front();
+  };
+  const TaskSize whole = sizes({more, "tasks[0].validation=validation"});
+  const TaskSize half = sizes({more, "tasks[0].validation=validation", "tasks[0].train_fraction=0.5"});
+  CHECK(whole.validation == 16);
+  CHECK(half.train == whole.train / 2);
+  CHECK(half.validation == whole.validation / 2);
+  CHECK(half.to_validate == whole.to_validate);
+  CHECK(half.test == whole.test);
+}
+
 TEST_CASE("what a suite asks of its data is checked before anything runs", "[suite]") {
   CHECK(check({}).empty());
   const std::vector<std::pair<std::string, std::string>> cases{

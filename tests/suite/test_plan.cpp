@@ -67,10 +67,21 @@ TEST_CASE("a job's id depends on what decides its value and on nothing else", "[
         "arms=[\"learned-projected\", \"learned-joint\", \"corners\", \"centre\", \"grid\", "
         "\"learned-projected-discretised\"]",
         "encoder_defaults.pretraining.monitor={\"every\": 2, \"data\": \"shapes\", \"split\": \"test\"}",
+        "data[0].max_memory_share=0.9", "data[0].check_contents=true",
         "encoder_seeds=[0, 1]", "data=[{\"name\": \"shapes\", \"size\": 36}, {\"name\": \"few\"}]"}) {
     INFO(free);
     CHECK(n_common(plan, plan_of({free})) == all);
   }
+  // Which statistics are re-estimated where none are; where a file lies that is known by its hash.
+  const Plan running = plan_of({"downstream.bn_statistics=running"});
+  CHECK(n_common(running, plan_of({"downstream.bn_statistics=running", "downstream.batch_norm.images=40"})) == all);
+  const auto from = [](const std::string& file, char digit) {
+    return plan_of({"encoder_defaults.pretraining.init_from=" + file,
+                    "encoder_defaults.pretraining.init_from_hash=" + std::string(64, digit)});
+  };
+  const Plan here = from("here.safetensors", 'a');
+  CHECK(n_common(here, from("there.safetensors", 'a')) == all);
+  CHECK(n_common(here, from("here.safetensors", 'b')) < all);
   for (const char* decisive :
        {"seed=1", "data[0].size=40", "encoder_defaults.pretraining.projection.hidden=13", "downstream.readout.l2=[0.1]",
         "encoder_defaults.pretraining.optimizer.beta2=0.99", "encoder_defaults.pretraining.objective.temperature=0.3",

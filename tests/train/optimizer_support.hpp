@@ -22,8 +22,8 @@ inline at::Tensor normals(at::IntArrayRef sizes, uint64_t sample, uint64_t epoch
   return values;
 }
 
-/// A small model: a decaying matrix, a vector that does not decay, and two factored matrices (the hypernetwork's 32
-/// columns, and 5).
+/// A small model: a decaying matrix, a vector that does not decay, and three factored matrices (the hypernetwork's 32
+/// columns, 5, and more than a chunk of the optimiser's pass, as a prompt's).
 struct Model {
   std::vector<model::Parameter> dense;
   std::vector<model::FactoredParameter> factored;
@@ -33,6 +33,7 @@ struct Model {
     dense.push_back({"scale", normals({37}, 2).to(device).requires_grad_(), false});
     factored.push_back({"wide.A", normals({1300, 32}, 3).to(device)});
     factored.push_back({"narrow.A", normals({50, 5}, 4).to(device)});
+    factored.push_back({"long.A", normals({10, 17920}, 5).to(device)});
   }
 
   /// Gradients of one step; hidden units switch off and on.

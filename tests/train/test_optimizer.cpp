@@ -115,7 +115,7 @@ TEST_CASE("a factored step equals a dense one with the outer product as its grad
       dense[index].value.mutable_grad() = at::outer(updates[index].gradient.g_P, updates[index].gradient.h_H);
     }
     factored_optimizer.step(rate_at(step), {}, updates);
-    dense_optimizer.step(rate_at(step), std::vector<const model::Parameter*>{&dense[0], &dense[1]}, {});
+    dense_optimizer.step(rate_at(step), std::vector<const model::Parameter*>{&dense[0], &dense[1], &dense[2]}, {});
   }
   for (size_t index = 0; index < dense.size(); ++index) {
     CHECK(relative_difference(model.factored[index].value_PH, dense[index].value.detach()) < 1e-6);

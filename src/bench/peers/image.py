@@ -78,44 +78,47 @@ def albumentations_views(request):
 
 
 def dali_views(request, loaded):
-    """`loaded(fn, types)` gives the pictures of a pipeline, each twice."""
+    """`loaded(fn, types)` gives the pictures of a pipeline, of each of which two views are made; nothing is made ahead of run()."""
     import nvidia.dali.fn as fn
     import nvidia.dali.types as types
     from nvidia.dali import pipeline_def
     s, jitter, size = request["settings"], request["settings"]["jitter"], request["size"]
-    n = 2 * request["n"]
 
-    @pipeline_def(batch_size=n, num_threads=threads(), device_id=None, enable_conditionals=True, seed=1)
+    @pipeline_def(batch_size=request["n"], num_threads=threads(), device_id=None, enable_conditionals=True, seed=1,
+                  prefetch_queue_depth=1, exec_async=False, exec_pipelined=False)
     def views():
         def around(width):
             return fn.random.uniform(range=[1 - width, 1 + width])
 
         def happens(p):
             return fn.random.coin_flip(probability=p, dtype=types.BOOL)
+
+        def view(x):
+            x = fn.random_resized_crop(x, size=size, random_area=s["crop_area"], random_aspect_ratio=s["crop_ratio"],
+                                       interp_type=types.INTERP_TRIANGULAR)
+            x = fn.flip(x, horizontal=fn.random.coin_flip(probability=s["flip_p"]))
+            if happens(jitter["p"]):
+                x = fn.color_twist(x, brightness=around(jitter["brightness"]), contrast=around(jitter["contrast"]),
+                                   saturation=around(jitter["saturation"]),
+                                   hue=fn.random.uniform(range=[-360 * jitter["hue"], 360 * jitter["hue"]]))
+            if happens(s["grayscale_p"]):
+                x = fn.saturation(x, saturation=0.0)
+            if happens(s["blur"]["p"]):
+                x = fn.gaussian_blur(x, window_size=request["blur_kernel"], sigma=fn.random.uniform(range=list(blur_sigma(s))))
+            if happens(s["solarize"]["p"]):
+                bright = x >= int(255 * s["solarize"]["threshold"])
+                x = fn.cast(bright * (255 - x) + (x < int(255 * s["solarize"]["threshold"])) * x, dtype=types.UINT8)
+            return fn.crop_mirror_normalize(x, dtype=types.FLOAT, output_layout="CHW", mean=[255 * m for m in s["mean"]],
+                                            std=[255 * d for d in s["std"]])
         x = loaded(fn, types)
-        x = fn.random_resized_crop(x, size=size, random_area=s["crop_area"], random_aspect_ratio=s["crop_ratio"],
-                                   interp_type=types.INTERP_TRIANGULAR)
-        x = fn.flip(x, horizontal=fn.random.coin_flip(probability=s["flip_p"]))
-        if happens(jitter["p"]):
-            x = fn.color_twist(x, brightness=around(jitter["brightness"]), contrast=around(jitter["contrast"]),
-                               saturation=around(jitter["saturation"]),
-                               hue=fn.random.uniform(range=[-360 * jitter["hue"], 360 * jitter["hue"]]))
-        if happens(s["grayscale_p"]):
-            x = fn.saturation(x, saturation=0.0)
-        if happens(s["blur"]["p"]):
-            x = fn.gaussian_blur(x, window_size=request["blur_kernel"], sigma=fn.random.uniform(range=list(blur_sigma(s))))
-        if happens(s["solarize"]["p"]):
-            bright = x >= int(255 * s["solarize"]["threshold"])
-            x = fn.cast(bright * (255 - x) + (x < int(255 * s["solarize"]["threshold"])) * x, dtype=types.UINT8)
-        return fn.crop_mirror_normalize(x, dtype=types.FLOAT, output_layout="CHW", mean=[255 * m for m in s["mean"]],
-                                        std=[255 * d for d in s["std"]])
+        return view(x), view(x)
     pipeline = views()
     pipeline.build()
-    return lambda: np.stack([np.asarray(view) for view in pipeline.run()[0]])
+    return lambda: np.stack([np.asarray(view) for half in pipeline.run() for view in half])
 
 
 def dali_of_memory(request):
-    batch = list(pictures(request)) * 2
+    batch = list(pictures(request))
     return dali_views(request, lambda fn, types: fn.external_source(source=lambda: batch, batch=True, layout="HWC"))
 
 
@@ -124,7 +127,7 @@ def dali_of_files(request):
     files = sorted(str(path) for path in Path(request["input"]).rglob("*.jpg"))
 
     def loaded(fn, types):
-        jpegs, _ = fn.readers.file(files=files * 2, random_shuffle=False)
+        jpegs, _ = fn.readers.file(files=files, random_shuffle=False)
         return fn.decoders.image(jpegs, device="cpu", output_type=types.RGB)
     return dali_views(request, loaded)
 
@@ -137,11 +140,12 @@ def data_loader(request):
     transform = v2.Compose([v2.ToImage(), torchvision_transform(request)])
     folder = ImageFolder(request["input"], lambda picture: (transform(picture), transform(picture)))
     workers = 0 if threads() == 1 else threads()
-    loader = torch.utils.data.DataLoader(folder, batch_size=request["n"], num_workers=workers, persistent_workers=workers > 0)
+    # A batch a worker.
+    loader = torch.utils.data.DataLoader(folder, batch_size=-(-request["n"] // threads()), num_workers=workers, persistent_workers=workers > 0)
 
     def run():
-        (first, second), _ = next(iter(loader))
-        return torch.cat([first, second]).numpy()
+        halves = zip(*(batch for batch, _ in loader))
+        return torch.cat([batch for half in halves for batch in half]).numpy()
     return run
 
 

@@ -43,7 +43,8 @@ TEST_CASE("gathered rows stand in rank order and their gradient is the sum over 
   const auto comm = comm::Communicator::world();
   const int64_t mine = comm.rank() + 1;  // rank r holds r + 1 rows of the value r
   const at::Tensor local = at::full({mine, 2}, static_cast<double>(comm.rank()), at::kDouble).requires_grad_();
-  const at::Tensor global = train::gather_with_gradient(comm)(local);
+  double waited_s = 0.0;
+  const at::Tensor global = train::gather_with_gradient(comm, waited_s)(local);
   const int64_t n_rows = comm.size() * (comm.size() + 1) / 2;
   CHECK(global.size(0) == n_rows);
   CHECK(global.requires_grad());
@@ -54,6 +55,7 @@ TEST_CASE("gathered rows stand in rank order and their gradient is the sum over 
   const double sum_of_ranks = static_cast<double>(n_rows);
   const int64_t first = mine * (mine - 1) / 2;
   CHECK(at::equal(global.detach().narrow(0, first, mine), local.detach()));
+  CHECK((comm.size() == 1 ? waited_s == 0.0 : waited_s > 0.0));
   CHECK(at::allclose(local.grad(), sum_of_ranks * weights.narrow(0, first, mine).expand({mine, 2})));
 }
 
@@ -76,9 +78,10 @@ TEST_CASE("NT-Xent over ranks has the loss and the parameter gradients of one pr
   const auto expected = loss_of(alone, {0, kTotal}, {.first = 0, .total = kTotal, .n_ranks = 1}, {});
   expected.loss.backward();
 
+  double waited_s = 0.0;
   const at::Tensor shared = alone.detach().clone().requires_grad_();
   const auto result = loss_of(shared, share, {.first = share.first, .total = kTotal, .n_ranks = comm.size()},
-                              train::gather_with_gradient(comm));
+                              train::gather_with_gradient(comm, waited_s));
   result.loss.backward();
   at::Tensor mean = at::stack({result.loss.detach(), result.top1});
   comm.all_reduce_sum(mean);
@@ -103,9 +106,10 @@ TEST_CASE("a batch of 256 over three shares of 86, 85 and 85 is weighted as one 
   const at::Tensor views_2 = views_1 + normals({256, 6}, 2).to(at::kFloat);
   const auto whole = objective::nt_xent(views_1, views_2, 0.2, {.first = 0, .total = 256, .n_ranks = 1}, {});
 
+  double waited_s = 0.0;
   const auto part =
       objective::nt_xent(views_1.narrow(0, first, last - first), views_2.narrow(0, first, last - first), 0.2,
-                         {.first = first, .total = 256, .n_ranks = comm.size()}, train::gather_with_gradient(comm));
+                         {.first = first, .total = 256, .n_ranks = comm.size()}, train::gather_with_gradient(comm, waited_s));
   double mean = 0.0;
   for (const double loss : comm.all_gather(part.loss.item<double>())) mean += loss / comm.size();
   CHECK(mean == Approx(whole.loss.item<double>()).epsilon(1e-6));

@@ -133,18 +133,21 @@ TEST_CASE("queues are the same on every rank, and those of one process", "[train
 TEST_CASE("keys never mix corners, and a corner's projectors move in its own steps alone", "[train][mpi]") {
   const auto comm = comm::Communicator::world();
   const data::DataSplit pictures = made_pictures(30);
-  Run run(small_moco_plan(Kind::kMocoV2), pictures, comm);
+  EncoderPlan plan = small_moco_plan(Kind::kMocoV2);
+  plan.settings.projection.per_corner = GENERATE(true, false);
+  Run run(plan, pictures, comm);
   std::vector<int64_t> pushed(3, 0);
   for (int64_t step = 0; step < 8; ++step) {
-    const int64_t drawn = head_of(run.state.heads, run.plan.corner_index(step));
-    pushed[static_cast<size_t>(drawn)] += run.plan.settings.global_batch;
+    const size_t drawn = run.plan.corner_index(step);
+    const int64_t head = head_of(run.state.heads, drawn);
+    pushed[drawn] += run.plan.settings.global_batch;
     const model::StateDict before = copy_of(run.state.objective->state());
     run.step(2e-3);
     for (const auto& [name, value] : run.state.objective->state()) {
       const bool of_a_corner = name.starts_with("queue.") || name.starts_with("momentum/heads/projector.");
       if (!of_a_corner) continue;
       const bool of_the_drawn = name.starts_with(fmt::format("queue.{}/", drawn)) ||
-                                name.starts_with(fmt::format("momentum/heads/projector.{}.", drawn));
+                                name.starts_with(fmt::format("momentum/heads/projector.{}.", head));
       INFO(name << " at step " << step);
       CHECK(at::equal(value, before.at(name)) == !of_the_drawn);
     }
@@ -206,7 +209,8 @@ TEST_CASE("shuffled and put back, keys are those of the unshuffled batch", "[tra
 TEST_CASE("MoCo-v3's loss is the same with its views swapped", "[train][mpi][property]") {
   const auto comm = comm::Communicator::world();
   const EncoderPlan plan = small_moco_plan(Kind::kMocoV3);
-  Ranks ranks{static_cast<size_t>(comm.rank()), {}, gather_with_gradient(comm), {}, {}};
+  double waited_s = 0.0;
+  Ranks ranks{static_cast<size_t>(comm.rank()), {}, gather_with_gradient(comm, waited_s), {}, {}};
   for (int rank = 0; rank < comm.size(); ++rank) ranks.shares.push_back(data::local_share(10, rank, comm.size()));
   ranks.gather_values = [comm](const at::Tensor& rows) { return comm.all_gather_rows(rows); };
   ranks.sum_over_ranks = [&](at::Tensor& tensor) { comm.all_reduce_sum(tensor); };

@@ -157,7 +157,8 @@ TEST_CASE("features that hold the class are found out by neighbours and readout,
     std::fill_n(pixels + picture * 36 * 36 * 3, 36 * 36 * 3, static_cast<uint8_t>(picture % 2 * 200 + picture % 7));
   }
   const TrainState state(plan);
-  const auto look = [&](const data::DataSplit& pictures) {
+  const auto look = [&](const data::DataSplit& pictures, int64_t images = 1000) {
+    plan.settings.monitor.images = images;
     io::Table table = empty_monitor_table();
     Monitor(plan, pictures, comm, c10::Device(c10::kCPU)).observe(state.encoder, 1, table);
     return table;
@@ -166,10 +167,12 @@ TEST_CASE("features that hold the class are found out by neighbours and readout,
   Draws draws({.seed = 4});
   for (int64_t& label : split.labels) label = draws.below(2);  // of no picture's look
   const io::Table noise = look(split);
+  const io::Table of_one_class = look(split, 2);  // which has room for no more
   if (!comm.is_root()) return;
   for (size_t corner = 0; corner < 3; ++corner) {
     CHECK(clear.doubles("knn_top1")[corner] == 1.0);
     CHECK(clear.doubles("readout_top1")[corner] == 1.0);
+    CHECK(of_one_class.doubles("knn_top1")[corner] == 1.0);
     CHECK(noise.doubles("knn_top1")[corner] < 0.8);
     CHECK(noise.doubles("readout_top1")[corner] < 0.8);
   }
