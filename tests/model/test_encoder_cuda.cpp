@@ -5,6 +5,7 @@ namespace invaria::model {
 
 TEST_CASE("an encoder moved to a GPU gives the CPU's features and gradients", "[model][gpu]") {
   if (!at::hasCUDA()) INVARIA_SKIP("no GPU on this machine");
+  at::globalContext().setAllowTF32CuDNN(false);  // as app/device.cpp
   const auto [backbone, conditioning] = GENERATE(std::pair{Architecture::kResNet18, Conditioning::kHypernetwork},
                                                  std::pair{Architecture::kResNet18, Conditioning::kFilm},
                                                  std::pair{Architecture::kVitTiny, Conditioning::kPrompt},

@@ -171,6 +171,7 @@ TEST_CASE("a pass that does not ask for bfloat16 is not rounded, whatever anothe
 
 TEST_CASE("CUDA in bfloat16 gives the CPU's features and gradients in bfloat16", "[model][gpu]") {
   if (!at::hasCUDA()) INVARIA_SKIP("no GPU on this machine");
+  at::globalContext().setAllowTF32CuDNN(false);  // as app/device.cpp
   const Architecture backbone = GENERATE(Architecture::kResNet18, Architecture::kVitTiny);
   const bool is_training = GENERATE(true, false);
   EncoderSettings settings;
