@@ -74,9 +74,11 @@ double sweep_memory_MiB(const LoadedSuite& loaded) {
       const auto n = static_cast<double>(sizes[task].train + sizes[task].validation + sizes[task].test);
       const double pictures = is_known ? n : std::min(n, static_cast<double>(downstream::kFeatureBatch));
       const auto train = static_cast<double>(sizes[task].train);
-      const double judged = features * (2.0 * n * sizeof(float) + 2.0 * train * sizeof(double)) + picture * pictures * sizeof(float);
+      const double judged =
+          features * (2.0 * n * sizeof(float) + 2.0 * train * sizeof(double)) + picture * pictures * sizeof(float);
       int64_t learned = 0;  // pictures at once
-      if (encoder.is_conditioned() && loaded.suite.learns_projected()) learned = std::min({settings.projected.batch, sizes[task].train, kept});
+      if (encoder.is_conditioned() && loaded.suite.learns_projected())
+        learned = std::min({settings.projected.batch, sizes[task].train, kept});
       if (encoder.is_conditioned() && loaded.suite.asks_for_joint())
         learned = std::max(learned, std::min(settings.joint.batch, sizes[task].train));
       most = std::max(most, weights * sizeof(float) + std::max(judged, static_cast<double>(learned) * activations));

@@ -75,8 +75,8 @@ struct Watchdog::Impl {
     try {
       int64_t last_look_ns = now_ns();
       for (bool goes_on = true; goes_on && !abandoned();) {
-        // This process was stopped itself, as a whole job is when it is suspended: nobody is late by that, neither silent
-        // nor long in a collective.
+        // This process was stopped itself, as a whole job is when it is suspended: nobody is late by that, neither
+        // silent nor long in a collective.
         if (seconds_since(last_look_ns) > timeout_s / 2) {
           awake_ns = now_ns();
           std::fill(heard_ns.begin(), heard_ns.end(), awake_ns);

@@ -35,8 +35,8 @@ struct SampleState {
   int32_t is_corrupt = 0;
   int64_t height = 0;  ///< stored_size()
   int64_t width = 0;
-  std::array<char, kHashDigits>
-      content_hash{};  ///< SHA-256 of the sample as it lies in memory; of its file if streamed; what a pack says of its own
+  std::array<char, kHashDigits> content_hash{};  ///< SHA-256 of the sample as it lies in memory; of its file if
+                                                 ///< streamed; what a pack says of its own
 };
 
 std::string corrupt_message(config::Media media, const std::vector<std::string>& names,

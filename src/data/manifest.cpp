@@ -159,10 +159,13 @@ void Manifest::validate(const std::string& path, config::Problems& problems) con
     const SplitManifest& split = splits[i];
     const std::string at = fmt::format("splits[{}]", i);
     if (!split.tables.empty() && (!split.value.empty() || split.has_rows() || is_dealt)) {
-      add(at + ".tables", "tables", is_dealt ? "none: per_class deals all samples out" : "none, or no value and no rows: its tables are all its rows");
+      add(at + ".tables", "tables",
+          is_dealt ? "none: per_class deals all samples out"
+                   : "none, or no value and no rows: its tables are all its rows");
     }
     if (split.tables.empty() && !split.value.empty() && (has_rows || is_dealt)) {
-      add(at + ".value", split.value, is_dealt ? "none: per_class deals all samples out" : "none: rows say what the splits have");
+      add(at + ".value", split.value,
+          is_dealt ? "none: per_class deals all samples out" : "none: rows say what the splits have");
     }
     if (split.has_rows() && is_dealt) add(at, split.name, "no rows: per_class deals all samples out");
     if (has_rows && !split.has_rows() && split.tables.empty() && !split.rest) {
@@ -172,7 +175,8 @@ void Manifest::validate(const std::string& path, config::Problems& problems) con
   if (is_table && tables.empty()) add("tables", "[]", "the table with a row for each sample");
   const auto check_tables = [&](const std::string& at, const std::vector<TableManifest>& of) {
     if (!of.empty() && of[0].without_row != WithoutRow::kFail) {
-      add(at + "[0].without_row", config::name_of(of[0].without_row), "none: it is the table that others are joined to");
+      add(at + "[0].without_row", config::name_of(of[0].without_row),
+          "none: it is the table that others are joined to");
     }
     for (size_t t = 0; t < of.size(); ++t) {
       const bool are_sounds = of[t].format == TableFormat::kSounds;

@@ -247,13 +247,15 @@ Pack::Pack(const fs::path& path) : file(path) {
   const int64_t picture_bytes = header.size * header.size * 3;
   for (int64_t i = 0; i < file.n(); ++i) {
     const auto at = static_cast<size_t>(i);
-    const bool fits = header.contents == PackContents::kFiles || (index.integers(io::kPackOffset)[at] == i * picture_bytes &&
-                                                                  index.integers(io::kPackBytes)[at] == picture_bytes);
+    const bool fits =
+        header.contents == PackContents::kFiles || (index.integers(io::kPackOffset)[at] == i * picture_bytes &&
+                                                    index.integers(io::kPackBytes)[at] == picture_bytes);
     const int64_t label = index.integers(kLabel)[at];
     if (fits && label >= -1 && label < std::ssize(header.classes)) continue;
-    throw_config("{}: record {} has label {} of {} classes, {} bytes at {}: not as packs are written; pack the data set again",
-                 path.string(), i, label, header.classes.size(), index.integers(io::kPackBytes)[at],
-                 index.integers(io::kPackOffset)[at]);
+    throw_config(
+        "{}: record {} has label {} of {} classes, {} bytes at {}: not as packs are written; pack the data set again",
+        path.string(), i, label, header.classes.size(), index.integers(io::kPackBytes)[at],
+        index.integers(io::kPackOffset)[at]);
   }
 }
 

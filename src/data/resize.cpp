@@ -63,7 +63,8 @@ Framing resize_into(const io::Image& image, int64_t size, ResizeMode mode, std::
       float* const sum = sums.data() + row * row_length;
       for (int64_t i = 0; i < row_length; ++i) sum[i] += weight * narrow[static_cast<size_t>(i)];
     }
-    while (open < size && rows.first[static_cast<size_t>(open)] + rows.count[static_cast<size_t>(open)] <= y + 1) ++open;
+    while (open < size && rows.first[static_cast<size_t>(open)] + rows.count[static_cast<size_t>(open)] <= y + 1)
+      ++open;
   }
   std::transform(sums.begin(), sums.end(), out.begin(),
                  [](float sum) { return static_cast<uint8_t>(std::clamp(sum + 0.5f, 0.0f, 255.0f)); });

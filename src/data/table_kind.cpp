@@ -126,8 +126,7 @@ class Lister {
     return std::any_of(manifest_.splits.begin(), manifest_.splits.end(), [](auto& s) { return s.per_class > 0; });
   }
   bool by_rows() const {
-    return std::any_of(manifest_.splits.begin(), manifest_.splits.end(),
-                       [](auto& s) { return s.has_rows(); });
+    return std::any_of(manifest_.splits.begin(), manifest_.splits.end(), [](auto& s) { return s.has_rows(); });
   }
 
   bool has_rest() const {
@@ -155,7 +154,7 @@ class Lister {
         const auto [known, is_new] = split_of.emplace(sample.file, s);
         if (is_new) continue;
         throw_config("{}: found {} in the splits {} and {}, expected each file in one", manifest_.name, sample.name,
-                     found[known->second].name, found[s].name);
+                     manifest_.splits[known->second].name, manifest_.splits[s].name);
       }
     }
   }

@@ -18,8 +18,8 @@ std::vector<SplitListing> list_table(const Manifest& manifest, const Location& l
 /// @param columns  of the table
 std::vector<TargetColumn> target_columns(const Manifest& manifest, const std::vector<std::string>& columns);
 
-/// The same of what a manifest of any kind says without its tables: of columns that only a CSV's first row names there is
-/// nothing to know.
+/// The same of what a manifest of any kind says without its tables: of columns that only a CSV's first row names there
+/// is nothing to know.
 std::vector<TargetColumn> promised_targets(const Manifest& manifest);
 
 }  // namespace invaria::data

@@ -202,7 +202,7 @@ ProjectedImages projected_images(const ProjectedSettings& settings, int64_t n_tr
   if (settings.starts > 1) {
     const auto corners = static_cast<int64_t>(std::min(uint64_t{1} << n_axes, kMostScreenedCorners));
     images.forward_only += (1 + corners) * within(std::min(settings.first_batch, settings.batch)) +
-                          settings.starts * within(settings.batch);
+                           settings.starts * within(settings.batch);
   }
   return images;
 }

@@ -51,8 +51,8 @@ LearnedInvariance learn_projected(const model::Encoder& encoder, const Samples& 
                                   const ProjectedSettings& settings, uint64_t seed, const StopRequested& stop,
                                   TargetKind kind = TargetKind::kNumbers);
 
-/// Images that learn_projected() sends through the encoder, for estimates: views of lone samples are up to two each, and
-/// with very many classes a batch may be larger than the settings say.
+/// Images that learn_projected() sends through the encoder, for estimates: views of lone samples are up to two each,
+/// and with very many classes a batch may be larger than the settings say.
 struct ProjectedImages {
   int64_t with_gradient = 0;
   int64_t forward_only = 0;

@@ -29,8 +29,8 @@ enum class InnerArchives {
 /// Call `callback(name, bytes)` for each regular file, in archive order; `bytes` may be moved from. All else is passed
 /// over. What the callback throws passes through.
 /// @throws EnvironmentError if the file cannot be opened; ConfigError naming archive, entry and reason if it is neither
-///         tar (plain, or by gzip, bzip2, xz or zstd) nor zip, is truncated or corrupt, or an entry's name is absolute, contains ".."
-///         or repeats
+///         tar (plain, or by gzip, bzip2, xz or zstd) nor zip, is truncated or corrupt, or an entry's name is absolute,
+///         contains ".." or repeats
 void for_each_entry(const fs::path& archive, InnerArchives inner,
                     const std::function<void(const std::string& name, std::string& bytes)>& callback);
 

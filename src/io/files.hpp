@@ -22,7 +22,8 @@ namespace fs = std::filesystem;
 std::string read_file(const fs::path& path);
 
 /// Replace `path` by a file that holds exactly `bytes`, or leave everything as it was (a full disk included).
-/// @throws EnvironmentError naming path, call and error text. (Where the directory's fsync fails the new file is there, and
+/// @throws EnvironmentError naming path, call and error text. (Where the directory's fsync fails the new file is there,
+/// and
 ///         may not outlive a crash of the machine.)
 void write_file_atomically(const fs::path& path, std::string_view bytes);
 void write_file_atomically(const fs::path& path, std::span<const std::byte> bytes);
@@ -32,7 +33,8 @@ void write_file_atomically(const fs::path& path, std::span<const std::byte> byte
 fs::path temporary_beside(const fs::path& path);
 
 /// Make a finished and closed temporary file visible under its final name: fsync, rename, fsync of the directory. If a
-/// step before the rename fails the temporary file is removed. @throws EnvironmentError naming path, call and error text
+/// step before the rename fails the temporary file is removed. @throws EnvironmentError naming path, call and error
+/// text
 void publish(const fs::path& temporary, const fs::path& final_path);
 
 /// Make a directory and its parents; one that exists is fine. @throws EnvironmentError

@@ -71,9 +71,10 @@ std::vector<Record> read_numbered(hid_t file, const std::string& name, Read read
 class BrokenSegment : public EnvironmentError {
  public:
   BrokenSegment(const fs::path& path, const std::string& why)
-      : EnvironmentError(fmt::format("{}: a broken segment: {}\nDelete this file and start again: what it held is then done "
-                                     "once more.",
-                                     path.string(), why)) {}
+      : EnvironmentError(
+            fmt::format("{}: a broken segment: {}\nDelete this file and start again: what it held is then done "
+                        "once more.",
+                        path.string(), why)) {}
 };
 
 /// A segment as a file.
@@ -126,16 +127,18 @@ fs::path write_stored(const fs::path& directory, const SegmentName& name, const 
   return path;
 }
 
-/// @throws BrokenSegment if its bytes are not those of a segment; EnvironmentError if they cannot be read, or are another
-/// version's: then nothing is wrong with the file
+/// @throws BrokenSegment if its bytes are not those of a segment; EnvironmentError if they cannot be read, or are
+/// another version's: then nothing is wrong with the file
 StoredSegment read_stored(const fs::path& path) {
   std::string bytes = read_file(path);
   const size_t length = bytes.size() - std::min(bytes.size(), kChecksumDigits);
   const std::string checksum = bytes.substr(length);
   bytes.resize(length);
   if (const std::string found = sha256_hex(bytes); found != checksum) {
-    throw BrokenSegment(path, fmt::format("its bytes have the SHA-256 {}, its end says otherwise: truncated, altered or no "
-                                          "segment", found));
+    throw BrokenSegment(path,
+                        fmt::format("its bytes have the SHA-256 {}, its end says otherwise: truncated, altered or no "
+                                    "segment",
+                                    found));
   }
   int64_t schema = kSegmentSchema;
   try {

@@ -34,7 +34,8 @@ fs::path merge_segments(const fs::path& directory, int64_t rank, int64_t number,
 /// SegmentWriter's kMergedAtOnce. Only call it while no other process writes there. @throws EnvironmentError
 void tidy_segments(const fs::path& directory);
 
-/// @throws EnvironmentError naming the file if it cannot be read; with the mend if it is truncated, altered or no segment
+/// @throws EnvironmentError naming the file if it cannot be read; with the mend if it is truncated, altered or no
+/// segment
 Segment read_segment(const fs::path& path);
 
 /// The segments of a directory in order of number, then rank, replaced ones that are still there included. Temporary

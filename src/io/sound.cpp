@@ -94,7 +94,8 @@ Sound decode_sound(std::string_view bytes, const std::string& name) {
                  info.samplerate, kMaxSoundSamples);
   }
   if (info.frames / info.samplerate > kMaxSoundSeconds) {
-    throw_config("{}: {} samples at {} Hz, expected at most {} s", name, info.frames, info.samplerate, kMaxSoundSeconds);
+    throw_config("{}: {} samples at {} Hz, expected at most {} s", name, info.frames, info.samplerate,
+                 kMaxSoundSeconds);
   }
   if (is_truncated(file.get())) throw_config("{}: a truncated sound", name);
 

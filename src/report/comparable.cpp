@@ -149,8 +149,8 @@ std::map<std::string, boost::json::value> tasks_of(const io::Results& results) {
   return tasks;
 }
 
-/// A task that both have must be one task: shots, points that an error is divided by, strengths. Its metrics are rows of
-/// their own.
+/// A task that both have must be one task: shots, points that an error is divided by, strengths. Its metrics are rows
+/// of their own.
 void compare_tasks(const NamedResults& a, const NamedResults& b, Differences& out) {
   auto others = tasks_of(b.results);
   auto own = tasks_of(a.results);

@@ -80,7 +80,8 @@ void add_arms_table(Section& section, const SummaryView& view, const std::vector
     if (!ns.empty()) table.add_row(std::move(row));
   }
   section.add(std::move(table));
-  if (has_less) section.lines.push_back(fmt::format("{}: over fewer repeats than others of its column, not compared", kOverLess));
+  if (has_less)
+    section.lines.push_back(fmt::format("{}: over fewer repeats than others of its column, not compared", kOverLess));
 }
 
 /// "0.96 [0.90, 1.00]"; without the range where there is one value.
@@ -230,9 +231,10 @@ Section ranks_section(const io::Table& arm_summary, const SummaryView& view) {
                    is_compared(k) ? marked(decimal_cell(regret, 1), arm, best_regret) : decimal_cell(regret, 1),
                    count("regret_n", k, regret)});
   }
-  Section section{"ranks", "Average rank and regret",
-                  "rank 1 is best, of arms with a value everywhere; regret is oracle - arm, the least marked of those over "
-                  "the most cells; a cell is a task, encoder seed and repeat"};
+  Section section{
+      "ranks", "Average rank and regret",
+      "rank 1 is best, of arms with a value everywhere; regret is oracle - arm, the least marked of those over "
+      "the most cells; a cell is a task, encoder seed and repeat"};
   section.add(std::move(table));
   return section;
 }

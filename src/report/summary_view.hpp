@@ -46,8 +46,8 @@ class SummaryView {
   const std::set<std::string>& metrics_of(const std::string& task) const { return metrics_.at(task); }
   /// Null if the arm has no value there.
   const SummaryCell* find(const ArmName& arm, const std::string& task, const std::string& metric) const;
-  /// Whether the arm has a value in every encoder seed and repeat in which a contestant has one; means of others are over
-  /// less, and no better or worse for it.
+  /// Whether the arm has a value in every encoder seed and repeat in which a contestant has one; means of others are
+  /// over less, and no better or worse for it.
   bool is_everywhere(const ArmName& arm, const std::string& task, const std::string& metric) const;
   /// All arms with a value of the encoder's grid: "grid-0,0.5", ...
   std::vector<ArmName> grid_of(const std::string& encoder) const;

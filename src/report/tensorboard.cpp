@@ -150,7 +150,9 @@ std::vector<std::filesystem::path> write_event_files(const io::Results& results,
     EventFile file(time_s);
     add_columns(encoder.pretraining, "pretraining", file);
     add_columns(encoder.monitor, "monitor", file);
-    write(std::filesystem::path("encoders") / encoders.unlike(io::encoder_group_name(encoder, results.content.encoders)), file);
+    write(
+        std::filesystem::path("encoders") / encoders.unlike(io::encoder_group_name(encoder, results.content.encoders)),
+        file);
   }
   const SummaryView view(results);
   for (const io::JobRecord& job : results.content.jobs) {

@@ -38,7 +38,8 @@ void refuse_changed_sensitivity(const Suite& suite, const std::filesystem::path&
                         {"data", config::write(suite.dataset(suite.sensitivity.data).identity())},
                         {"augment", config::write(strengths.augment)},
                         {"seed", suite.seed}};
-  if (augment::media_of(suite.axes) == config::Media::kSounds) settings["sound"] = config::write(strengths.sound.augment);
+  if (augment::media_of(suite.axes) == config::Media::kSounds)
+    settings["sound"] = config::write(strengths.sound.augment);
   const std::filesystem::path path = output / "sensitivity.json";
   if (!std::filesystem::exists(path)) {
     io::write_file_atomically(path, config::pretty(settings) + "\n");

@@ -165,8 +165,7 @@ double measure_projected(const train::EncoderPlan& plan, const model::Encoder& e
                          int64_t n_classes, downstream::ProjectedSettings settings, const CalibrationPlace& place,
                          Shared& known) {
   const auto images = downstream::projected_images(
-      settings, size.train, plan.n_axes(),
-      downstream::images_kept_at_once(plan.settings.model, plan.view_shape()));
+      settings, size.train, plan.n_axes(), downstream::images_kept_at_once(plan.settings.model, plan.view_shape()));
   n_classes = std::min(n_classes, n_measured(plan, place) / 2);
   const int64_t least = 2 * std::max<int64_t>(n_classes, 1);
   const int64_t measured = std::max(least, std::min({size.train, settings.batch, n_measured(plan, place)}));

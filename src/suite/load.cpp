@@ -234,7 +234,8 @@ std::vector<TaskSize> task_sizes(const Suite& suite, const Summaries& summaries)
     const double cut = is_cut ? task.validation_fraction : 0.0;
     const bool has_own_episodes = task.kind == TaskKind::kFewShot && validation > 0;
     // A share of train is validated on as large a share of a split that is named for it.
-    const double validated = (task.kind == TaskKind::kFewShot ? 1.0 : task.train_fraction) * static_cast<double>(validation);
+    const double validated =
+        (task.kind == TaskKind::kFewShot ? 1.0 : task.train_fraction) * static_cast<double>(validation);
     sizes.push_back({static_cast<int64_t>((1.0 - cut) * train), static_cast<int64_t>(validated + cut * train), test,
                      has_own_episodes ? validation : all + validation});
   }

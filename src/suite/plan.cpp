@@ -84,7 +84,8 @@ class JobMaker {
     if (encoder_.is_conditioned()) {
       identity["bn_statistics"] = config::name_of(suite_.downstream.bn_statistics);
       const bool reestimates = suite_.downstream.bn_statistics != downstream::BnStatistics::kRunning;
-      identity["batch_norm"] = config::write(reestimates ? suite_.downstream.batch_norm : downstream::ReestimationSettings());
+      identity["batch_norm"] =
+          config::write(reestimates ? suite_.downstream.batch_norm : downstream::ReestimationSettings());
     }
     job.identity = identity;
     job.id = sha256_hex(json::serialize(job.identity));
@@ -306,8 +307,8 @@ void estimate_costs(Plan& plan, const Suite& suite, const std::vector<TaskSize>&
     if (unit.kind == UnitKind::kProjected) images += images_of_projected(unit, sizes[unit.task].train);
     if (unit.kind == UnitKind::kEpisodes) {
       const downstream::FewShotSettings& few_shot = suite.tasks[unit.task].few_shot;
-      images +=
-          static_cast<double>(2 * few_shot.learned_episodes) * images_of_projected(unit, few_shot.ways * few_shot.shots);
+      images += static_cast<double>(2 * few_shot.learned_episodes) *
+                images_of_projected(unit, few_shot.ways * few_shot.shots);
     }
     if (unit.kind == UnitKind::kJoint) {
       images +=

@@ -158,10 +158,11 @@ void validate_tasks(const Suite& suite, config::Problems& problems) {
       downstream::validate_known(task.known, suite.axes, reference_encoder(suite).pretraining.views(),
                                  stored_shape(suite, task.data), path + ".known", problems);
     }
-    // learned-joint chooses its epoch on a cut of the base classes in few-shot tasks, whatever their episodes choose by.
-    const bool cuts = task.validation.empty() || (task.kind == downstream::TaskKind::kFewShot && suite.asks_for_joint());
-    if (task.validation_fraction == 0.0 && cuts &&
-        (suite.downstream.chooses_on_validation() || !may_cut_none(task))) {
+    // learned-joint chooses its epoch on a cut of the base classes in few-shot tasks, whatever their episodes choose
+    // by.
+    const bool cuts =
+        task.validation.empty() || (task.kind == downstream::TaskKind::kFewShot && suite.asks_for_joint());
+    if (task.validation_fraction == 0.0 && cuts && (suite.downstream.chooses_on_validation() || !may_cut_none(task))) {
       problems.add(path + ".validation_fraction", "0", "more than 0: something is chosen on validation",
                    "downstream.protocol paper chooses nothing");
     }

@@ -35,7 +35,8 @@ class AllGatherRows : public torch::autograd::Function<AllGatherRows> {
     const auto holder = context->saved_data["communicator"].toCapsule();
     const auto& held = static_cast<const CommunicatorHolder&>(*holder);
     const Timer timer;
-    at::Tensor own = held.communicator.reduce_scatter_rows(gradients[0].contiguous(), context->saved_data["rows"].toInt());
+    at::Tensor own =
+        held.communicator.reduce_scatter_rows(gradients[0].contiguous(), context->saved_data["rows"].toInt());
     held.waited_s += timer.seconds();
     return {own, {}, {}};
   }

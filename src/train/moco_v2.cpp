@@ -108,7 +108,8 @@ class MocoV2 final : public Objective {
   std::vector<int64_t> key_order(int64_t step) const {
     std::vector<int64_t> order(static_cast<size_t>(global_batch_));
     std::iota(order.begin(), order.end(), int64_t{0});
-    if (settings_.batch_norm == objective::BatchNormScope::kSync) return order;  // one group: its statistics tell no key from another
+    if (settings_.batch_norm == objective::BatchNormScope::kSync)
+      return order;  // one group: its statistics tell no key from another
     Draws draws({.seed = seed_, .purpose = Purpose::kKeyShuffle, .sample = static_cast<uint64_t>(step)});
     draws.shuffle(std::span(order));
     return order;

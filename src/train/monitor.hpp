@@ -38,7 +38,8 @@ io::Table empty_monitor_table();
 
 class Monitor {
  public:
-  /// References must outlive it. @throws ConfigError if no class that is watched has two pictures, or there are no labels
+  /// References must outlive it. @throws ConfigError if no class that is watched has two pictures, or there are no
+  /// labels
   Monitor(const EncoderPlan& plan, const data::DataSplit& pictures, const comm::Communicator& comm, c10::Device device);
 
   /// Judge the encoder at every corner, a row each. Collective; the rows are root's, other ranks add none.

@@ -53,7 +53,9 @@ struct MonitorSettings {
         setting("every", &S::every, "steps between two looks, and one at the end; 0: none", between(0, 1e9)),
         setting("data", &S::data, "data set with classes to judge features on, by its name in data"),
         setting("split", &S::split, "its split, one that no encoder is pretrained on"),
-        setting("images", &S::images, "pictures of it at most; half of each class is judged by the other half, and of more classes than have two then the first ones",
+        setting("images", &S::images,
+                "pictures of it at most; half of each class is judged by the other half, and of more classes than have "
+                "two then the first ones",
                 between(2, 1e6))};
   }
 };

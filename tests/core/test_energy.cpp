@@ -21,7 +21,8 @@ class FakePowercap {
     fs::create_directories(folder_);
   }
   ~FakePowercap() { fs::remove_all(folder_); }
-  void zone(const std::string& zone, const std::string& name, uint64_t energy_uj, uint64_t range_uj = 10'000'000) const {
+  void zone(const std::string& zone, const std::string& name, uint64_t energy_uj,
+            uint64_t range_uj = 10'000'000) const {
     fs::create_directories(folder_ / zone);
     std::ofstream(folder_ / zone / "name") << name << "\n";
     std::ofstream(folder_ / zone / "energy_uj") << energy_uj << "\n";
@@ -50,7 +51,8 @@ TEST_CASE("the packages' counters are added up from where they stood, past their
   CHECK(meter.lap().cpu_J == 0.0);
 }
 
-TEST_CASE("a package that two interfaces show counts once, and one of unknown range not past its end", "[core][energy]") {
+TEST_CASE("a package that two interfaces show counts once, and one of unknown range not past its end",
+          "[core][energy]") {
   const FakePowercap powercap;
   for (const char* zone : {"intel-rapl:0", "intel-rapl-mmio:0"}) powercap.zone(zone, "package-0", 1'000'000, 0);
   EnergyMeter meter(powercap.path());

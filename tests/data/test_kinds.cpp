@@ -224,17 +224,16 @@ TEST_CASE("targets are the same on every rank and part of the split's hash", "[d
 
 TEST_CASE("a table that does not fit is a problem with its row", "[data][csv]") {
   const TemporaryFolder folder;
-  const auto [table, message] =
-      GENERATE(std::pair{"", "found nothing"}, std::pair{"name,split\nb.jpg,train\n", "no column file"},
-               std::pair{"file,split,target_x\nb.jpg,train\n", "row 2: found 2 fields"},
-               std::pair{"file,split,target_x\nb.jpg,train,nan\n", "row 2, target_x: found \"nan\""},
-               std::pair{"file,split\nb.jpg,train\n\n\nq.jpg,train\n", "row 5: found no file images/q.jpg"},
-               std::pair{"file,split\nb.jpg,train\n\na.jpg,trian\n",
-                         "index.csv, row 4, 1 in all; did you mean \"train\"?)"},
-               std::pair{"file\nb.jpg\n", "index.csv, row 2, 1 in all"},
-               std::pair{"file,split\nb.jpg,train\nb.jpg,train\n", "row 3: found the file images/b.jpg twice"},
-               std::pair{"file,file\nb.jpg,train\n", "the column file twice"},
-               std::pair{"file,split\n\"b.jpg,train\n", "never closed"});
+  const auto [table, message] = GENERATE(
+      std::pair{"", "found nothing"}, std::pair{"name,split\nb.jpg,train\n", "no column file"},
+      std::pair{"file,split,target_x\nb.jpg,train\n", "row 2: found 2 fields"},
+      std::pair{"file,split,target_x\nb.jpg,train,nan\n", "row 2, target_x: found \"nan\""},
+      std::pair{"file,split\nb.jpg,train\n\n\nq.jpg,train\n", "row 5: found no file images/q.jpg"},
+      std::pair{"file,split\nb.jpg,train\n\na.jpg,trian\n", "index.csv, row 4, 1 in all; did you mean \"train\"?)"},
+      std::pair{"file\nb.jpg\n", "index.csv, row 2, 1 in all"},
+      std::pair{"file,split\nb.jpg,train\nb.jpg,train\n", "row 3: found the file images/b.jpg twice"},
+      std::pair{"file,file\nb.jpg,train\n", "the column file twice"},
+      std::pair{"file,split\n\"b.jpg,train\n", "never closed"});
   write_csv(folder.path() / "points", table);
   CHECK(contains(problems_of(csv_manifest(), settings_of(8), folder.path()), message));
 }
@@ -249,7 +248,8 @@ TEST_CASE("a file that two splits have is a problem", "[data][csv]") {
     split.count.reset();
     split.tables = {{.files = {split.name + ".csv"}}};
   }
-  CHECK(contains(problems_of(manifest, settings_of(8), folder.path()), "found images/b.jpg in the splits train and test"));
+  CHECK_THAT(problems_of(manifest, settings_of(8), folder.path()),
+             Catch::Contains("found images/b.jpg in the splits train and test"));
 }
 
 TEST_CASE("targets are promised where a manifest names their columns", "[data][csv][synthetic]") {

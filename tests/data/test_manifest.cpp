@@ -126,9 +126,10 @@ TEST_CASE("what contradicts itself in a manifest is named", "[data][manifest]") 
       std::pair{R"({"name": "birds", "kind": "table", "tables": [{"files": ["t.csv"]}],
                     "splits": [{"name": "train", "last_row": 9, "value": "1"}, {"name": "test", "first_row": 10}]})",
                 "splits[0].value"},
-      std::pair{R"({"name": "birds", "kind": "table", "tables": [{"files": ["*.jpg"], "format": "pictures", "spread": "x"}],
+      std::pair{
+          R"({"name": "birds", "kind": "table", "tables": [{"files": ["*.jpg"], "format": "pictures", "spread": "x"}],
                     "splits": [{"name": "train"}]})",
-                "tables[0].spread"},
+          "tables[0].spread"},
       std::pair{R"({"name": "birds", "kind": "table", "tables": [{"files": ["t.csv"], "without_row": "leave-out"}],
                     "splits": [{"name": "train"}]})",
                 "tables[0].without_row"},

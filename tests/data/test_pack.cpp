@@ -277,12 +277,14 @@ TEST_CASE("a pack whose labels or places are not as packs are written is refused
       if (numbers.contains(column.name)) column.cells = numbers[column.name];
     }
     io::PackWriter writer(folder.path() / "other", whole.header());
-    for (int64_t i = 0; i < whole.n(); ++i) writer.write_record(whole.index().integers(io::kPackOffset)[static_cast<size_t>(i)], whole.record(i));
+    for (int64_t i = 0; i < whole.n(); ++i)
+      writer.write_record(whole.index().integers(io::kPackOffset)[static_cast<size_t>(i)], whole.record(i));
     writer.finish(io::Table(columns));
     return failure([&] { Pack(folder.path() / "other"); });
   };
   CHECK(rewritten([](auto&) {}).empty());
-  CHECK_THAT(rewritten([](auto& numbers) { numbers["label"][1] = 1'000'000'000; }), Catch::Contains("record 1 has label 1000000000 of "));
+  CHECK_THAT(rewritten([](auto& numbers) { numbers["label"][1] = 1'000'000'000; }),
+             Catch::Contains("record 1 has label 1000000000 of "));
   CHECK_THAT(rewritten([](auto& numbers) { numbers["label"][0] = -2; }), Catch::Contains("record 0 has label -2"));
   CHECK_THAT(rewritten([](auto& numbers) { std::swap(numbers["offset"][0], numbers["offset"][1]); }),
              Catch::Contains("record 0 has label"));

@@ -152,7 +152,8 @@ TEST_CASE("a .pts file is a row of coordinates", "[data][table]") {
   CHECK_THAT(failure(manifest, {{"a.pts", "n_points: 2\n{\n1 2\n3\n}\n"}}), Catch::Contains("found 3 coordinates"));
   CHECK_THAT(failure(manifest, {{"a.pts", "1 2 3"}}), Catch::Contains("found no points"));
   for (const char* n : {"9223372036854775808 {", "9223372036854775809 { 1 2"})  // twice as many is 0, and 2, in 64 bits
-    CHECK_THAT(failure(manifest, {{"a.pts", fmt::format("n_points: {} }}", n)}}), Catch::Contains("coordinates, expected 2 for each"));
+    CHECK_THAT(failure(manifest, {{"a.pts", fmt::format("n_points: {} }}", n)}}),
+               Catch::Contains("coordinates, expected 2 for each"));
   CHECK_THAT(failure(manifest, {{"a.pts", "n_points: 1\n{\n1 2\n}\n"}, {"b.pts", "n_points: 2\n{\n1 2\n3 4\n}\n"}}),
              Catch::Contains("b.pts: found the columns"));
 }

@@ -155,7 +155,7 @@ TEST_CASE("a batch that goes through the encoder in pieces gives the same loss a
 TEST_CASE("as many images are kept at once as memory has room for", "[downstream]") {
   model::EncoderSettings small{.stem = model::Stem::kCifar, .width = 16};
   CHECK(images_kept_at_once(small, 32) == 1024);
-  model::EncoderSettings large{.backbone = model::Architecture::kResNet50, .stem = model::Stem::kImageNet, .width = 64};
+  model::EncoderSettings large{.backbone = model::Architecture::kResNet50, .stem = model::Stem::kImagenet, .width = 64};
   const int64_t n = images_kept_at_once(large, 224);
   CHECK(n >= 16);
   CHECK(n <= 64);

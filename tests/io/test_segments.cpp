@@ -48,7 +48,8 @@ TEST_CASE("only of a broken segment it is said that it may be deleted", "[io][se
   write_file_atomically(path, bytes + sha256_hex(bytes));
   CHECK_THAT(failure(), Catch::Contains("0-1.h5: a segment of schema 7, expected 1") && !Catch::Contains("Delete"));
   write_file_atomically(path, bytes);
-  CHECK_THAT(failure(), Catch::Contains("0-1.h5: a broken segment: ") && Catch::Contains("Delete this file and start again"));
+  CHECK_THAT(failure(),
+             Catch::Contains("0-1.h5: a broken segment: ") && Catch::Contains("Delete this file and start again"));
 }
 
 TEST_CASE("a segment may hold a part of a run, or nothing", "[io][segments]") {

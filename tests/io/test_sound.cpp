@@ -126,7 +126,8 @@ TEST_CASE("what is no sound, empty, cut off or not finite is refused by name", "
   std::string slow = written(SF_FORMAT_WAV | SF_FORMAT_PCM_16, std::vector<float>(30'000, 0.1F));
   const std::array<char, 4> one_Hz{1, 0, 0, 0};
   std::copy(one_Hz.begin(), one_Hz.end(), slow.begin() + 24);  // where WAV has its rate
-  CHECK_THROWS_WITH(decode_sound(slow, "slow.wav"), Catch::Contains("slow.wav: 30000 samples at 1 Hz, expected at most 25000 s"));
+  CHECK_THROWS_WITH(decode_sound(slow, "slow.wav"),
+                    Catch::Contains("slow.wav: 30000 samples at 1 Hz, expected at most 25000 s"));
   std::vector<float> odd = samples;
   odd[1234] = NAN;
   CHECK_THROWS_WITH(decode_sound(written(SF_FORMAT_WAV | SF_FORMAT_FLOAT, odd), "nan.wav"),

@@ -46,7 +46,8 @@ TEST_CASE("the sizes that costs are reckoned from are those of the tasks, on the
   }
 }
 
-TEST_CASE("a share of train is validated on as large a share of a named split, few-shot tasks on all of it", "[suite]") {
+TEST_CASE("a share of train is validated on as large a share of a named split, few-shot tasks on all of it",
+          "[suite]") {
   const std::string more = "data[0].validation_fraction=0.25";
   Manifests manifests = small_manifests();
   config::Problems problems;

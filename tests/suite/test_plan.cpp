@@ -67,8 +67,8 @@ TEST_CASE("a job's id depends on what decides its value and on nothing else", "[
         "arms=[\"learned-projected\", \"learned-joint\", \"corners\", \"centre\", \"grid\", "
         "\"learned-projected-discretised\"]",
         "encoder_defaults.pretraining.monitor={\"every\": 2, \"data\": \"shapes\", \"split\": \"test\"}",
-        "data[0].max_memory_share=0.9", "data[0].check_contents=true",
-        "encoder_seeds=[0, 1]", "data=[{\"name\": \"shapes\", \"size\": 36}, {\"name\": \"few\"}]"}) {
+        "data[0].max_memory_share=0.9", "data[0].check_contents=true", "encoder_seeds=[0, 1]",
+        "data=[{\"name\": \"shapes\", \"size\": 36}, {\"name\": \"few\"}]"}) {
     INFO(free);
     CHECK(n_common(plan, plan_of({free})) == all);
   }

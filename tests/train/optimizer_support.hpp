@@ -33,7 +33,7 @@ struct Model {
     dense.push_back({"scale", normals({37}, 2).to(device).requires_grad_(), false});
     factored.push_back({"wide.A", normals({1300, 32}, 3).to(device)});
     factored.push_back({"narrow.A", normals({50, 5}, 4).to(device)});
-    factored.push_back({"long.A", normals({10, 17920}, 5).to(device)});
+    factored.push_back({"long.A", normals({1, 17920}, 5).to(device)});
   }
 
   /// Gradients of one step; hidden units switch off and on.

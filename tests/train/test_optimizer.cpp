@@ -94,7 +94,7 @@ TEST_CASE("twenty factored steps are twenty steps on the materialised outer prod
     }
     model.step(optimizer, rate_at(step), step);
     for (const auto& [name, value] : model.values()) {
-      INFO(name << " after step " << step);
+      INFO(name << " after step " << step << " of " << config::name_of(settings.algorithm));
       CHECK(relative_difference(value, expected[name]) < 1e-6);
     }
   }

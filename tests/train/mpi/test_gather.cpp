@@ -107,9 +107,9 @@ TEST_CASE("a batch of 256 over three shares of 86, 85 and 85 is weighted as one 
   const auto whole = objective::nt_xent(views_1, views_2, 0.2, {.first = 0, .total = 256, .n_ranks = 1}, {});
 
   double waited_s = 0.0;
-  const auto part =
-      objective::nt_xent(views_1.narrow(0, first, last - first), views_2.narrow(0, first, last - first), 0.2,
-                         {.first = first, .total = 256, .n_ranks = comm.size()}, train::gather_with_gradient(comm, waited_s));
+  const auto part = objective::nt_xent(views_1.narrow(0, first, last - first), views_2.narrow(0, first, last - first),
+                                       0.2, {.first = first, .total = 256, .n_ranks = comm.size()},
+                                       train::gather_with_gradient(comm, waited_s));
   double mean = 0.0;
   for (const double loss : comm.all_gather(part.loss.item<double>())) mean += loss / comm.size();
   CHECK(mean == Approx(whole.loss.item<double>()).epsilon(1e-6));
