@@ -50,7 +50,7 @@ rows = [f"{split}/{name}/{n:02}.png,{split},{name},{n},{n / 2}" for split, count
 splits = [{"name": "train"}, {"name": "test"}]
 (WORK / "table.json").write_text(json.dumps({"name": "table", "kind": "table", "classes": 2, "splits": splits}))
 for table, code, told in ((rows, 0, "table: 40 train, 20 test samples, 2 classes, 2 targets"),
-                          ([*rows, "", rows[0].replace("train,", "trian,")], 2, '"trian" (row 63, 1 in all')):
+                          ([*rows, "", rows[0].replace("train,", "trian,")], 2, 'table/index.csv, row 63, 1 in all')):
     (WORK / "own/index.csv").write_text("\n".join(["file,split,class,target_x,target_y", *table]))
     found, text = run("check", write_suite("table"))
     assert found == code and told in text, text

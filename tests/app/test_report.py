@@ -85,7 +85,7 @@ assert code == 2 and "learned-projected on shapes" in text and "invaria compare"
 code, text = run("compare", one, one)
 assert code == 0 and text.splitlines()[-1] == "no regression: no arm lost more than 1 points on a task", text
 code, text = run("compare", one, lower)
-assert code == 1 and "REGRESSION: learned-projected (amortised) on shapes: top1 fell by 5.0 points" in text, text
+assert code == 1 and "REGRESSION: learned-projected (amortised) on shapes: top1 is worse by 5.0 points" in text, text
 assert text.count("REGRESSION") == 1, text
 assert run("compare", one, lower, "--threshold", "6")[0] == 0
 assert run("compare", lower, one)[0] == 0
