@@ -46,7 +46,7 @@ void add_environment_folders(std::vector<std::filesystem::path>& folders) {
 void add_data_option(CLI::App& command, std::vector<std::filesystem::path>& folders) {
   command
       .add_option("--data", folders,
-                  "folder that holds a folder or tar per data set, named as in its manifest; also INVARIA_DATA, "
+                  "folder that holds a folder, tar or zip per data set, named as in its manifest; also INVARIA_DATA, "
                   "colon-separated")
       ->allow_extra_args(false);
 }
@@ -56,7 +56,7 @@ void add_suite_options(CLI::App& command, SuiteOptions& options) {
   add_data_option(command, options.data_folders);
   command
       .add_option("--set", options.overrides,
-                  "json.path=value: override one setting, e.g. --set repeats=1 --set encoders[0].pretraining.steps=80")
+                  "json.path=value: override one setting, e.g. --set repeats=1 --set encoders.0.pretraining.steps=80")
       ->allow_extra_args(false);
 }
 
@@ -291,7 +291,7 @@ int main(int argc, char** argv) {
       "rates of the program's stages beside what limits them on this machine, and beside other programs that do the "
       "same; a stage whose result is wrong has no rate. \"mpirun -n 2 invaria bench scale\" measures what ranks do "
       "together");
-  bench_app->add_option("stage", bench.stages, "stages, or groups of them (sound); all but scale if none is named");
+  bench_app->add_option("stage", bench.stages, "stages, or groups of them (image, sound, train, readout, scale); if none is named all but scale, and bfloat16 where it is slower");
   bench_app->add_flag("--list", bench.list, "say what stages there are, and measure nothing");
   bench_app
       ->add_option("--peers", bench.python,

@@ -143,7 +143,7 @@ ExitCode run_on_all_ranks(const RunOptions& options, const comm::Communicator& c
                at::get_num_threads(), at::get_num_threads() == 1 ? "" : "s",
                device.is_cuda()          ? "GPUs"
                : options.device == "cpu" ? "the CPU"
-                                         : "the CPU (no GPU here)");
+                                         : "the CPU (no GPU of its own for each rank)");
     std::fflush(stdout);
     log.event("run_begin", {{"suite", loaded.suite.name},
                             {"ranks", comm.size()},
