@@ -1,4 +1,4 @@
-#!/bin/bash -l
+#!/bin/bash
 @HEADER@
 # A job of Invaria. Filled in by scripts/slurm/submit; `sbatch` on the filled-in script submits it once more.
 # It queues itself again until its part of the suite is finished.
@@ -25,9 +25,7 @@ leave() {
 }
 trap leave EXIT
 touch "$going_on"
-set +u   # modulefiles may ask for what is not set
 @MODULES@
-set -u
 
 # Slurm signals this shell: USR1 some time before the limit, TERM before pre-emption. The ranks then save, stop and exit with 75.
 # To srun itself TERM would mean to kill them.

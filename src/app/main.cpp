@@ -291,7 +291,9 @@ int main(int argc, char** argv) {
       "rates of the program's stages beside what limits them on this machine, and beside other programs that do the "
       "same; a stage whose result is wrong has no rate. \"mpirun -n 2 invaria bench scale\" measures what ranks do "
       "together");
-  bench_app->add_option("stage", bench.stages, "stages, or groups of them (image, sound, train, readout, scale); if none is named all but scale, and bfloat16 where it is slower");
+  bench_app->add_option("stage", bench.stages,
+                        "stages, or groups of them (image, sound, train, readout, scale); if none is named all but "
+                        "scale, and bfloat16 where it is slower");
   bench_app->add_flag("--list", bench.list, "say what stages there are, and measure nothing");
   bench_app
       ->add_option("--peers", bench.python,

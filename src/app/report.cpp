@@ -54,11 +54,11 @@ ExitCode report_command(const ReportOptions& options) {
   if (!options.latex.empty()) write(options.latex, each(suites, report::render_latex));
   for (size_t k = 0; k < suites.size(); ++k) {
     if (!options.csv.empty()) {
-      const std::filesystem::path folder = options.csv / places[k];
+      const std::filesystem::path folder = places[k].empty() ? options.csv : options.csv / places[k];
       fmt::print("wrote {} tables to {}\n", report::write_csv_files(suites[k], folder).size(), folder.string());
     }
     if (!options.tensorboard.empty()) {
-      const std::filesystem::path folder = options.tensorboard / places[k];
+      const std::filesystem::path folder = places[k].empty() ? options.tensorboard : options.tensorboard / places[k];
       fmt::print("wrote {} event files to {}\n", report::write_event_files(suites[k], folder).size(), folder.string());
     }
   }

@@ -349,7 +349,8 @@ std::vector<fs::path> write_packs(const Manifest& manifest, const DatasetSetting
                      describe_sample(split, &sample - &split.samples[0]));
       }
     }
-    io::remove_stale_temporaries(into, path.filename().string());  // of a packing that was killed: as large as this one
+    io::remove_abandoned_temporaries(into,
+                                     path.filename().string());  // of a packing that was killed: as large as this one
     io::PackWriter writer(path, boost::json::serialize(config::write(header)));
     PackIndex index(split.samples.size());
     const Put put = [&](int64_t sample, std::string_view bytes) {

@@ -168,17 +168,35 @@ Content read_pts(std::string_view bytes, const std::string& where) {
   return content;
 }
 
-/// How deep the elements of an XML text are nested, as far as their tags tell. Boost's parser calls itself for each.
-int64_t xml_depth(std::string_view bytes) {
+/// Past the end of what begins at `at`, or of the text.
+size_t past(std::string_view text, size_t at, std::string_view end) {
+  const size_t found = text.find(end, at);
+  return found == std::string_view::npos ? text.size() : found + end.size();
+}
+
+/// How deep the elements of an XML text are nested. Boost's parser calls itself for each.
+int64_t xml_depth(std::string_view text) {
   int64_t depth = 0, deepest = 0;
-  for (size_t at = bytes.find('<'); at != std::string_view::npos; at = bytes.find('<', at + 1)) {
-    const std::string_view rest = bytes.substr(at + 1);
-    if (rest.starts_with('/')) {
+  for (size_t at = text.find('<'); at != std::string_view::npos; at = text.find('<', at)) {
+    const std::string_view rest = text.substr(at);
+    if (rest.starts_with("<!--")) {
+      at = past(text, at + 4, "-->");
+    } else if (rest.starts_with("<![CDATA[")) {
+      at = past(text, at, "]]>");
+    } else if (rest.starts_with("<?")) {
+      at = past(text, at, "?>");
+    } else if (rest.starts_with("</")) {
       --depth;
-    } else if (!rest.starts_with('!') && !rest.starts_with('?')) {
-      const size_t end = rest.find('>');
-      const bool is_empty = end != std::string_view::npos && end > 0 && rest[end - 1] == '/';
-      if (!is_empty) deepest = std::max(deepest, ++depth);
+      at = past(text, at, ">");
+    } else if (rest.starts_with("<!")) {
+      at += 2;
+    } else {
+      size_t end = at + 1;  // of the tag; a sign in quotes does not close it
+      for (; end < text.size() && text[end] != '>'; ++end) {
+        if (text[end] == '"' || text[end] == '\'') end = past(text, end + 1, text.substr(end, 1)) - 1;
+      }
+      if (text[std::min(end, text.size()) - 1] != '/') deepest = std::max(deepest, ++depth);
+      at = std::min(end + 1, text.size());
     }
   }
   return deepest;

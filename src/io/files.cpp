@@ -1,11 +1,13 @@
 #include "io/files.hpp"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <system_error>
 #include <utility>
@@ -139,21 +141,42 @@ void make_directories(const fs::path& directory) {
   if (!fs::is_directory(directory, error)) throw_errno("mkdir", directory, ENOTDIR);
 }
 
-int64_t remove_stale_temporaries(const fs::path& directory, std::string_view of) {
+namespace {
+
+template <class Belongs>
+int64_t remove_temporaries(const fs::path& directory, std::string_view of, const Belongs& belongs) {
   std::error_code error;
   if (!fs::exists(directory, error) && !error) return 0;
   const std::string beginning = of.empty() ? "." : fmt::format(".{}.", of);
-  std::vector<fs::path> stale;
+  std::vector<fs::path> found;
   for (auto entry = fs::directory_iterator(directory, error); !error && entry != fs::directory_iterator();
        entry.increment(error)) {
-    const bool belongs = entry->path().filename().string().starts_with(beginning);
-    if (belongs && is_temporary(entry->path()) && !entry->is_directory()) stale.push_back(entry->path());
+    const std::string name = entry->path().filename().string();
+    if (!name.starts_with(beginning) || !is_temporary(entry->path()) || entry->is_directory()) continue;
+    if (belongs(name.substr(beginning.size()))) found.push_back(entry->path());
   }
   if (error) throw_errno("readdir", directory, error.value());
-  for (const fs::path& path : stale) {
+  for (const fs::path& path : found) {
     if (::unlink(path.c_str()) != 0 && errno != ENOENT) throw_errno("unlink", path, errno);
   }
-  return static_cast<int64_t>(stale.size());
+  return static_cast<int64_t>(found.size());
+}
+
+}  // namespace
+
+int64_t remove_stale_temporaries(const fs::path& directory, std::string_view of) {
+  return remove_temporaries(directory, of, [](const std::string&) { return true; });
+}
+
+int64_t remove_abandoned_temporaries(const fs::path& directory, std::string_view of) {
+  return remove_temporaries(directory, of, [](const std::string& rest) {  // "<host>-<pid>-<n>.tmp"
+    const std::string host = host_name() + "-";
+    pid_t pid = 0;
+    const char* const begin = rest.data() + std::min(host.size(), rest.size());
+    const auto [end, error] = std::from_chars(begin, rest.data() + rest.size(), pid);
+    return rest.starts_with(host) && error == std::errc() && end != begin && *end == '-' && pid > 0 &&
+           ::kill(pid, 0) != 0 && errno == ESRCH;
+  });
 }
 
 AtomicFile::AtomicFile(fs::path final_path)

@@ -46,6 +46,9 @@ void make_directories(const fs::path& directory);
 /// @return how many were removed. @throws EnvironmentError
 int64_t remove_stale_temporaries(const fs::path& directory, std::string_view of = "");
 
+/// The same beside other processes: only what a process of this host left that is gone.
+int64_t remove_abandoned_temporaries(const fs::path& directory, std::string_view of);
+
 /// Whether `path` is named as temporary_beside() names files.
 bool is_temporary(const fs::path& path);
 

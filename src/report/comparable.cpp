@@ -149,19 +149,6 @@ std::map<std::string, boost::json::value> tasks_of(const io::Results& results) {
   return tasks;
 }
 
-/// A task that both have must be one task: shots, points that an error is divided by, strengths. Its metrics are rows
-/// of their own.
-void compare_tasks(const NamedResults& a, const NamedResults& b, Differences& out) {
-  auto others = tasks_of(b.results);
-  auto own = tasks_of(a.results);
-  for (auto& [name, task] : own) {
-    const auto found = others.find(name);
-    if (found == others.end()) continue;
-    for (boost::json::value* each : {&task, &found->second}) each->get_object().erase("metrics");
-    add_contradictions(task, found->second, "task " + name, a, b, out);
-  }
-}
-
 bool has_arm(const io::Results& results, std::string_view beginning) {
   return std::any_of(results.content.jobs.begin(), results.content.jobs.end(),
                      [&](const io::JobRecord& job) { return job.arm.starts_with(beginning); });
@@ -236,8 +223,8 @@ Differences differences_of(const NamedResults& a, const NamedResults& b) {
     out.push_back(fmt::format("axes: {} in {}, {} in {}", fmt::join(a.results.axes, ","), a.file,
                               fmt::join(b.results.axes, ","), b.file));
   }
-  const Differences judging = differences_in_judging(a, b);
-  out.insert(out.end(), judging.begin(), judging.end());
+  for (const Differences& more : {differences_in_judging(a, b), differences_in_tasks(a, b)})
+    out.insert(out.end(), more.begin(), more.end());
   const auto data_name = [](const char* what) {
     return [what](const std::string& name) { return fmt::format("data {}: {}", name, what); };
   };
@@ -289,7 +276,29 @@ std::string united(const std::string& a, const std::string& b) {
   return boost::json::serialize(all);
 }
 
+/// The suite of `a` with the tasks that only `b` has.
+std::string united_suites(const std::string& a, const std::string& b) {
+  boost::system::error_code error;
+  boost::json::value suite = boost::json::parse(a, error);
+  const boost::json::value other = boost::json::parse(b, error);
+  boost::json::value* const tasks = suite.find_pointer("/tasks", error);
+  const boost::json::value* const more = other.find_pointer("/tasks", error);
+  if (tasks == nullptr || more == nullptr || !tasks->is_array() || !more->is_array()) return a;
+  const auto name_of = [](const boost::json::value& task) {
+    const boost::json::object* const object = task.if_object();
+    const boost::json::value* const name = object == nullptr ? nullptr : object->if_contains("name");
+    return name == nullptr ? boost::json::value() : *name;
+  };
+  for (const boost::json::value& task : more->get_array()) {
+    const bool is_known = std::any_of(tasks->get_array().begin(), tasks->get_array().end(),
+                                      [&](const boost::json::value& own) { return name_of(own) == name_of(task); });
+    if (!is_known) tasks->get_array().push_back(task);
+  }
+  return boost::json::serialize(suite);
+}
+
 io::RunInfo united(io::RunInfo a, const io::RunInfo& b) {
+  a.settings = united_suites(a.settings, b.settings);
   a.created = std::min(a.created, b.created);
   a.finished = std::max(a.finished, b.finished);
   a.world_size = std::max(a.world_size, b.world_size);
@@ -344,7 +353,19 @@ std::vector<std::string> differences_in_judging(const NamedResults& a, const Nam
   add_differences(
       protocols_of(a.results), protocols_of(b.results), a, b,
       [](const std::string& task) { return fmt::format("protocol of {}", task); }, out);
-  compare_tasks(a, b, out);
+  return out;
+}
+
+std::vector<std::string> differences_in_tasks(const NamedResults& a, const NamedResults& b) {
+  Differences out;
+  auto own = tasks_of(a.results), others = tasks_of(b.results);
+  for (auto& [name, task] : own) {
+    const auto found = others.find(name);
+    if (found == others.end()) continue;
+    // Metrics are rows of their own.
+    for (boost::json::value* each : {&task, &found->second}) each->get_object().erase("metrics");
+    add_contradictions(task, found->second, "task " + name, a, b, out);
+  }
   return out;
 }
 

@@ -189,6 +189,8 @@ Section comparison_section(const Comparison& comparison, const NamedResults& a, 
       fmt::format("B: {}, {}", b.file, b.results.info.valid ? "VALID" : "INVALID: " + b.results.info.invalid_because),
       fmt::format("{} jobs are in both, {} of them of the same settings", comparison.n_jobs,
                   comparison.n_same_settings)};
+  for (const std::string& difference : differences_in_tasks(a, b))
+    section.lines.push_back("not the same task: " + difference);
   if (comparison.n_only_in_a > 0)
     section.lines.push_back(fmt::format("{} jobs finished in A are not in B at all", comparison.n_only_in_a));
   return section;

@@ -80,8 +80,10 @@ void add_arms_table(Section& section, const SummaryView& view, const std::vector
     if (!ns.empty()) table.add_row(std::move(row));
   }
   section.add(std::move(table));
-  if (has_less)
-    section.lines.push_back(fmt::format("{}: over fewer repeats than others of its column, not compared", kOverLess));
+  if (has_less) {
+    section.explanation += fmt::format("{}{}: over fewer repeats than others of its column, not compared",
+                                       section.explanation.empty() ? "" : "; ", kOverLess);
+  }
 }
 
 /// "0.96 [0.90, 1.00]"; without the range where there is one value.

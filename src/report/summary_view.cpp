@@ -50,7 +50,9 @@ const SummaryCell* SummaryView::find(const ArmName& arm, const std::string& task
 bool SummaryView::is_everywhere(const ArmName& arm, const std::string& task, const std::string& metric) const {
   const auto own = runs_.find({arm, task, metric});
   const auto all = runs_of_contestants_.find({task, metric});
-  return own != runs_.end() && all != runs_of_contestants_.end() && own->second == all->second;
+  if (all == runs_of_contestants_.end()) return true;
+  return own != runs_.end() &&
+         std::includes(own->second.begin(), own->second.end(), all->second.begin(), all->second.end());
 }
 
 std::vector<ArmName> SummaryView::grid_of(const std::string& encoder) const {

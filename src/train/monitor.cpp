@@ -4,6 +4,8 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <map>
+#include <set>
 
 #include "core/errors.hpp"
 #include "data/sampler.hpp"
@@ -22,19 +24,22 @@ constexpr const char* kReadouts = "readouts/";
 constexpr const char* kMoments = "moments/";
 
 /// Which pictures are watched: of each class, in the split's order, one for the bank, the next to be judged, up to
-/// `limit` of them; of more classes than have two then, the first.
+/// `limit` of them; of more classes than have two then, those that come first.
 struct Halves {
   std::vector<int64_t> bank, judged;
 };
 
-Halves cut_in_halves(const std::vector<int64_t>& labels, int64_t n_classes, int64_t limit) {
+Halves cut_in_halves(const std::vector<int64_t>& labels, int64_t limit) {
   Halves halves;
-  std::vector<int64_t> seen(static_cast<size_t>(n_classes), 0);
-  const int64_t per_class = std::max<int64_t>(2, limit / n_classes);
+  const std::set<int64_t> present(labels.begin(), labels.end());
+  const int64_t per_class = std::max<int64_t>(2, limit / std::ssize(present));
   const int64_t n_watched = std::max<int64_t>(1, limit / per_class);
+  const std::set<int64_t> watched(present.begin(),
+                                  std::next(present.begin(), std::min(n_watched, std::ssize(present))));
+  std::map<int64_t, int64_t> seen;
   for (size_t picture = 0; picture < labels.size(); ++picture) {
-    const int64_t number = seen[static_cast<size_t>(labels[picture])]++;
-    if (number >= per_class || labels[picture] >= n_watched) continue;
+    const int64_t number = seen[labels[picture]]++;
+    if (number >= per_class || !watched.contains(labels[picture])) continue;
     (number % 2 == 0 ? halves.bank : halves.judged).push_back(static_cast<int64_t>(picture));
   }
   return halves;
@@ -77,8 +82,8 @@ Monitor::Monitor(const EncoderPlan& plan, const data::DataSplit& pictures, const
                                         plan.settings.monitor.split, plan.settings.monitor.data);
   if (pictures.labels.empty()) throw_config("{} has no labels", where);
   n_classes_ = *std::max_element(pictures.labels.begin(), pictures.labels.end()) + 1;
-  const Halves halves = cut_in_halves(pictures.labels, n_classes_, plan.settings.monitor.images);
-  if (halves.judged.empty()) throw_config("{} has no class with two pictures", where);
+  const Halves halves = cut_in_halves(pictures.labels, plan.settings.monitor.images);
+  if (halves.judged.empty()) throw_config("{} has no class with two pictures among those watched", where);
   watched_ = halves.bank;
   watched_.insert(watched_.end(), halves.judged.begin(), halves.judged.end());
   n_bank_ = static_cast<int64_t>(halves.bank.size());

@@ -30,7 +30,8 @@ io::Table empty_log() {
        {"corner", std::vector<std::string>{}, "", "invariance drawn for the step, bits in axis order, or mixed"},
        {"images_per_s", Doubles{}, "s-1", "pictures a second over all ranks, two views each"},
        {"data_wait_s", Doubles{}, "s", "time in which the step waited for its views"},
-       {"comm_wait_s", Doubles{}, "s", "time in which the step waited for other ranks"}});
+       {"comm_wait_s", Doubles{}, "s",
+        "time in which the step waited for other ranks; on a GPU the work queued before counts too"}});
 }
 
 /// What a checkpoint holds: the training state, its log, and the time it took.

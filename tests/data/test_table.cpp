@@ -169,9 +169,16 @@ TEST_CASE("a VOC annotation is a row with the box of its first object", "[data][
   CHECK_THAT(failure(manifest, {{"a.xml", "<annotation></annotation>"}}),
              Catch::Contains("a.xml: found no annotation"));
   CHECK_THAT(failure(manifest, {{"a.xml", text.substr(0, 60)}}), Catch::Contains("a.xml: found no annotation"));
-  std::string deep;
-  for (int level = 0; level < 300'000; ++level) deep += "<a>";
-  CHECK_THAT(failure(manifest, {{"a.xml", deep}}), Catch::Contains("a.xml: found elements more than 64 deep"));
+  for (const char* tag : {"<a>", "<a b=\"/>\">", "<!--</a></a>--><a><?</a>?><![CDATA[</a>]]>"}) {
+    CAPTURE(tag);
+    std::string deep;
+    for (int level = 0; level < 300'000; ++level) deep += tag;
+    CHECK_THAT(failure(manifest, {{"a.xml", deep}}), Catch::Contains("a.xml: found elements more than 64 deep"));
+  }
+  const std::string wide = "<annotation>" + std::string(200, ' ') +
+                           "<a b='>'/><object><bndbox><xmin>1</xmin><ymin>2</ymin>"
+                           "<xmax>3</xmax><ymax>4</ymax></bndbox></object></annotation>";
+  CHECK(read(manifest, {{"a.xml", wide}}).rows[0].fields == Texts{"a", "1", "2", "3", "4"});
 }
 
 TEST_CASE("a JSON file is a row of its scalars", "[data][table]") {

@@ -67,7 +67,9 @@ assert process.returncode == 0, text
 assert_same_numbers(reference, folder / "slept")
 # Nor is a job that was suspended as a whole late, whatever its ranks waited in.
 process = start("run", TINY, "--output", folder / "suspended", *SUITE, "--watchdog", TIMEOUT_S, ranks=2)
-while '"step":1,' not in ((folder / "suspended/log.jsonl").read_text() if (folder / "suspended/log.jsonl").exists() else ""):
+log, deadline = folder / "suspended/log.jsonl", time.monotonic() + 60
+while not (log.exists() and '"step":1,' in log.read_text()):
+    assert time.monotonic() < deadline and process.poll() is None, process.communicate()
     time.sleep(0.01)
 pids = ranks_of(process)
 for number, seconds_before in ((signal.SIGSTOP, 0), (signal.SIGCONT, 2 * TIMEOUT_S)):

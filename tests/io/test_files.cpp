@@ -106,6 +106,13 @@ TEST_CASE("temporary names differ and are swept without touching finished files"
   const fs::path second = temporary_beside(scratch / "results.h5");
   CHECK(first != second);
   const fs::path other = temporary_beside(scratch / "results.h5.html");
+  CHECK(remove_abandoned_temporaries(scratch.path(), "results.h5") == 0);  // this process is there
+  std::string gone = first.filename().string();
+  const std::string pid = std::to_string(getpid());
+  gone.replace(gone.rfind("-" + pid + "-"), pid.size() + 2, "-99999999-");
+  write_file_atomically(scratch / gone, std::string_view("x"));
+  CHECK(remove_abandoned_temporaries(scratch.path(), "results.h5") == 1);
+  CHECK_FALSE(fs::exists(scratch / gone));
   CHECK(remove_stale_temporaries(scratch.path(), "run.json") == 0);
   CHECK(remove_stale_temporaries(scratch.path(), "results.h5.html") == 1);
   CHECK(remove_stale_temporaries(scratch.path()) == 2);

@@ -138,6 +138,12 @@ TEST_CASE("what would mix two things under one name is refused, naming the diffe
                                 with_task(of_task("known-10"), R"({"name": "birds", "few_shot": {"shots": 5}})")});
              }),
              Catch::Contains("task birds.few_shot.shots: 1 in known-01.h5, 5 in known-10.h5"));
+  // Of tasks that only one has both tell.
+  const std::string faces = R"({"name": "faces", "metrics": ["r2_flat", "r2"]})";
+  CHECK_THAT(merged_by_suite({with_task(of_task("known-01"), one_shot), with_task(of_task("known-10"), faces)})
+                 .front()
+                 .info.settings,
+             Catch::Contains("birds") && Catch::Contains("r2_flat"));
   // Similarities that were measured otherwise, of another encoder.
   CHECK_THAT(refused([](io::Results& r) {
                for (auto& row : r.content.similarities) row.settings = R"({"images": 40})";

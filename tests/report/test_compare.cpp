@@ -59,6 +59,14 @@ TEST_CASE("runs are paired by job, and only what changed has a difference", "[re
   CHECK(text.find("34.0  31.0  -3.0 ± 12.7  0.5000   1.0000") != std::string::npos);
 }
 
+TEST_CASE("that tasks of one name are not the same is said beside their difference", "[report][compare]") {
+  NamedResults a = named("before.h5", small_segment()), b = changed("fixed-default", "known-10", 0.01, 0.01);
+  a.results.info.settings = R"({"tasks": [{"name": "known-10", "few_shot": {"shots": 1}}]})";
+  b.results.info.settings = R"({"tasks": [{"name": "known-10", "few_shot": {"shots": 5}}]})";
+  CHECK_THAT(text_of(comparison_section(compare(a, b), a, b), Style::kPlain),
+             Catch::Contains("not the same task: task known-10.few_shot.shots: 1 in before.h5, 5 in after.h5"));
+}
+
 TEST_CASE("of several encoder seeds each counts once, by the mean of its repeats", "[report][compare]") {
   const auto with_seeds = [](double change) {
     io::Segment segment;

@@ -94,8 +94,8 @@ TEST_CASE("ranks that one process stands for each have sums of their own", "[sui
       return alone.bytes_reduced();
     };
     CHECK(bytes_of_one(1) > 0);
-    // The others count in sums of their own: in common ones four would move four times as much. Where four are slow they
-    // are called less often, by no more than half.
+    // The others count in sums of their own: in common ones four would move four times as much. Where four are slow
+    // they are called less often, by no more than half.
     bool have_own = false;
     for (int attempt = 0; attempt < 5 && !have_own; ++attempt) have_own = bytes_of_one(4) <= bytes_of_one(1);
     CHECK(have_own);
