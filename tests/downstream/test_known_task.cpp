@@ -72,7 +72,7 @@ TEST_CASE("samples of a class differ where an axis is drawn and agree where all 
   CHECK(at::allclose(fixed.train.pictures.all()[0].flip({2}), fixed.train.pictures.all()[4], 1e-5, 1e-5));
 }
 
-TEST_CASE("a repeat draws other pictures; the same repeat the same", "[downstream][known]") {
+TEST_CASE("a repeat draws other pictures, and the same repeat the same", "[downstream][known]") {
   const auto axes = augment::default_axes();
   const augment::AugmentSettings normalise;
   const auto make = [&](uint64_t seed, int64_t repeat) {

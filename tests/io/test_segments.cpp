@@ -79,7 +79,7 @@ TEST_CASE("two records of one encoder or data set fit into one segment", "[io][s
   CHECK(same_content(read_segment(write_segment(scratch.path(), 0, 1, twice)), twice, kAxes));
 }
 
-TEST_CASE("segments are read in order of number, then rank; foreign and temporary files are passed over",
+TEST_CASE("segments are read in order of number, then rank, and foreign and temporary files are passed over",
           "[io][segments]") {
   const ScratchDirectory scratch;
   const auto with_stage = [](const std::string& stage) {

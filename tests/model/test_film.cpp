@@ -106,7 +106,7 @@ TEST_CASE("a modulated BatchNorm has scale weight (1 + s) and shift bias + t in 
   CHECK_THROWS_AS(modulated_batch_norm(x, layer, 0, pass, Activation::kRelu, residual, {m_G2C, {}}), PreconditionError);
 }
 
-TEST_CASE("film that starts at 0 is the plain backbone; with a deviation i matters from the start", "[model]") {
+TEST_CASE("film that starts at 0 is the plain backbone, and with a deviation i matters from the start", "[model]") {
   const Architecture backbone = GENERATE(Architecture::kResNet18, Architecture::kVitTiny);
   const at::NoGradGuard no_grad;
   const auto features_at = [](const Encoder& encoder, const config::Invariance& i) {
