@@ -245,17 +245,16 @@ Pack::Pack(const fs::path& path) : file(path) {
   }
   // Pixels are mapped as they lie, labels count classes.
   const int64_t picture_bytes = header.size * header.size * 3;
-  for (int64_t i = 0; i < file.n(); ++i) {
-    const auto at = static_cast<size_t>(i);
-    const bool fits =
-        header.contents == PackContents::kFiles || (index.integers(io::kPackOffset)[at] == i * picture_bytes &&
-                                                    index.integers(io::kPackBytes)[at] == picture_bytes);
-    const int64_t label = index.integers(kLabel)[at];
-    if (fits && label >= -1 && label < std::ssize(header.classes)) continue;
+  const std::vector<int64_t>& offsets = index.integers(io::kPackOffset);
+  const std::vector<int64_t>& lengths = index.integers(io::kPackBytes);
+  const std::vector<int64_t>& labels = index.integers(kLabel);
+  for (size_t i = 0; i < labels.size(); ++i) {
+    const bool fits = header.contents == PackContents::kFiles ||
+                      (offsets[i] == static_cast<int64_t>(i) * picture_bytes && lengths[i] == picture_bytes);
+    if (fits && labels[i] >= -1 && labels[i] < std::ssize(header.classes)) continue;
     throw_config(
         "{}: record {} has label {} of {} classes, {} bytes at {}: not as packs are written; pack the data set again",
-        path.string(), i, label, header.classes.size(), index.integers(io::kPackBytes)[at],
-        index.integers(io::kPackOffset)[at]);
+        path.string(), i, labels[i], header.classes.size(), lengths[i], offsets[i]);
   }
 }
 

@@ -116,7 +116,7 @@ struct DatasetSettings {
         setting("split_seed", &S::split_seed, "seed of that cut", config::at_least(0))};
   }
 
-  /// What decides the samples, and nothing else: memory and checks are at their defaults. For identities.
+  /// What decides the samples and their hashes (of streamed ones those of files): the rest is at its defaults.
   DatasetSettings identity() const {
     DatasetSettings same = *this;
     same.check_contents = DatasetSettings().check_contents;

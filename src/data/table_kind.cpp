@@ -148,13 +148,15 @@ class Lister {
 
   /// A sample that two splits have would be learned from and tested on.
   void refuse_shared_files(const std::vector<SplitListing>& found) const {
-    std::map<int64_t, size_t> split_of;
+    std::vector<const SplitManifest*> split_of(files_->files().size(), nullptr);
     for (size_t s = 0; s < found.size(); ++s) {
       for (const Sample& sample : found[s].samples) {
-        const auto [known, is_new] = split_of.emplace(sample.file, s);
-        if (is_new) continue;
-        throw_config("{}: found {} in the splits {} and {}, expected each file in one", manifest_.name, sample.name,
-                     manifest_.splits[known->second].name, manifest_.splits[s].name);
+        const SplitManifest*& holder = split_of[static_cast<size_t>(sample.file)];
+        if (holder != nullptr) {
+          throw_config("{}: found {} in the splits {} and {}, expected each file in one", manifest_.name, sample.name,
+                       holder->name, manifest_.splits[s].name);
+        }
+        holder = &manifest_.splits[s];
       }
     }
   }

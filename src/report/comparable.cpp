@@ -13,6 +13,7 @@
 #include "core/errors.hpp"
 #include "report/arms.hpp"
 #include "report/merge.hpp"
+#include "report/recorded_tasks.hpp"
 
 namespace invaria::report {
 
@@ -133,20 +134,6 @@ void add_contradictions(const boost::json::value& there, const boost::json::valu
     out.push_back(fmt::format("{}: {} in {}, {} in {}", path, boost::json::serialize(there), a.file,
                               boost::json::serialize(here), b.file));
   }
-}
-
-/// A suite's tasks by name.
-std::map<std::string, boost::json::value> tasks_of(const io::Results& results) {
-  std::map<std::string, boost::json::value> tasks;
-  boost::system::error_code unread;
-  const boost::json::value suite = boost::json::parse(results.info.settings, unread);
-  const boost::json::value* const list = suite.find_pointer("/tasks", unread);
-  if (list == nullptr || !list->is_array()) return tasks;
-  for (const boost::json::value& task : list->get_array()) {
-    const boost::json::value* const name = task.find_pointer("/name", unread);
-    if (name != nullptr && name->is_string()) tasks.emplace(name->get_string(), task);
-  }
-  return tasks;
 }
 
 bool has_arm(const io::Results& results, std::string_view beginning) {
@@ -280,19 +267,11 @@ std::string united(const std::string& a, const std::string& b) {
 std::string united_suites(const std::string& a, const std::string& b) {
   boost::system::error_code error;
   boost::json::value suite = boost::json::parse(a, error);
-  const boost::json::value other = boost::json::parse(b, error);
   boost::json::value* const tasks = suite.find_pointer("/tasks", error);
-  const boost::json::value* const more = other.find_pointer("/tasks", error);
-  if (tasks == nullptr || more == nullptr || !tasks->is_array() || !more->is_array()) return a;
-  const auto name_of = [](const boost::json::value& task) {
-    const boost::json::object* const object = task.if_object();
-    const boost::json::value* const name = object == nullptr ? nullptr : object->if_contains("name");
-    return name == nullptr ? boost::json::value() : *name;
-  };
-  for (const boost::json::value& task : more->get_array()) {
-    const bool is_known = std::any_of(tasks->get_array().begin(), tasks->get_array().end(),
-                                      [&](const boost::json::value& own) { return name_of(own) == name_of(task); });
-    if (!is_known) tasks->get_array().push_back(task);
+  if (tasks == nullptr || !tasks->is_array()) return a;
+  const auto own = recorded_tasks(a);
+  for (const auto& [name, task] : recorded_tasks(b)) {
+    if (!own.contains(name)) tasks->get_array().push_back(task);
   }
   return boost::json::serialize(suite);
 }
@@ -358,7 +337,7 @@ std::vector<std::string> differences_in_judging(const NamedResults& a, const Nam
 
 std::vector<std::string> differences_in_tasks(const NamedResults& a, const NamedResults& b) {
   Differences out;
-  auto own = tasks_of(a.results), others = tasks_of(b.results);
+  auto own = recorded_tasks(a.results.info.settings), others = recorded_tasks(b.results.info.settings);
   for (auto& [name, task] : own) {
     const auto found = others.find(name);
     if (found == others.end()) continue;

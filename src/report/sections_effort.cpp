@@ -1,6 +1,6 @@
 // What learning i costs: learned-projected beside learned-joint.
 #include <algorithm>
-#include <boost/json/parse.hpp>
+#include <boost/json.hpp>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -10,6 +10,7 @@
 
 #include "report/arms.hpp"
 #include "report/numbers.hpp"
+#include "report/recorded_tasks.hpp"
 #include "report/sections.hpp"
 #include "report/statistics.hpp"
 
@@ -85,21 +86,14 @@ struct TaskFacts {
   std::string metric;  ///< the first one, which validation goes by; empty: the default, which is the main metric too
 };
 
-/// By name; of results of others, which may say less of their suite, what can be read.
 std::map<std::string, TaskFacts> facts_of_tasks(const io::Results& results) {
   std::map<std::string, TaskFacts> facts;
-  boost::system::error_code error;
-  const boost::json::value suite = boost::json::parse(results.info.settings, error);
-  const boost::json::value* tasks = suite.find_pointer("/tasks", error);
-  if (tasks == nullptr || !tasks->is_array()) return facts;
-  for (const boost::json::value& task : tasks->get_array()) {
-    const boost::json::value* name = task.find_pointer("/name", error);
-    if (name == nullptr || !name->is_string()) continue;
-    TaskFacts& of_task = facts[std::string(name->get_string())];
-    const boost::json::value* kind = task.find_pointer("/kind", error);
-    of_task.is_few_shot = kind != nullptr && *kind == "few-shot";
-    const boost::json::value* metric = task.find_pointer("/metrics/0", error);
-    if (metric != nullptr && metric->is_string()) of_task.metric = metric->get_string();
+  boost::system::error_code absent;
+  for (const auto& [name, task] : recorded_tasks(results.info.settings)) {
+    const boost::json::value* const kind = task.find_pointer("/kind", absent);
+    const boost::json::value* const metric = task.find_pointer("/metrics/0", absent);
+    const bool has_metric = metric != nullptr && metric->is_string();
+    facts[name] = {kind != nullptr && *kind == "few-shot", std::string(has_metric ? metric->get_string().c_str() : "")};
   }
   return facts;
 }
